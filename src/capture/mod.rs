@@ -1,0 +1,1 @@
+//! From what applications send to records: pure. Attribute aliases, calls counted once, prices, redaction, seals.

@@ -1,0 +1,133 @@
+//! What is handed to the ledger to be appended, and what comes back.
+
+use super::ids::{Digest, RecordId, TenantId, TraceId};
+use super::payload::NewPayload;
+use super::run::LlmRun;
+use super::settle::TraceSignals;
+use super::time::Timestamp;
+use super::trace::{Trace, TraceSeal, TraceStep};
+use crate::error::Error;
+
+/// A record to be written, with its id and payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct New<T> {
+    /// Its id (UUIDv7).
+    pub id: RecordId,
+    /// The record; its commitments match `payloads`.
+    pub record: T,
+    /// Its payload parts.
+    pub payloads: Vec<NewPayload>,
+}
+
+/// What sealing needs to know of a step beyond its columns. Operational, never evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepFacts {
+    /// Digest of the step as it was sent: a re-export with another digest differs from what was recorded.
+    pub digest: Digest,
+    /// JSON that `capture` writes and reads; opaque to everything else.
+    pub text: String,
+}
+
+/// A record of one of the kinds that callers may append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewRecord {
+    /// A run, or a further revision of one.
+    Run(Box<New<LlmRun>>),
+    /// The beginning of a trace.
+    Trace(Box<New<Trace>>),
+    /// A step.
+    Step(Box<New<TraceStep>>, StepFacts),
+    /// The end of a trace.
+    Seal(Box<New<TraceSeal>>),
+}
+
+/// News of one trace that gains steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceTouch {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// What the new steps say about it.
+    pub signals: TraceSignals,
+}
+
+/// A caller's `idempotencyKey`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyClaim {
+    /// The mutation.
+    pub operation: &'static str,
+    /// The key, unique within tenant and mutation.
+    pub key: String,
+    /// SHA-256 of the canonical request.
+    pub request_hash: Digest,
+    /// What the facade needs to give the same answer again, as JSON.
+    pub answer: String,
+}
+
+/// A seal is only right for the steps it was computed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealGuard {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The trace's version when the steps were read; another version makes the unit stale.
+    pub version: i64,
+}
+
+/// Records of one tenant that are appended together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendUnit {
+    /// The tenant whose evidence log grows.
+    pub tenant: TenantId,
+    /// The records, in the order in which they get their seq. A step's trace stands before it or is stored already.
+    pub records: Vec<NewRecord>,
+    /// All or nothing, and a record that exists already is a CONFLICT. Otherwise each record stands for itself and one
+    /// that exists already is reported as such.
+    pub is_atomic: bool,
+    /// One entry for each trace that gains steps or begins.
+    pub touches: Vec<TraceTouch>,
+    /// The caller's idempotency key.
+    pub idempotency: Option<IdempotencyClaim>,
+    /// Set for seals.
+    pub guard: Option<SealGuard>,
+}
+
+/// What the ledger assigned to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The record's id.
+    pub id: RecordId,
+    /// Its place in the log.
+    pub seq: i64,
+    /// When its batch was made.
+    pub created_at: Timestamp,
+    /// For a step, its place in the trace.
+    pub step_index: Option<i64>,
+    /// For a step, whether it came after a seal.
+    pub is_late: bool,
+}
+
+/// What became of one record of a unit.
+#[derive(Clone, Debug)]
+pub enum AppendResult {
+    /// It is written.
+    New(Appended),
+    /// It was there already; first truth wins.
+    Existing {
+        /// The id of the record that stands.
+        id: RecordId,
+        /// Whether what was sent now differs from what stands.
+        differs: bool,
+    },
+    /// It cannot be written.
+    Rejected(Error),
+}
+
+/// What became of a unit. Given only after commit.
+#[derive(Clone, Debug)]
+pub enum AppendReceipt {
+    /// One result for each record, in order.
+    Done(Vec<AppendResult>),
+    /// The idempotency key was used before with the same request: the stored answer.
+    Replayed(String),
+    /// The guard's version is outdated: read the trace again.
+    Stale,
+}

@@ -1,0 +1,149 @@
+//! Filters and orders as data. Every field that is absent selects everything; several fields select what fits all.
+
+use super::ids::{RunId, TraceId};
+use super::page::Direction;
+use super::time::Timestamp;
+use super::vocabulary::{ExecutionStatus, RecordSource, TraceStatus};
+
+/// A half-open range of instants: `from <= t < to`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The earliest instant that is in.
+    pub from: Option<Timestamp>,
+    /// The first instant that is out again.
+    pub to: Option<Timestamp>,
+}
+
+/// A closed range of numbers: `min <= n <= max`. A null never lies in a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NumberRange {
+    /// The smallest number that is in.
+    pub min: Option<i64>,
+    /// The largest number that is in.
+    pub max: Option<i64>,
+}
+
+/// Which runs. A list of values selects runs that have any of them; an empty list selects none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LlmRunFilter {
+    /// Run ids.
+    pub run_ids: Option<Vec<RunId>>,
+    /// Trace ids.
+    pub trace_ids: Option<Vec<TraceId>>,
+    /// Names.
+    pub names: Option<Vec<String>>,
+    /// Agents.
+    pub agent_ids: Option<Vec<String>>,
+    /// Sessions.
+    pub session_ids: Option<Vec<String>>,
+    /// End users.
+    pub end_user_ids: Option<Vec<String>>,
+    /// Tags: runs that carry at least one of them.
+    pub tags: Option<Vec<String>>,
+    /// Services.
+    pub service_names: Option<Vec<String>>,
+    /// Environments.
+    pub environments: Option<Vec<String>>,
+    /// Providers.
+    pub providers: Option<Vec<String>>,
+    /// Models.
+    pub models: Option<Vec<String>>,
+    /// How they ended.
+    pub execution_statuses: Option<Vec<ExecutionStatus>>,
+    /// Who brought them.
+    pub sources: Option<Vec<RecordSource>>,
+    /// Only test data, or only real runs.
+    pub is_synthetic: Option<bool>,
+    /// Correlation ids.
+    pub correlation_ids: Option<Vec<String>>,
+    /// When they began.
+    pub started_at: Option<TimeRange>,
+    /// When they ended.
+    pub completed_at: Option<TimeRange>,
+    /// Input tokens.
+    pub input_tokens: Option<NumberRange>,
+    /// Output tokens.
+    pub output_tokens: Option<NumberRange>,
+    /// Input and output tokens together.
+    pub total_tokens: Option<NumberRange>,
+    /// Cost in micro-dollars.
+    pub cost_micros: Option<NumberRange>,
+    /// Duration in microseconds.
+    pub duration_us: Option<NumberRange>,
+}
+
+/// What runs can be ordered by. Rows with equal values are ordered by seq in the same direction; a null sorts last in
+/// both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LlmRunSort {
+    /// Commit order.
+    Seq,
+    /// When they began.
+    StartedAt,
+    /// How long they took.
+    Duration,
+    /// What they cost.
+    Cost,
+    /// Input and output tokens together.
+    TotalTokens,
+}
+
+/// An order of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LlmRunOrder {
+    /// By what.
+    pub sort: LlmRunSort,
+    /// Which way.
+    pub direction: Direction,
+}
+
+impl Default for LlmRunOrder {
+    /// Newest first, in commit order.
+    fn default() -> Self {
+        Self { sort: LlmRunSort::Seq, direction: Direction::Desc }
+    }
+}
+
+/// Which traces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceFilter {
+    /// Trace ids.
+    pub trace_ids: Option<Vec<TraceId>>,
+    /// Where they stand.
+    pub statuses: Option<Vec<TraceStatus>>,
+    /// Agents.
+    pub agent_ids: Option<Vec<String>>,
+    /// Plan hashes.
+    pub plan_hashes: Option<Vec<String>>,
+    /// Random seeds.
+    pub seeds: Option<Vec<i64>>,
+    /// When they began.
+    pub started_at: Option<TimeRange>,
+    /// Services.
+    pub service_names: Option<Vec<String>>,
+}
+
+/// What traces can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TraceSort {
+    /// Commit order.
+    Seq,
+    /// When they began.
+    StartedAt,
+}
+
+/// An order of traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TraceOrder {
+    /// By what.
+    pub sort: TraceSort,
+    /// Which way.
+    pub direction: Direction,
+}
+
+impl Default for TraceOrder {
+    /// Newest first, in commit order.
+    fn default() -> Self {
+        Self { sort: TraceSort::Seq, direction: Direction::Desc }
+    }
+}

@@ -1,0 +1,51 @@
+//! Payload parts: JSON that is kept apart from its record, bound to it by a salted commitment, and erasable.
+
+use super::ids::Digest;
+
+/// Which part of a record a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PayloadPart {
+    /// A step's attributes, redacted.
+    Attributes,
+    /// A step's message content; only where the tenant turned content capture on.
+    Content,
+    /// A trace's plan.
+    Plan,
+    /// A seal's metadata.
+    Metadata,
+}
+
+impl PayloadPart {
+    /// Every part.
+    pub const ALL: &'static [Self] = &[Self::Attributes, Self::Content, Self::Plan, Self::Metadata];
+
+    /// The text that is stored and hashed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attributes => "attributes",
+            Self::Content => "content",
+            Self::Plan => "plan",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// The part with this text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|part| part.as_str() == text)
+    }
+}
+
+/// A payload ready to be written: canonical JSON text (RFC 8785), redacted, with its salt and commitment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPayload {
+    /// Which part it is.
+    pub part: PayloadPart,
+    /// Canonical JSON text, stored exactly as it was hashed.
+    pub text: String,
+    /// 32 fresh random bytes.
+    pub salt: [u8; 32],
+    /// `SHA-256("runledger/payload/v1" 0x00 part 0x00 salt text)`; the record holds the same value.
+    pub commitment: Digest,
+}

@@ -1,0 +1,225 @@
+//! Closed vocabularies. Each value is stored, hashed and shown as its upper-case text.
+
+/// Declares an enum with its text form, its parser and the list of its values.
+macro_rules! vocabulary {
+    ($(#[$meta:meta])* $name:ident { $($(#[$value_meta:meta])* $value:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$value_meta])* $value),+ }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// The text that is stored, hashed and shown.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $text),+ }
+            }
+
+            /// The value with this text; `None` when there is none.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$value),)+ _ => None }
+            }
+        }
+    };
+}
+
+vocabulary!(
+    /// How a run ended.
+    ExecutionStatus {
+        /// It ended without an error.
+        Succeeded = "SUCCEEDED",
+        /// It ended with an error.
+        Failed = "FAILED",
+        /// It was cancelled.
+        Aborted = "ABORTED",
+        /// It ran out of time, or fell silent for longer than `trace.timeout`.
+        Timeout = "TIMEOUT",
+    }
+);
+
+vocabulary!(
+    /// Where a trace stands; derived from its newest seal.
+    TraceStatus {
+        /// No seal yet: steps may still arrive.
+        Running = "RUNNING",
+        /// Sealed without an error.
+        Completed = "COMPLETED",
+        /// Sealed with an error.
+        Failed = "FAILED",
+        /// Cancelled.
+        Aborted = "ABORTED",
+        /// Out of time, or silent for too long.
+        Timeout = "TIMEOUT",
+    }
+);
+
+vocabulary!(
+    /// How one step ended.
+    StepStatus {
+        /// Without an error.
+        Success = "SUCCESS",
+        /// With an error.
+        Failure = "FAILURE",
+        /// With an error that was tried again.
+        Retry = "RETRY",
+        /// It was not run.
+        Skipped = "SKIPPED",
+    }
+);
+
+vocabulary!(
+    /// What a step did.
+    StepKind {
+        /// A call to a language model.
+        Llm = "LLM",
+        /// A call to a tool or function.
+        Tool = "TOOL",
+        /// The work of an agent.
+        Agent = "AGENT",
+        /// A chain, workflow or task around other steps.
+        Chain = "CHAIN",
+        /// A search in documents or vectors.
+        Retriever = "RETRIEVER",
+        /// A call to an embedding model.
+        Embedding = "EMBEDDING",
+        /// A reordering of search results.
+        Reranker = "RERANKER",
+        /// A check of input or output against a policy.
+        Guardrail = "GUARDRAIL",
+        /// A judgement of quality.
+        Evaluator = "EVALUATOR",
+        /// Anything else.
+        Other = "OTHER",
+    }
+);
+
+vocabulary!(
+    /// The kind of a step's outcome.
+    OutcomeCategory {
+        /// It worked.
+        Success = "SUCCESS",
+        /// It failed in a way that may pass: time-out, rate limit, server error.
+        Transient = "TRANSIENT",
+        /// It failed in a way that will not pass by itself.
+        Permanent = "PERMANENT",
+        /// A policy, guardrail or content filter stopped it.
+        Policy = "POLICY",
+        /// It was cancelled.
+        Cancelled = "CANCELLED",
+        /// The record does not say.
+        Unknown = "UNKNOWN",
+    }
+);
+
+vocabulary!(
+    /// The severity of a step; derived from its status.
+    StepLevel {
+        /// The step did not fail.
+        Info = "INFO",
+        /// The step was tried again.
+        Warn = "WARN",
+        /// The step failed.
+        Error = "ERROR",
+    }
+);
+
+vocabulary!(
+    /// Who brought a run to the ledger.
+    RecordSource {
+        /// A caller of the GraphQL API.
+        Api = "API",
+        /// A client library.
+        Sdk = "SDK",
+        /// The server itself.
+        System = "SYSTEM",
+        /// A generator of test data.
+        Synthetic = "SYNTHETIC",
+        /// A background worker.
+        Worker = "WORKER",
+        /// OpenTelemetry spans.
+        Otlp = "OTLP",
+    }
+);
+
+vocabulary!(
+    /// What kind of actor acted.
+    ActorType {
+        /// A person.
+        Human = "HUMAN",
+        /// A program.
+        System = "SYSTEM",
+        /// An AI agent.
+        Agent = "AGENT",
+    }
+);
+
+vocabulary!(
+    /// The part of the domain that evidence comes from.
+    SourceDomain {
+        /// LLM runs and their traces.
+        Activity = "ACTIVITY",
+        /// Policies.
+        Policy = "POLICY",
+        /// Incidents.
+        Incidents = "INCIDENTS",
+        /// The audit of logs.
+        Logs = "LOGS",
+        /// System records.
+        System = "SYSTEM",
+    }
+);
+
+vocabulary!(
+    /// What kind of actor stands behind a record.
+    Origin {
+        /// A program.
+        System = "SYSTEM",
+        /// A person.
+        Human = "HUMAN",
+        /// An AI agent.
+        Agent = "AGENT",
+        /// An import of older records.
+        Migration = "MIGRATION",
+        /// A run that replays another.
+        Replay = "REPLAY",
+    }
+);
+
+impl StepStatus {
+    /// FAILURE is an ERROR, RETRY a WARN, everything else INFO.
+    #[must_use]
+    pub const fn level(self) -> StepLevel {
+        match self {
+            Self::Failure => StepLevel::Error,
+            Self::Retry => StepLevel::Warn,
+            Self::Success | Self::Skipped => StepLevel::Info,
+        }
+    }
+}
+
+impl From<ExecutionStatus> for TraceStatus {
+    fn from(status: ExecutionStatus) -> Self {
+        match status {
+            ExecutionStatus::Succeeded => Self::Completed,
+            ExecutionStatus::Failed => Self::Failed,
+            ExecutionStatus::Aborted => Self::Aborted,
+            ExecutionStatus::Timeout => Self::Timeout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_parses_back() {
+        for value in StepKind::ALL {
+            assert_eq!(StepKind::parse(value.as_str()), Some(*value));
+        }
+        assert_eq!(StepKind::parse("llm"), None);
+    }
+}

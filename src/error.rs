@@ -1,0 +1,165 @@
+//! The one error of Runledger: transport-free, cheap to clone, its causes kept for the log and never shown.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What kind of error it is; the text is `extensions.code` in GraphQL answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// No valid credentials.
+    Unauthenticated,
+    /// Valid credentials without the permission that is needed.
+    Forbidden,
+    /// A mutation names something that is not there.
+    NotFound,
+    /// An argument is wrong; `field` says which.
+    BadUserInput,
+    /// A cursor that was not made by this list with this filter and order.
+    BadCursor,
+    /// The write contradicts an earlier one.
+    Conflict,
+    /// A limit is exceeded; limit and value are given.
+    LimitExceeded,
+    /// Not now: try again after `retryAfterMs`.
+    Unavailable,
+    /// It took longer than allowed.
+    Timeout,
+    /// The GraphQL document does not parse.
+    GraphqlParseFailed,
+    /// The GraphQL document does not fit the schema.
+    GraphqlValidationFailed,
+    /// Our fault; the cause is in the log under the request id.
+    Internal,
+}
+
+impl Code {
+    /// The text in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::BadCursor => "BAD_CURSOR",
+            Self::Conflict => "CONFLICT",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Timeout => "TIMEOUT",
+            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// What an error says beside its code and message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing more.
+    None,
+    /// The input field that is wrong; empty when the caller of the check knows it better.
+    Field(String),
+    /// The limit that was exceeded and the value that exceeded it.
+    Limit {
+        /// The highest value allowed.
+        limit: u64,
+        /// The value that was sent; `None` where counting stopped at the limit.
+        value: Option<u64>,
+    },
+    /// How long to wait before another try, in milliseconds.
+    RetryAfterMs(u64),
+}
+
+struct Inner {
+    code: Code,
+    message: String,
+    detail: Detail,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// An error with a [`Code`], a message for the caller, and a cause for the log.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+/// A result with our [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error with a code and a message that the caller may read.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self::build(code, message.into(), Detail::None, None)
+    }
+
+    /// `BAD_USER_INPUT` that names the field.
+    pub fn input(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::build(Code::BadUserInput, message.into(), Detail::Field(field.into()), None)
+    }
+
+    /// `LIMIT_EXCEEDED` with the limit and, where it is known, the value.
+    pub fn limit(message: impl Into<String>, limit: u64, value: Option<u64>) -> Self {
+        Self::build(Code::LimitExceeded, message.into(), Detail::Limit { limit, value }, None)
+    }
+
+    /// `UNAVAILABLE` with a time to wait.
+    pub fn unavailable(message: impl Into<String>, retry_after_ms: u64) -> Self {
+        Self::build(Code::Unavailable, message.into(), Detail::RetryAfterMs(retry_after_ms), None)
+    }
+
+    /// `INTERNAL`: the cause goes to the log, the caller sees only a request id.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::build(Code::Internal, "internal error".to_owned(), Detail::None, Some(cause.into()))
+    }
+
+    /// The same error with another field name: for checks that do not know where their value came from.
+    #[must_use]
+    pub fn at_field(self, field: &str) -> Self {
+        match &self.0.detail {
+            Detail::Field(_) => Self::input(field, self.0.message.clone()),
+            _ => self,
+        }
+    }
+
+    fn build(
+        code: Code,
+        message: String,
+        detail: Detail,
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self(Arc::new(Inner { code, message, detail, cause }))
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The message for the caller.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Field, limit or waiting time.
+    #[must_use]
+    pub fn detail(&self) -> &Detail {
+        &self.0.detail
+    }
+
+    /// The cause, for the log only.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+        self.0.cause.as_deref()
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code.as_str(), self.0.message)?;
+        match &self.0.cause {
+            Some(cause) => write!(f, " (cause: {cause})"),
+            None => Ok(()),
+        }
+    }
+}

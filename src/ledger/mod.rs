@@ -1,0 +1,3 @@
+//! The bytes of the ledger; pure.
+
+pub mod commitment;

@@ -1,0 +1,20 @@
+//! Runledger: the evidence-grade log of LLM runs.
+//!
+//! Layers, from the bottom; a lower one never knows a higher one (`tests/architecture.rs` holds this):
+//!
+//! | layer | what |
+//! |---|---|
+//! | [`domain`], [`error`], [`clock`] | plain types |
+//! | `ledger`, `capture` | pure: bytes and commitments; spans to records |
+//! | `entity`, `store` | tables; the only query builder |
+//! | `facade` | use cases, authorisation, evidence, loaders |
+//! | `graphql`, `http` | the API |
+//! | `config`, `telemetry`, `app`, `cli` | settings, logs, composition, commands |
+
+pub mod capture;
+pub mod clock;
+pub mod domain;
+pub mod error;
+pub mod facade;
+pub mod ledger;
+pub mod store;
