@@ -14,6 +14,7 @@
 pub mod capture;
 pub mod clock;
 pub mod domain;
+pub mod entity;
 pub mod error;
 pub mod facade;
 pub mod ledger;
