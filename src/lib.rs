@@ -16,5 +16,6 @@ pub mod clock;
 pub mod domain;
 pub mod error;
 pub mod facade;
+pub mod graphql;
 pub mod ledger;
 pub mod store;
