@@ -216,11 +216,12 @@ fn trace(recorded: &Recorded) -> Result<Row<Trace>> {
     recorded.trace.clone().map(Into::into).ok_or_else(|| Error::internal("a write of a trace gave no trace"))
 }
 
-/// Writes. A payload is given only after its records are durable. Each takes an idempotencyKey, so that it can safely be
-/// sent again.
+/// The root of all writes.
 #[derive(Default)]
 pub struct Mutation;
 
+/// Writes. A payload is given only after its records are durable. Each takes an idempotencyKey, so that it can safely be
+/// sent again.
 #[Object]
 impl Mutation {
     /// Records a whole LLM run that has ended, with its trace and steps where there are any.

@@ -22,7 +22,7 @@ impl ScalarType for SafeInt {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             Value::Number(number) => match number.as_i64() {
-                Some(number) if number.abs() <= SAFE_INT_MAX => Ok(Self(number)),
+                Some(number) if (-SAFE_INT_MAX..=SAFE_INT_MAX).contains(&number) => Ok(Self(number)),
                 _ => Err(InputValueError::expected_type(value)),
             },
             _ => Err(InputValueError::expected_type(value)),

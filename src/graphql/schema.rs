@@ -49,6 +49,7 @@ pub fn sdl() -> String {
         .sorted_arguments()
         .sorted_enum_items()
         .include_specified_by()
+        .prefer_single_line_descriptions()
         .use_space_ident();
     build(SchemaOptions::default()).sdl_with_options(options)
 }
