@@ -17,5 +17,6 @@ pub mod domain;
 pub mod entity;
 pub mod error;
 pub mod facade;
+pub mod graphql;
 pub mod ledger;
 pub mod store;
