@@ -94,6 +94,8 @@ const INDEXES: &[&str] = &[
     "CREATE UNIQUE INDEX trace_seq ON trace (tenant_id, seq)",
     // traces_by_id.
     "CREATE UNIQUE INDEX trace_id ON trace (tenant_id, id)",
+    // trace_by_run_id: traces of runs that are not recorded yet.
+    "CREATE INDEX trace_run ON trace (tenant_id, run_id, seq)",
     // list_traces by start, and the filter started_at.
     "CREATE INDEX trace_started ON trace (tenant_id, started_at, seq)",
     // steps_by_id.

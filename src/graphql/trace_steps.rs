@@ -1,5 +1,7 @@
 //! Steps of a trace: the record and its list.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputType, Object, Value, indexmap::IndexMap};
 
 use super::connection::{Connection, List, PageArgs, connect};
@@ -20,11 +22,11 @@ use crate::facade::LogsFacade;
 
 /// See [`crate::domain::trace::TraceStep`].
 #[derive(Clone)]
-pub struct TraceStep(pub StoredStep);
+pub struct TraceStep(pub Arc<StoredStep>);
 
 impl From<StoredStep> for Row<TraceStep> {
     fn from(step: StoredStep) -> Self {
-        Self(TraceStep(step))
+        Self(TraceStep(Arc::new(step)))
     }
 }
 
@@ -235,10 +237,9 @@ impl StepList {
     /// `LIMIT_EXCEEDED` for a list of too many values.
     pub fn of(trace_id: &TraceId, kind: Option<Vec<StepKind>>, status: Option<Vec<StepStatus>>) -> Result<Self> {
         let mut given = IndexMap::new();
-        for (name, value) in [
-            ("kind", kind.as_ref().map(InputType::to_value)),
-            ("status", status.as_ref().map(InputType::to_value)),
-        ] {
+        for (name, value) in
+            [("kind", kind.as_ref().map(InputType::to_value)), ("status", status.as_ref().map(InputType::to_value))]
+        {
             if let Some(value) = value {
                 given.insert(async_graphql::Name::new(name), value);
             }

@@ -7,6 +7,7 @@ mod condition;
 mod convert;
 mod database;
 mod error;
+mod idempotency;
 pub mod keys;
 pub mod migrate;
 mod paginate;

@@ -23,7 +23,18 @@ macro_rules! tenanted {
     )+ };
 }
 
-tenanted!(api_key, ledger_log, llm_run, payload, tenant_secret, trace, trace_seal, trace_state, trace_step);
+tenanted!(
+    api_key,
+    idempotency,
+    ledger_log,
+    llm_run,
+    payload,
+    tenant_secret,
+    trace,
+    trace_seal,
+    trace_state,
+    trace_step
+);
 
 /// A tenant's rows of a table.
 pub(super) fn scoped<E: Tenanted>(tenant: &TenantId) -> Select<E> {

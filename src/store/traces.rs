@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, Condition, Iterable, QueryFilter, QueryOrder, QueryTrait, Select};
+use sea_orm::{ColumnTrait, Condition, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
@@ -12,7 +12,7 @@ use super::convert::traces::{decode_seal, decode_view};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use crate::domain::filter::{TraceFilter, TraceOrder, TraceSort};
-use crate::domain::ids::{Digest, RecordId, TenantId, TraceId};
+use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::run::Stored;
 use crate::domain::scope::Scope;
@@ -136,6 +136,18 @@ impl Store {
         let wanted = trace::Column::TraceId.in_subquery(newest);
         let select = view(scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
         Ok(self.views(&scope.tenant, select).await?.pop())
+    }
+
+    /// The newest trace that was begun for a run.
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
+    pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Option<TraceView>> {
+        let select = scoped::<trace::Entity>(&scope.tenant)
+            .filter(trace::Column::RunId.eq(run_id.as_str()))
+            .order_by_desc(trace::Column::Seq)
+            .limit(1);
+        Ok(self.views(&scope.tenant, view(select, None)).await?.pop())
     }
 
     /// Every seal of each trace, newest first.
