@@ -106,6 +106,11 @@ impl Error {
         Self::build(Code::Unavailable, message.into(), Detail::RetryAfterMs(retry_after_ms), None)
     }
 
+    /// `LIMIT_EXCEEDED` with a time to wait: too many requests at a time.
+    pub fn rate_limited(message: impl Into<String>, retry_after_ms: u64) -> Self {
+        Self::build(Code::LimitExceeded, message.into(), Detail::RetryAfterMs(retry_after_ms), None)
+    }
+
     /// `INTERNAL`: the cause goes to the log, the caller sees only a request id.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::build(Code::Internal, "internal error".to_owned(), Detail::None, Some(cause.into()))

@@ -11,10 +11,17 @@
 //! | `graphql`, `http` | the API |
 //! | `config`, `telemetry`, `app`, `cli` | settings, logs, composition, commands |
 
+pub mod app;
 pub mod capture;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod entity;
 pub mod error;
 pub mod facade;
+pub mod graphql;
+pub mod http;
 pub mod ledger;
 pub mod store;
+pub mod telemetry;

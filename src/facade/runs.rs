@@ -1,10 +1,12 @@
 //! Reads of runs.
 
 use super::LogsFacade;
+use super::loaders::{RevisionsOf, RunById, RunNamed, RunOfTrace};
 use crate::domain::filter::{LlmRunFilter, LlmRunOrder};
 use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::run::{LlmRun, Stored};
+use crate::domain::scope::Permission;
 use crate::error::Result;
 
 /// A run as it is stored.
@@ -12,43 +14,71 @@ pub type StoredRun = Stored<LlmRun>;
 
 impl LogsFacade {
     /// The newest revision of a run; batched.
-    pub async fn get_llm_run(&self, _run_id: &RunId) -> Result<Option<StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `runs:read`, as for every read below.
+    pub async fn get_llm_run(&self, run_id: &RunId) -> Result<Option<StoredRun>> {
+        self.require(Permission::RunsRead)?;
+        self.loaders.loader.load_one(RunNamed(run_id.clone())).await
     }
 
     /// A run by record id; batched.
-    pub async fn get_llm_run_by_id(&self, _id: RecordId) -> Result<Option<StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn get_llm_run_by_id(&self, id: RecordId) -> Result<Option<StoredRun>> {
+        self.require(Permission::RunsRead)?;
+        self.loaders.loader.load_one(RunById(id)).await
     }
 
     /// The newest run made from a trace; batched.
-    pub async fn run_of_trace(&self, _trace_id: &TraceId) -> Result<Option<StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn run_of_trace(&self, trace_id: &TraceId) -> Result<Option<StoredRun>> {
+        self.require(Permission::RunsRead)?;
+        self.loaders.loader.load_one(RunOfTrace(trace_id.clone())).await
     }
 
     /// Every revision of a run, newest first, at most 200; batched.
-    pub async fn list_run_revisions(&self, _run_id: &RunId) -> Result<Vec<StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn list_run_revisions(&self, run_id: &RunId) -> Result<Vec<StoredRun>> {
+        self.require(Permission::RunsRead)?;
+        Ok(self.loaders.loader.load_one(RevisionsOf(run_id.clone())).await?.unwrap_or_default())
     }
 
     /// A page of runs.
+    ///
+    /// # Errors
+    /// As above.
     pub async fn list_llm_runs(
         &self,
-        _filter: &LlmRunFilter,
-        _order: LlmRunOrder,
-        _page: &PageRequest,
-        _as_of: Option<AsOf>,
+        filter: &LlmRunFilter,
+        order: LlmRunOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
     ) -> Result<Page<StoredRun>> {
-        unimplemented!()
+        self.require(Permission::RunsRead)?;
+        self.store().list_runs(&self.scope, filter, order, page, as_of).await
     }
 
     /// How many runs the filter selects, counted to `cap`.
-    pub async fn count_llm_runs(&self, _filter: &LlmRunFilter, _as_of: Option<AsOf>, _cap: u32) -> Result<Count> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn count_llm_runs(&self, filter: &LlmRunFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
+        self.require(Permission::RunsRead)?;
+        self.store().count_runs(&self.scope, filter, as_of, cap).await
     }
 
     /// This moment of the tenant's log.
+    ///
+    /// # Errors
+    /// As above.
     pub async fn ledger_now(&self) -> Result<AsOf> {
-        unimplemented!()
+        self.require(Permission::RunsRead)?;
+        Ok(AsOf { size: self.store().log_size(&self.scope).await? })
     }
 }

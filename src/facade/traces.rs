@@ -1,115 +1,268 @@
 //! Reads of traces, steps, seals and payloads.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::LogsFacade;
+use super::loaders::{
+    PayloadOf, SealMetadataOf, SealsOf, StepById, StepCountOf, StepGroupsOf, StepsOf, TraceById, TraceNamed,
+};
+use crate::capture::{digest, seal};
 use crate::domain::filter::{TraceFilter, TraceOrder};
-use crate::domain::ids::{Digest, RecordId, TraceId};
+use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
+use crate::domain::scope::Permission;
 use crate::domain::trace::{
-    IdempotencyHit, StepFilter, StepGroup, StoredStep, TraceComparison, TraceRef, TraceSeal, TraceTotals, TraceView,
+    Divergence, IdempotencyHit, StepFilter, StepGroup, StoredStep, TraceComparison, TraceRef, TraceSeal, TraceTotals,
+    TraceView,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::ledger::behaviour;
+
+/// Steps of one trace that a comparison reads at a time.
+const COMPARISON_PAGE: u32 = 2_000;
+/// Most steps of a trace that a comparison reads.
+const COMPARISON_STEPS_MAX: usize = 100_000;
 
 impl LogsFacade {
     /// A trace; by name and by run batched.
-    pub async fn get_trace(&self, _by: &TraceRef) -> Result<Option<TraceView>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `runs:read`, as for every read below.
+    pub async fn get_trace(&self, by: &TraceRef) -> Result<Option<TraceView>> {
+        self.require(Permission::RunsRead)?;
+        match by {
+            TraceRef::TraceId(trace_id) => self.loaders.loader.load_one(TraceNamed(trace_id.clone())).await,
+            TraceRef::RunId(run_id) => match self.get_llm_run(run_id).await?.and_then(|run| run.record.trace_id) {
+                Some(trace_id) => self.loaders.loader.load_one(TraceNamed(trace_id)).await,
+                // A run without a record of its own yet: its trace is still running.
+                None => self.store().trace_by_run_id(&self.scope, run_id).await,
+            },
+            TraceRef::RootHash(root_hash) => self.store().trace_by_root_hash(&self.scope, *root_hash).await,
+        }
     }
 
     /// A trace by record id; batched.
-    pub async fn get_trace_by_id(&self, _id: RecordId) -> Result<Option<TraceView>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn get_trace_by_id(&self, id: RecordId) -> Result<Option<TraceView>> {
+        self.require(Permission::RunsRead)?;
+        self.loaders.loader.load_one(TraceById(id)).await
     }
 
     /// A page of traces.
+    ///
+    /// # Errors
+    /// As above.
     pub async fn list_traces(
         &self,
-        _filter: &TraceFilter,
-        _order: TraceOrder,
-        _page: &PageRequest,
-        _as_of: Option<AsOf>,
+        filter: &TraceFilter,
+        order: TraceOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
     ) -> Result<Page<TraceView>> {
-        unimplemented!()
+        self.require(Permission::RunsRead)?;
+        self.store().list_traces(&self.scope, filter, order, page, as_of).await
     }
 
     /// How many traces the filter selects, counted to `cap`.
-    pub async fn count_traces(&self, _filter: &TraceFilter, _as_of: Option<AsOf>, _cap: u32) -> Result<Count> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn count_traces(&self, filter: &TraceFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
+        self.require(Permission::RunsRead)?;
+        self.store().count_traces(&self.scope, filter, as_of, cap).await
     }
 
     /// Loads traces, and a page of steps of each, in one statement each, so that the calls below find them loaded.
+    ///
+    /// # Errors
+    /// As above.
     pub async fn prefetch_traces(
         &self,
-        _trace_ids: &[TraceId],
-        _steps: Option<(&StepFilter, &PageRequest)>,
+        trace_ids: &[TraceId],
+        steps: Option<(&StepFilter, &PageRequest)>,
     ) -> Result<()> {
-        unimplemented!()
+        self.require(Permission::RunsRead)?;
+        let traces = self.store().traces_by_trace_id(&self.scope, trace_ids);
+        let pages = async {
+            match steps {
+                Some((filter, page)) => self.store().steps_by_trace_id(&self.scope, trace_ids, filter, page).await,
+                None => Ok(HashMap::new()),
+            }
+        };
+        let (traces, pages) = futures_util::try_join!(traces, pages)?;
+        let loader = &self.loaders.loader;
+        loader.feed_many(traces.into_iter().map(|(trace_id, view)| (TraceNamed(trace_id), view))).await;
+        if let Some((filter, page)) = steps {
+            let feed = pages
+                .into_iter()
+                .map(|(trace_id, steps)| (StepsOf(trace_id, filter.clone(), page.clone()), steps.map(Arc::new)));
+            loader.feed_many(feed).await;
+        }
+        Ok(())
     }
 
     /// A page of a trace's steps; batched. A position's key is the step_index.
+    ///
+    /// # Errors
+    /// As above.
     pub async fn list_trace_steps(
         &self,
-        _trace_id: &TraceId,
-        _filter: &StepFilter,
-        _page: &PageRequest,
-    ) -> Result<Page<StoredStep>> {
-        unimplemented!()
+        trace_id: &TraceId,
+        filter: &StepFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<StoredStep>>> {
+        self.require(Permission::RunsRead)?;
+        let key = StepsOf(trace_id.clone(), filter.clone(), page.clone());
+        Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
     }
 
     /// How many steps of a trace the filter selects, exactly; batched.
-    pub async fn count_trace_steps(&self, _trace_id: &TraceId, _filter: &StepFilter) -> Result<i64> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn count_trace_steps(&self, trace_id: &TraceId, filter: &StepFilter) -> Result<i64> {
+        self.require(Permission::RunsRead)?;
+        let key = StepCountOf(trace_id.clone(), filter.clone());
+        Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
     }
 
     /// A step by record id; batched.
-    pub async fn get_trace_step_by_id(&self, _id: RecordId) -> Result<Option<StoredStep>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn get_trace_step_by_id(&self, id: RecordId) -> Result<Option<StoredStep>> {
+        self.require(Permission::RunsRead)?;
+        self.loaders.loader.load_one(StepById(id)).await
     }
 
     /// The span id of the step that this one repeats; batched. What the writer said, else what the newest seal found.
-    pub async fn step_duplicate_of(&self, _step: &StoredStep) -> Result<Option<String>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn step_duplicate_of(&self, step: &StoredStep) -> Result<Option<String>> {
+        self.require(Permission::RunsRead)?;
+        if step.duplicate_of.is_some() {
+            return Ok(step.duplicate_of.clone());
+        }
+        let metadata = self.loaders.loader.load_one(SealMetadataOf(step.trace_id.clone())).await?;
+        Ok(metadata.and_then(|metadata| metadata.1.get(&step.span_id).cloned()))
     }
 
     /// Every seal of a trace, newest first; batched.
-    pub async fn list_trace_seals(&self, _trace_id: &TraceId) -> Result<Vec<Stored<TraceSeal>>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn list_trace_seals(&self, trace_id: &TraceId) -> Result<Vec<Stored<TraceSeal>>> {
+        self.require(Permission::RunsRead)?;
+        Ok(self.loaders.loader.load_one(SealsOf(trace_id.clone())).await?.unwrap_or_default())
     }
 
     /// Sums over the steps, each call counted once: from the newest seal, computed now while running.
-    pub async fn trace_totals(&self, _trace: &TraceView) -> Result<TraceTotals> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn trace_totals(&self, trace: &TraceView) -> Result<TraceTotals> {
+        self.require(Permission::RunsRead)?;
+        if trace.seal.is_some() {
+            let metadata = self.loaders.loader.load_one(SealMetadataOf(trace.trace.trace_id.clone())).await?;
+            if let Some(metadata) = metadata {
+                return Ok(metadata.0);
+            }
+        }
+        let trace_ids = std::slice::from_ref(&trace.trace.trace_id);
+        let sources = self.store().seal_sources(&self.scope.tenant, trace_ids).await?;
+        Ok(sources.first().map(|source| seal::totals(&source.steps)).unwrap_or_default())
     }
 
     /// Steps grouped by kind and status; batched.
-    pub async fn trace_step_groups(&self, _trace_id: &TraceId) -> Result<Vec<StepGroup>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn trace_step_groups(&self, trace_id: &TraceId) -> Result<Vec<StepGroup>> {
+        self.require(Permission::RunsRead)?;
+        Ok(self.loaders.loader.load_one(StepGroupsOf(trace_id.clone())).await?.unwrap_or_default())
     }
 
     /// A payload's JSON text; `None` where there is none or it was erased; batched.
     ///
     /// # Errors
     /// `FORBIDDEN` without `payloads:read`.
-    pub async fn payload(&self, _record: RecordId, _part: PayloadPart) -> Result<Option<String>> {
-        unimplemented!()
+    pub async fn payload(&self, record: RecordId, part: PayloadPart) -> Result<Option<String>> {
+        self.require(Permission::PayloadsRead)?;
+        self.loaders.loader.load_one(PayloadOf(part, record)).await
     }
 
     /// Whether two traces behaved alike, and where they part.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` that names `left` or `right` when there is no such trace.
-    pub async fn compare_traces(&self, _left: &TraceRef, _right: &TraceRef) -> Result<TraceComparison> {
-        unimplemented!()
+    /// `BAD_USER_INPUT` that names `left` or `right` when there is no such trace; `LIMIT_EXCEEDED` beyond 100,000 steps.
+    pub async fn compare_traces(&self, left: &TraceRef, right: &TraceRef) -> Result<TraceComparison> {
+        let (left, left_steps) = self.comparand("left", left).await?;
+        let (right, right_steps) = self.comparand("right", right).await?;
+        let found = behaviour::divergence(&left_steps, &right_steps, |step| &step.step.record)?;
+        let divergence = found.map(|(place, reason)| Divergence {
+            position: i64::try_from(place).unwrap_or(i64::MAX),
+            reason,
+            left: left_steps.get(place).cloned(),
+            right: right_steps.get(place).cloned(),
+        });
+        let root = |steps: &[StoredStep]| behaviour::root(steps.iter().map(|step| &step.step.record));
+        Ok(TraceComparison {
+            left_root_hash: root(&left_steps)?,
+            right_root_hash: root(&right_steps)?,
+            left,
+            right,
+            divergence,
+        })
+    }
+
+    /// A trace with all of its steps, in the order in which behaviour is compared.
+    async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(TraceView, Vec<StoredStep>)> {
+        let missing = || Error::input(field, format!("{field} names no trace of this tenant"));
+        let view = self.get_trace(by).await?.ok_or_else(missing)?;
+        let trace_ids = std::slice::from_ref(&view.trace.trace_id);
+        let mut steps: Vec<StoredStep> = Vec::new();
+        let mut request = PageRequest::first(COMPARISON_PAGE);
+        loop {
+            let mut pages =
+                self.store().steps_by_trace_id(&self.scope, trace_ids, &StepFilter::default(), &request).await?;
+            let page = pages.remove(&view.trace.trace_id).unwrap_or_default();
+            request.after = page.rows.last().map(|row| row.position);
+            steps.extend(page.rows.into_iter().map(|row| row.item));
+            if steps.len() > COMPARISON_STEPS_MAX {
+                let message = format!("a comparison reads at most {COMPARISON_STEPS_MAX} steps; compare root hashes");
+                return Err(Error::limit(message, COMPARISON_STEPS_MAX as u64, None));
+            }
+            if !page.has_next_page {
+                break;
+            }
+        }
+        behaviour::sort(&mut steps, |step| &step.step.record);
+        Ok((view, steps))
     }
 
     /// The step that was recorded under an idempotency key.
-    pub async fn idempotency_check(&self, _key: &str) -> Result<Option<IdempotencyHit>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` when the key is no name.
+    pub async fn idempotency_check(&self, key: &str) -> Result<Option<IdempotencyHit>> {
+        self.require(Permission::RunsRead)?;
+        check_name("key", key)?;
+        self.store().idempotency_hit(&self.scope, key).await
     }
 
-    /// The tenant's keyed digest of a text, to compare with prompt and step hashes. Needs `payloads:read`.
-    pub async fn content_digest(&self, _text: &str) -> Result<Digest> {
-        unimplemented!()
+    /// The tenant's keyed digest of a text, to compare with prompt and step hashes.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `payloads:read`: whoever may test guesses may learn content.
+    pub async fn content_digest(&self, text: &str) -> Result<Digest> {
+        self.require(Permission::PayloadsRead)?;
+        let context = self.logs.capture_context(&self.scope.tenant).await?;
+        Ok(digest::content_digest(&context.content_key, text))
     }
 }

@@ -1,3 +1,5 @@
-//! The bytes of the ledger; pure.
+//! The bytes of the ledger: tree hashes, commitments, behaviour. Pure.
 
+pub mod behaviour;
 pub mod commitment;
+pub mod tree;

@@ -1,0 +1,123 @@
+//! From settings to the parts they configure.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::AppError;
+use crate::capture::pricing::PriceTable;
+use crate::clock::SharedClock;
+use crate::config::{AuthMode, BaseSettings, Config, JwtSettings};
+use crate::domain::ids::TenantId;
+use crate::domain::settle::SettlePolicy;
+use crate::facade::{Logs, LogsConfig};
+use crate::http::HttpSettings;
+use crate::http::auth::{self, AuthSettings, JwtKeys};
+use crate::store::{Store, StoreConfig};
+
+/// Connections to PostgreSQL a core, where the setting leaves it to us.
+const CONNECTIONS_A_CORE: usize = 4;
+/// A command writes a record at a time.
+const COMMAND_QUEUE_RECORDS: usize = 512;
+
+/// Connects for a server.
+///
+/// # Errors
+/// When the database cannot be reached or used.
+pub async fn open_store(config: &Config, clock: SharedClock) -> Result<Store, AppError> {
+    let settle = SettlePolicy {
+        settle_us: micros(config.trace_settle),
+        settle_remote_us: micros(config.trace_settle_remote),
+        timeout_us: micros(config.trace_timeout),
+    };
+    std::fs::create_dir_all(&config.base.data_dir)
+        .map_err(|error| AppError::new(format!("data-dir: {}: {error}", config.base.data_dir.display())))?;
+    let store = StoreConfig {
+        database_url: config.base.database_url.expose().to_owned(),
+        migrate: !config.no_migrate,
+        pool_size: pool_size(&config.base),
+        settle,
+        queue_records: usize::try_from(config.queue_records).unwrap_or(usize::MAX),
+    };
+    Ok(Store::connect(store, clock).await?)
+}
+
+/// The facade and its store for commands that serve and capture nothing.
+///
+/// # Errors
+/// When the database cannot be reached or used.
+pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result<(Logs, Store), AppError> {
+    let settle = SettlePolicy { settle_us: i64::MAX, settle_remote_us: i64::MAX, timeout_us: i64::MAX };
+    let config = StoreConfig {
+        database_url: base.database_url.expose().to_owned(),
+        migrate: true,
+        pool_size: 1,
+        settle,
+        queue_records: COMMAND_QUEUE_RECORDS,
+    };
+    let store = Store::connect(config, Arc::clone(&clock)).await?;
+    let prices = Arc::new(PriceTable::embedded()?);
+    let logs = LogsConfig { prices, content_capture: HashSet::new(), settle_us: settle.settle_us };
+    Ok((Logs::new(store.clone(), clock, logs), store))
+}
+
+/// The facade over a store.
+///
+/// # Errors
+/// When the price table or a tenant's name is wrong.
+pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Logs, AppError> {
+    let tenants: Result<HashSet<TenantId>, _> = config.content_capture.iter().map(TenantId::parse).collect();
+    let logs = LogsConfig {
+        prices: Arc::new(prices(config)?),
+        content_capture: tenants?,
+        settle_us: micros(config.trace_settle),
+    };
+    Ok(Logs::new(store, clock, logs))
+}
+
+fn prices(config: &Config) -> Result<PriceTable, AppError> {
+    let Some(path) = &config.prices else { return Ok(PriceTable::embedded()?) };
+    let refuse = |reason: String| AppError::new(format!("prices: {}: {reason}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    PriceTable::parse(&text).map_err(|error| refuse(error.message().to_owned()))
+}
+
+pub(super) fn pool_size(base: &BaseSettings) -> u32 {
+    if base.pool_size > 0 {
+        return base.pool_size;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores * CONNECTIONS_A_CORE).unwrap_or(u32::MAX)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn http_settings(config: &Config) -> HttpSettings {
+    HttpSettings {
+        auth: match config.auth {
+            AuthMode::Off => AuthSettings::Off,
+            AuthMode::Required => AuthSettings::Required(jwt_settings(&config.jwt)),
+        },
+        rate_limit: config.rate_limit,
+        cors_origins: config.cors_origins.clone(),
+        allowed_hosts: config.allowed_hosts.clone(),
+        has_tls: config.tls_cert.is_some(),
+    }
+}
+
+fn jwt_settings(jwt: &JwtSettings) -> Option<auth::JwtSettings> {
+    let secret = jwt.jwt_hs256_secret.as_ref().map(|secret| JwtKeys::Hs256(secret.expose().to_owned()));
+    let file = || jwt.jwt_jwks_file.clone().map(JwtKeys::JwksFile);
+    let url = || jwt.jwt_jwks_url.clone().map(JwtKeys::JwksUrl);
+    Some(auth::JwtSettings {
+        keys: secret.or_else(file).or_else(url)?,
+        issuer: jwt.jwt_issuer.clone(),
+        audience: jwt.jwt_audience.clone(),
+        tenant_claim: jwt.jwt_tenant_claim.clone(),
+        actor_claim: jwt.jwt_actor_claim.clone(),
+        scope_claim: jwt.jwt_scope_claim.clone(),
+        leeway: jwt.jwt_leeway,
+    })
+}

@@ -1,0 +1,133 @@
+//! A running server, and how it stops: no new requests, running ones finish, the sealer stops, the queue is written out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::listen::Listeners;
+use super::{AppError, api, listen, parts};
+use crate::config::Config;
+use crate::facade::Logs;
+use crate::http::{self, HttpState};
+use crate::store::Store;
+use crate::telemetry;
+
+/// The histogram keeps its samples apart until they are summed up.
+const METRICS_UPKEEP: Duration = Duration::from_secs(30);
+
+/// Everything that a server needs, ready to run.
+pub struct Server {
+    store: Store,
+    logs: Logs,
+    state: HttpState,
+    shutdown: CancellationToken,
+    shutdown_timeout: Duration,
+    tls: Option<RustlsConfig>,
+    api: axum::Router<HttpState>,
+}
+
+impl Server {
+    /// Puts a server together over an open store.
+    ///
+    /// # Errors
+    /// When keys, certificate or metrics cannot be set up.
+    pub async fn new(config: &Config, store: Store, logs: Logs) -> Result<Self, AppError> {
+        let tls = listen::tls(config).await?;
+        let metrics = telemetry::init_metrics(http::metrics::LATENCY, &http::metrics::LATENCY_BUCKETS)
+            .map_err(|error| AppError::new(format!("metrics: {error}")))?;
+        http::metrics::describe();
+        let shutdown = CancellationToken::new();
+        let upkeep = metrics.clone();
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(METRICS_UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        }));
+        let backend = Arc::new(logs.clone());
+        let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
+        let api = api::routes(config, &logs);
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout: config.shutdown_timeout, tls, api })
+    }
+
+    /// Serves until `stop` is done, then stops in order.
+    ///
+    /// # Errors
+    /// When a listener fails, or what waits cannot be written in time.
+    pub async fn run(self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+        let handle = Handle::<SocketAddr>::new();
+        let mut servers = JoinSet::new();
+        let router = http::router(self.state.clone(), self.api);
+        servers.spawn(listen::serve(listeners.http, router, self.tls.clone(), handle.clone()));
+        let grpc_handle = Handle::<SocketAddr>::new();
+        if let Some(listener) = listeners.grpc {
+            let router = http::grpc_router(self.state.clone());
+            servers.spawn(listen::serve(listener, router, self.tls, grpc_handle.clone()));
+        }
+        let sealer_cancel = CancellationToken::new();
+        let sealer = tokio::spawn({
+            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
+            async move { logs.run_sealer(cancel).await }
+        });
+
+        let failed = tokio::select! {
+            () = stop => None,
+            Some(ended) = servers.join_next() => Some(ended),
+        };
+        tracing::info!("stopping: no new requests are taken");
+        self.shutdown.cancel();
+        handle.graceful_shutdown(Some(self.shutdown_timeout));
+        grpc_handle.graceful_shutdown(Some(self.shutdown_timeout));
+        while servers.join_next().await.is_some() {}
+        let finish = async {
+            sealer_cancel.cancel();
+            if let Err(error) = sealer.await {
+                tracing::error!(?error, "the sealer ended badly");
+            }
+            self.store.close().await;
+        };
+        let finished = tokio::time::timeout(self.shutdown_timeout.max(Duration::from_secs(1)), finish).await;
+        finished.map_err(|_| AppError::new("records that wait could not be written within shutdown-timeout"))?;
+        tracing::info!("stopped");
+        failed.map_or(Ok(()), |ended| Err(AppError::new(format!("a listener failed: {}", reason(ended)))))
+    }
+}
+
+fn reason(ended: Result<io::Result<()>, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "it ended by itself".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Is done at the first SIGTERM or SIGINT; the second one ends the process at once.
+///
+/// # Errors
+/// When the system does not deliver signals.
+pub fn until_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        next(&mut terminate, &mut interrupt).await;
+        tokio::spawn(async move {
+            next(&mut terminate, &mut interrupt).await;
+            tracing::warn!("second signal: ending at once");
+            std::process::exit(130);
+        });
+    })
+}
+
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

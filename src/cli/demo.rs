@@ -1,0 +1,210 @@
+//! `serve --demo`: real requests of real instrumentations, their times moved to the last hours.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use crate::app::AppError;
+use crate::config::{AuthMode, Config, Settings};
+use crate::domain::ids::TenantId;
+use crate::domain::scope::{Actor, Permissions, Scope};
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::ActorType;
+use crate::facade::Logs;
+use crate::facade::capture::{OtlpEncoding, decode_otlp};
+use crate::http::auth::DEMO_TENANT;
+
+const FILE_NAME: &str = "demo.db";
+/// The runs end within this time before now.
+const SPREAD_NANOS: u64 = 6 * 3_600 * 1_000_000_000;
+/// The newest run ended this long ago.
+const NEWEST_NANOS: u64 = 60 * 1_000_000_000;
+
+macro_rules! fixtures {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../tests/fixtures/otlp/", $name)))),+]
+    };
+}
+
+/// Requests that exporters sent, oldest run first.
+const FIXTURES: &[(&str, &[u8])] = fixtures![
+    "openai-openinference/0001.pb",
+    "openai-v2/0001.pb",
+    "anthropic-openinference/0001.pb",
+    "langchain-openinference/0001.pb",
+    "openai-openllmetry/0001.pb",
+    "vercel-ai-sdk-proto/0001.pb",
+    "anthropic-openinference/0007.pb",
+    "openai-v2latest/0001.pb",
+    "langchain-openinference/0019.pb",
+    "anthropic-openinference/0012.pb",
+    "openai-agents/0004.pb",
+    "langchain-openllmetry/0007.pb",
+    "anthropic-openinference/0011.pb",
+    "openai-agents/0007.pb",
+    "langchain-openinference/0021.pb",
+    "openai-agents/0006.pb",
+    "langchain-openllmetry/0012.pb",
+    "anthropic-openinference/0009.pb",
+    "vercel-ai-sdk-proto/0010.pb",
+    "langchain-openinference/0010.pb",
+];
+
+/// A database of its own, no keys, and runs that show at once.
+pub(super) fn adjust(settings: &mut Settings) {
+    settings.auth = AuthMode::Off;
+    settings.trace_settle = std::time::Duration::ZERO;
+    settings.trace_settle_remote = std::time::Duration::ZERO;
+    settings.base.database_url = format!("sqlite://{}", settings.base.data_dir.join(FILE_NAME).display()).into();
+}
+
+/// The demo begins anew each time, so that its runs are always of the last hours.
+pub(super) fn remove_database(config: &Config) -> Result<(), AppError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let path: PathBuf = config.base.data_dir.join(format!("{FILE_NAME}{suffix}"));
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(AppError::new(format!("{}: {error}", path.display())));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Records the fixtures and seals their traces.
+pub(super) async fn fill(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
+    let scope = Scope {
+        tenant: TenantId::parse(DEMO_TENANT)?,
+        actor: Actor { actor_type: ActorType::System, id: "demo".to_owned() },
+        permissions: Permissions::all_of_tenant(),
+    };
+    for request in requests(now)? {
+        let report = logs.facade(scope.clone()).ingest_otlp(request).await?;
+        if report.rejected > 0 {
+            return Err(AppError::new(format!("a demo run was refused: {}", report.message.unwrap_or_default())));
+        }
+    }
+    while logs.seal_due().await?.due > 0 {}
+    Ok(())
+}
+
+/// The fixtures with each trace moved as a whole: the first ends six hours ago, the last a minute ago.
+fn requests(now: Timestamp) -> Result<Vec<ExportTraceServiceRequest>, AppError> {
+    let now_nanos = u64::try_from(now.as_micros()).unwrap_or(0) * 1_000;
+    let mut requests = Vec::with_capacity(FIXTURES.len());
+    let steps = (FIXTURES.len() as u64).saturating_sub(1).max(1);
+    for (position, (name, body)) in (0..).zip(FIXTURES) {
+        let encoding = if name.ends_with(".json") { OtlpEncoding::Json } else { OtlpEncoding::Protobuf };
+        let mut request = decode_otlp(encoding, body)?;
+        let ago = NEWEST_NANOS + SPREAD_NANOS / steps * (steps - position);
+        move_to(&mut request, now_nanos.saturating_sub(ago));
+        requests.push(request);
+    }
+    Ok(requests)
+}
+
+/// Moves every trace so that it ends at `end_nanos`.
+fn move_to(request: &mut ExportTraceServiceRequest, end_nanos: u64) {
+    let mut ends: HashMap<Vec<u8>, u64> = HashMap::new();
+    for span in spans(request) {
+        let end = ends.entry(span.trace_id.clone()).or_default();
+        *end = (*end).max(span.end_time_unix_nano);
+    }
+    for span in spans(request) {
+        let old_end = ends.get(&span.trace_id).copied().unwrap_or(end_nanos);
+        let moved = |nanos: u64| end_nanos.saturating_sub(old_end.saturating_sub(nanos));
+        span.start_time_unix_nano = moved(span.start_time_unix_nano);
+        span.end_time_unix_nano = moved(span.end_time_unix_nano);
+        for event in &mut span.events {
+            event.time_unix_nano = moved(event.time_unix_nano);
+        }
+    }
+}
+
+fn spans(request: &mut ExportTraceServiceRequest) -> impl Iterator<Item = &mut Span> {
+    request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans).flat_map(|scope| &mut scope.spans)
+}
+
+/// Where everything is, and how to send a first span.
+pub(super) fn greet(http: SocketAddr, grpc: Option<SocketAddr>, has_tls: bool) {
+    let base = format!("{}://{http}", if has_tls { "https" } else { "http" });
+    println!("Runledger demo: {} real requests are on record for tenant {DEMO_TENANT}, no key needed.\n", FIXTURES.len());
+    println!("  GraphiQL    {base}/graphiql");
+    println!("  GraphQL     {base}/graphql");
+    println!("  OTLP/HTTP   {base}/v1/traces");
+    if let Some(grpc) = grpc {
+        println!("  OTLP/gRPC   {grpc}");
+    }
+    println!("\nSend your first span (it shows as a run in GraphiQL):\n\n{}", first_span(&base));
+    println!("\nOr point an instrumented application here:\n");
+    println!("  export OTEL_EXPORTER_OTLP_ENDPOINT={base}");
+    println!("  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n");
+    println!("Ctrl-C stops it; the next start begins anew.");
+}
+
+/// A command for any POSIX shell with curl: ids and times are made when it runs, so that it works again and again.
+fn first_span(base: &str) -> String {
+    let now = r#"'"$now"'"#;
+    let attribute = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{value}}}"#);
+    let text = |value: &str| format!(r#"{{"stringValue":"{value}"}}"#);
+    let attributes = [
+        attribute("gen_ai.operation.name", &text("chat")),
+        attribute("gen_ai.provider.name", &text("openai")),
+        attribute("gen_ai.request.model", &text("gpt-4o-mini")),
+        attribute("gen_ai.usage.input_tokens", r#"{"intValue":"12"}"#),
+        attribute("gen_ai.usage.output_tokens", r#"{"intValue":"34"}"#),
+    ]
+    .join(",\n    ");
+    format!(
+        r#"now=$(date +%s); id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+curl -sS {base}/v1/traces -H 'content-type: application/json' -d '{{"resourceSpans":[{{
+  "resource":{{"attributes":[{service}]}},
+  "scopeSpans":[{{"spans":[{{"traceId":"'"$id"'","spanId":"'"${{id%????????????????}}"'","name":"chat gpt-4o-mini","kind":3,
+    "startTimeUnixNano":"{now}000000000","endTimeUnixNano":"{now}750000000","attributes":[
+    {attributes}]}}]}}]}}]}}'"#,
+        service = attribute("service.name", &text("my-first-app")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fixture_moves_to_the_last_hours_as_a_whole() {
+        let now = Timestamp::from_micros_clamped(1_795_000_000_000_000);
+        let now_nanos = 1_795_000_000_000_000_000_u64;
+        let durations = |request: &mut ExportTraceServiceRequest| -> Vec<u64> {
+            spans(request).map(|span| span.end_time_unix_nano - span.start_time_unix_nano).collect()
+        };
+        let mut span_count = 0;
+        for (mut moved, (name, body)) in requests(now).expect("the fixtures are OTLP").into_iter().zip(FIXTURES) {
+            let mut original = decode_otlp(OtlpEncoding::Protobuf, body).expect(name);
+            assert_eq!(durations(&mut moved), durations(&mut original), "{name}");
+            for span in spans(&mut moved) {
+                span_count += 1;
+                assert!(span.end_time_unix_nano <= now_nanos - NEWEST_NANOS, "{name}");
+                assert!(span.start_time_unix_nano >= now_nanos - 2 * SPREAD_NANOS, "{name}");
+            }
+        }
+        assert!(span_count > 100, "{span_count}");
+    }
+
+    #[test]
+    fn the_first_span_is_otlp_json_once_a_shell_has_filled_it_in() {
+        let command = first_span("http://127.0.0.1:8080");
+        let json = command.split_once("-d '").expect("a body").1.strip_suffix('\'').expect("quoted");
+        let filled = json
+            .replace(r#"'"$now"'"#, "1795000000")
+            .replace(r#"'"$id"'"#, "0af7651916cd43dd8448eb211c80319c")
+            .replace(r#"'"${id%????????????????}"'"#, "0af7651916cd43dd");
+        let mut request = decode_otlp(OtlpEncoding::Json, filled.as_bytes()).expect("OTLP/JSON");
+        let span = spans(&mut request).next().expect("a span");
+        assert_eq!((span.trace_id.len(), span.span_id.len(), span.attributes.len()), (16, 8, 5));
+        assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 750_000_000);
+    }
+}

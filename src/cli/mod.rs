@@ -1,0 +1,132 @@
+//! Commands. Their results go to standard output, everything else to standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the process talks to a person")]
+
+mod demo;
+mod keys;
+mod load;
+mod migrate;
+mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::app::{self, AppError};
+use crate::config::{BaseSettings, FileSettings, LogFormat, default_path};
+use crate::telemetry;
+
+const PRECEDENCE: &str = "Every setting is a flag, an environment variable and a key of runledger.toml (the flag's name \
+without its dashes). Flags go before variables, variables before the file.";
+
+/// The evidence-grade log of LLM runs: OpenTelemetry in, one GraphQL API out.
+#[derive(Debug, Parser)]
+#[command(name = "runledger", version, after_help = PRECEDENCE, disable_help_subcommand = true)]
+struct Cli {
+    /// Settings file; runledger.toml in the current folder when there is one.
+    #[arg(long, global = true, env = "RUNLEDGER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<serve::ServeArgs>),
+    Migrate(migrate::MigrateArgs),
+    Schema(SchemaArgs),
+    Keys(keys::KeysArgs),
+    Load(load::LoadArgs),
+}
+
+/// Print the GraphQL schema.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  runledger schema > schema.graphql")]
+struct SchemaArgs {}
+
+/// Runs a command line; the program's whole life.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(Refusal::Usage(error)) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+        Err(Refusal::File(message)) => {
+            eprintln!("error: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    match start(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: Command) -> Result<(), AppError> {
+    // One TLS provider for listeners and clients alike; a second installation is refused, which is as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| AppError::new(format!("the runtime does not start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(*args).await,
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Schema(SchemaArgs {}) => {
+                print!("{}", app::sdl());
+                Ok(())
+            }
+            Command::Keys(args) => keys::run(args).await,
+            Command::Load(args) => load::run(args).await,
+        }
+    })
+}
+
+/// Why a command line is not run.
+#[derive(Debug)]
+enum Refusal {
+    /// The command line or the environment is wrong, or help was asked for.
+    Usage(clap::Error),
+    /// The settings file is wrong.
+    File(String),
+}
+
+/// Reads the command line, then once more with the settings file's values below it.
+fn parse(arguments: &[OsString]) -> Result<Cli, Refusal> {
+    let command = Cli::command();
+    let matches = command.clone().try_get_matches_from(arguments).map_err(Refusal::Usage)?;
+    let named = matches.get_one::<PathBuf>("config").cloned();
+    let path = named.or_else(|| default_path().filter(|_| uses_settings(&matches)));
+    let matches = match path {
+        None => matches,
+        Some(path) => {
+            let file = FileSettings::read(&path).map_err(|error| Refusal::File(error.to_string()))?;
+            // Flags and environment alone were fine, so what is refused now stands in the file.
+            let in_file = |error: clap::Error| Refusal::File(format!("{}: {}", path.display(), without_prefix(&error)));
+            file.lay_under(command).try_get_matches_from(arguments).map_err(in_file)?
+        }
+    };
+    Cli::from_arg_matches(&matches).map_err(Refusal::Usage)
+}
+
+/// Whether the command opens the database: the others do not care what the settings file says.
+fn uses_settings(matches: &ArgMatches) -> bool {
+    matches!(matches.subcommand_name(), Some("serve" | "migrate" | "keys"))
+}
+
+fn without_prefix(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("error: ").unwrap_or(&text).lines().next().unwrap_or_default().to_owned()
+}
+
+fn init_logs(base: &BaseSettings) -> Result<(), AppError> {
+    telemetry::init_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::new)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! `runledger serve`.
+
+use std::sync::Arc;
+
+use super::{demo, init_logs};
+use crate::app::{AppError, Listeners, Server, open_logs, open_store, until_signal};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, Settings};
+
+/// Run the server: GraphQL, GraphiQL, OTLP/HTTP and OTLP/gRPC.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  runledger serve --demo                                  a server full of real runs, nothing to set up
+  runledger serve                                         SQLite in the current folder, API keys required
+  runledger serve --auth off                              no keys; this machine only
+  RUNLEDGER_DATABASE_URL=postgres://app@db/runledger \\
+    runledger serve --listen 0.0.0.0:8080 --tls-cert cert.pem --tls-key key.pem")]
+pub(super) struct ServeArgs {
+    /// Serve a database of its own (DATA_DIR/demo.db, made anew each time) with real runs of the last hours, without
+    /// authentication.
+    #[arg(long)]
+    demo: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl ServeArgs {
+    #[cfg(test)]
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
+    let ServeArgs { demo: is_demo, mut settings } = args;
+    if is_demo {
+        demo::adjust(&mut settings);
+    }
+    let config = Config::new(settings)?;
+    init_logs(&config.base)?;
+    let stop = until_signal().map_err(|error| AppError::new(format!("signals: {error}")))?;
+    let listeners = Listeners::bind(&config)?;
+    if is_demo {
+        demo::remove_database(&config)?;
+    }
+    let clock: SharedClock = Arc::new(SystemClock);
+    let store = open_store(&config, Arc::clone(&clock)).await?;
+    let logs = open_logs(&config, store.clone(), Arc::clone(&clock))?;
+    let server = Server::new(&config, store, logs.clone()).await?;
+    let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
+    let grpc = listeners.grpc_address();
+    if is_demo {
+        demo::fill(&logs, clock.now()).await?;
+        demo::greet(http, grpc, config.tls_cert.is_some());
+    }
+    tracing::info!(%http, grpc = ?grpc, version = env!("CARGO_PKG_VERSION"), "serving");
+    server.run(listeners, stop).await
+}

@@ -1,0 +1,110 @@
+//! Types of setting values and how they are read.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// An address, or `None` where the listener is off. (A name of its own keeps the argument parser from reading it as
+/// "may be absent".)
+pub type OptionalAddress = Option<SocketAddr>;
+
+/// A value that no log and no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+/// Reads `500ms`, `15s`, `5m`, `1h`, `30d`, or `0`.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let allowed = || format!("'{text}' is not a duration: write a whole number and a unit, like 500ms, 15s, 5m, 1h, 30d");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(allowed)?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 = number.parse().map_err(|_| allowed())?;
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(allowed()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(allowed)
+}
+
+/// Reads `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` or `localhost:8080`.
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| {
+        format!("'{text}' is not an address: write IP:PORT, like 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080")
+    })
+}
+
+/// The same; empty text is off.
+pub(super) fn parse_optional_address(text: &str) -> Result<OptionalAddress, String> {
+    if text.is_empty() { Ok(None) } else { parse_address(text).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(parse_duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
+        for bad in ["", "15", "s", "1.5s", "-1s", "15 s", "99999999999999999999s", "999999999999999999d"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_need_a_port() {
+        assert_eq!(parse_address("localhost:1"), parse_address("127.0.0.1:1"));
+        assert_eq!(parse_optional_address(""), Ok(None));
+        assert!(parse_address("127.0.0.1").is_err());
+        assert!(parse_address("example.com:80").is_err());
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let secret: Secret = "hunter2".parse().expect("any text");
+        assert_eq!(format!("{secret:?}"), "[hidden]");
+    }
+}

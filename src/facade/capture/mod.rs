@@ -1,0 +1,199 @@
+//! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
+
+mod otlp;
+mod runs;
+mod steps;
+mod traces;
+
+pub use otlp::{IngestReport, OtlpEncoding, decode_otlp};
+pub use steps::{RecordedSteps, StepResult};
+
+use sha2::Digest as _;
+
+use super::runs::StoredRun;
+use super::{Logs, LogsFacade};
+use crate::capture::CaptureContext;
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, New, NewRecord};
+use crate::domain::draft::{DraftPayload, DraftSeal, DraftStep};
+use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
+use crate::domain::payload::{NewPayload, PayloadPart};
+use crate::domain::run::LlmRun;
+use crate::domain::trace::{Trace, TraceView};
+use crate::error::{Code, Error, Result};
+use crate::ledger::commitment;
+
+/// The answer of `recordLlmRun`, `recordTrace`, `startTrace`, `completeTrace` and `abortTrace`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The run, where one was written.
+    pub run: Option<StoredRun>,
+    /// The trace, where there is one.
+    pub trace: Option<TraceView>,
+    /// The idempotency key had been used: this is the first answer again.
+    pub is_replayed: bool,
+}
+
+/// What is kept under an idempotency key: enough to find the records of the first answer.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    run: Option<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    steps: Vec<uuid::Uuid>,
+}
+
+/// A mutation's idempotency key with the hash of its request.
+#[derive(Clone)]
+struct KeyedRequest {
+    operation: &'static str,
+    key: String,
+    request_hash: Digest,
+}
+
+impl KeyedRequest {
+    /// The claim that goes into the transaction of the records: two requests at once cannot both be the first.
+    fn claim(self, answer: &Answer) -> Result<IdempotencyClaim> {
+        let answer = serde_json::to_string(answer).map_err(Error::internal)?;
+        Ok(IdempotencyClaim { operation: self.operation, key: self.key, request_hash: self.request_hash, answer })
+    }
+}
+
+impl Logs {
+    /// Gives a record its id and its payloads their salts; `bind` puts a commitment into the record.
+    fn new_record<T>(
+        &self,
+        mut record: T,
+        payloads: Vec<DraftPayload>,
+        bind: impl Fn(&mut T, PayloadPart, Digest),
+    ) -> Result<New<T>> {
+        let mut committed: Vec<NewPayload> = Vec::with_capacity(payloads.len());
+        for draft in payloads {
+            let payload = commitment::payload(draft.part, self.0.clock.entropy()?, draft.text);
+            bind(&mut record, payload.part, payload.commitment);
+            committed.push(payload);
+        }
+        Ok(New { id: self.0.clock.new_id(), record, payloads: committed })
+    }
+
+    fn new_trace(&self, trace: Trace, payloads: Vec<DraftPayload>) -> Result<NewRecord> {
+        let bind = |trace: &mut Trace, _, commitment| trace.plan_commitment = Some(commitment);
+        Ok(NewRecord::Trace(Box::new(self.new_record(trace, payloads, bind)?)))
+    }
+
+    fn new_step(&self, draft: DraftStep) -> Result<NewRecord> {
+        let new = self.new_record(draft.step, draft.payloads, |step, part, commitment| match part {
+            PayloadPart::Content => step.content_commitment = Some(commitment),
+            _ => step.attributes_commitment = Some(commitment),
+        })?;
+        Ok(NewRecord::Step(Box::new(new), draft.facts))
+    }
+
+    /// A seal and its run as records, the seal first; and the run's id.
+    pub(super) fn new_seal(&self, draft: DraftSeal) -> Result<(Vec<NewRecord>, Option<RecordId>)> {
+        let seal = self.new_record(draft.seal, draft.payloads, |seal, _, commitment| {
+            seal.metadata_commitment = Some(commitment);
+        })?;
+        let mut records = vec![NewRecord::Seal(Box::new(seal))];
+        let mut run_record = None;
+        if let Some(run) = draft.run {
+            let run = self.new_run(run);
+            run_record = Some(run.id);
+            records.push(NewRecord::Run(Box::new(run)));
+        }
+        Ok((records, run_record))
+    }
+
+    fn new_run(&self, run: LlmRun) -> New<LlmRun> {
+        New { id: self.0.clock.new_id(), record: run, payloads: Vec::new() }
+    }
+
+    /// Appends, and wakes the sealer where traces were touched.
+    pub(super) async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
+        let touches = !unit.touches.is_empty();
+        let receipt = self.0.store.append(unit).await?;
+        if touches {
+            self.0.touched.notify_one();
+        }
+        Ok(receipt)
+    }
+}
+
+impl LogsFacade {
+    async fn capture_context(&self) -> Result<CaptureContext> {
+        self.logs.capture_context(&self.scope.tenant).await
+    }
+
+    /// What a caller's idempotency key stands for, and the first answer where it was used before.
+    ///
+    /// The hash is over the request as it was understood, so two requests that mean the same are the same.
+    async fn keyed(
+        &self,
+        operation: &'static str,
+        key: Option<String>,
+        request: &impl std::fmt::Debug,
+    ) -> Result<(Option<KeyedRequest>, Option<Answer>)> {
+        let Some(key) = key else { return Ok((None, None)) };
+        check_name("idempotencyKey", &key)?;
+        let request_hash = Digest(sha2::Sha256::digest(format!("{request:?}")).into());
+        let keyed = KeyedRequest { operation, key, request_hash };
+        let Some((first_hash, answer)) = self.store().first_answer(&self.scope, operation, &keyed.key).await? else {
+            return Ok((Some(keyed), None));
+        };
+        if first_hash != keyed.request_hash {
+            let message = format!("the idempotency key {} was used for another request; take a new one", keyed.key);
+            return Err(Error::new(Code::Conflict, message));
+        }
+        Ok((Some(keyed), Some(serde_json::from_str(&answer).map_err(Error::internal)?)))
+    }
+
+    /// Appends an atomic unit and reads back what it wrote; `None` when its guard was stale.
+    async fn record(&self, unit: AppendUnit, answer: Answer) -> Result<Option<Recorded>> {
+        match self.logs.append(unit).await? {
+            AppendReceipt::Stale => Ok(None),
+            AppendReceipt::Replayed(first) => {
+                let first = serde_json::from_str(&first).map_err(Error::internal)?;
+                self.recorded(first, true).await.map(Some)
+            }
+            AppendReceipt::Done(results) => {
+                for result in results {
+                    match result {
+                        AppendResult::New(_) => {}
+                        AppendResult::Existing { .. } => return Err(Error::new(Code::Conflict, "it exists already")),
+                        AppendResult::Rejected(error) => return Err(error),
+                    }
+                }
+                self.recorded(answer, false).await.map(Some)
+            }
+        }
+    }
+
+    async fn recorded(&self, answer: Answer, is_replayed: bool) -> Result<Recorded> {
+        let mut recorded = Recorded { run: None, trace: None, is_replayed };
+        if let Some(id) = answer.run.map(RecordId) {
+            recorded.run = self.store().runs_by_id(&self.scope, &[id]).await?.remove(&id);
+        }
+        if let Some(trace_id) = answer.trace_id {
+            recorded.trace = self.find_trace(&TraceId::trusted(trace_id)).await?;
+        }
+        Ok(recorded)
+    }
+
+    /// A trace as it is now, past the loaders' cache.
+    async fn find_trace(&self, trace_id: &TraceId) -> Result<Option<TraceView>> {
+        let mut found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
+        Ok(found.remove(trace_id))
+    }
+
+    /// A name for what the caller left unnamed.
+    fn fresh_name(&self) -> String {
+        self.logs.0.clock.new_id().0.simple().to_string()
+    }
+
+    /// A span id for a step that has none: 16 hex digits.
+    fn fresh_span_id(&self) -> Result<String> {
+        let entropy = self.logs.0.clock.entropy()?;
+        Ok(hex::encode(&entropy[24..]))
+    }
+}

@@ -1,0 +1,151 @@
+//! OTLP requests. Acknowledged means that the spans are committed; the run may be sealed later.
+
+use futures_util::future::join_all;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+use super::super::LogsFacade;
+use crate::capture::otlp;
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
+use crate::domain::draft::DraftTrace;
+use crate::domain::scope::Permission;
+use crate::error::{Code, Error, Result};
+
+/// Steps that are handed to the writer together.
+const STEPS_OF_A_UNIT: usize = 256;
+/// Reasons that an answer names.
+const REASONS_SHOWN: usize = 3;
+
+/// How an OTLP/HTTP body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OtlpEncoding {
+    /// `application/x-protobuf`.
+    Protobuf,
+    /// `application/json`.
+    Json,
+}
+
+/// Reads an OTLP/HTTP body.
+///
+/// # Errors
+/// `BAD_USER_INPUT` when it is not a message of that encoding.
+pub fn decode_otlp(encoding: OtlpEncoding, body: &[u8]) -> Result<ExportTraceServiceRequest> {
+    match encoding {
+        OtlpEncoding::Protobuf => otlp::decode_protobuf(body),
+        OtlpEncoding::Json => otlp::decode_json(body),
+    }
+}
+
+/// What became of an OTLP request. All accepted spans are committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngestReport {
+    /// Spans that are now on record, re-exports included.
+    pub accepted: i64,
+    /// Of them, those that were on record before.
+    pub existing: i64,
+    /// Of those, the ones that differ from what is on record; the first truth stands.
+    pub differing: i64,
+    /// Spans that cannot be recorded.
+    pub rejected: i64,
+    /// Why, for the exporter's log: the first few reasons.
+    pub message: Option<String>,
+}
+
+impl LogsFacade {
+    /// Records the spans of an OTLP request.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `runs:write`; `UNAVAILABLE` with a time to wait: some spans are not on record, so send the
+    /// whole request again, which changes nothing for those that are.
+    pub async fn ingest_otlp(&self, request: ExportTraceServiceRequest) -> Result<IngestReport> {
+        self.require(Permission::RunsWrite)?;
+        let context = self.capture_context().await?;
+        let draft = otlp::map_spans(&context, request);
+        let mut report = IngestReport::default();
+        let mut reasons = Vec::new();
+        for reason in draft.rejected {
+            report.reject(&mut reasons, reason);
+        }
+        let units = self.units(draft.traces)?;
+        let appends = units.into_iter().map(|unit| async {
+            let is_step: Vec<bool> = unit.records.iter().map(|record| matches!(record, NewRecord::Step(..))).collect();
+            Ok::<_, Error>((is_step, self.logs.append(unit).await?))
+        });
+        for appended in join_all(appends).await {
+            let (is_step, receipt) = appended?;
+            report.add(&is_step, receipt, &mut reasons)?;
+        }
+        if !reasons.is_empty() {
+            report.message = Some(reasons.join("; "));
+        }
+        Ok(report)
+    }
+
+    /// Units of a bounded number of steps. Steps of one trace that are split over units each bring the trace's
+    /// beginning: whichever is written first begins it.
+    fn units(&self, traces: Vec<DraftTrace>) -> Result<Vec<AppendUnit>> {
+        let mut units = Vec::new();
+        let mut unit = self.empty_unit();
+        let mut steps_in_unit = 0;
+        for draft in traces {
+            let mut steps = draft.steps.into_iter().peekable();
+            let touch = TraceTouch { trace_id: draft.trace.trace_id.clone(), signals: draft.signals };
+            while steps.peek().is_some() {
+                unit.records.push(self.logs.new_trace(draft.trace.clone(), draft.payloads.clone())?);
+                unit.touches.push(touch.clone());
+                for step in steps.by_ref().take(STEPS_OF_A_UNIT - steps_in_unit) {
+                    unit.records.push(self.logs.new_step(step)?);
+                    steps_in_unit += 1;
+                }
+                if steps_in_unit == STEPS_OF_A_UNIT {
+                    units.push(std::mem::replace(&mut unit, self.empty_unit()));
+                    steps_in_unit = 0;
+                }
+            }
+        }
+        if !unit.records.is_empty() {
+            units.push(unit);
+        }
+        Ok(units)
+    }
+
+    fn empty_unit(&self) -> AppendUnit {
+        AppendUnit {
+            tenant: self.scope.tenant.clone(),
+            records: Vec::new(),
+            is_atomic: false,
+            touches: Vec::new(),
+            idempotency: None,
+            guard: None,
+        }
+    }
+}
+
+impl IngestReport {
+    /// Counts the steps of a unit; a trace that exists already is the normal case.
+    fn add(&mut self, is_step: &[bool], receipt: AppendReceipt, reasons: &mut Vec<String>) -> Result<()> {
+        let AppendReceipt::Done(results) = receipt else {
+            return Err(Error::internal("a unit without guard and idempotency key was neither written nor refused"));
+        };
+        for (is_step, result) in is_step.iter().zip(results) {
+            match result {
+                AppendResult::Rejected(error) if error.code() == Code::Unavailable => return Err(error),
+                AppendResult::Rejected(error) => self.reject(reasons, error.message().to_owned()),
+                _ if !is_step => {}
+                AppendResult::New(_) => self.accepted += 1,
+                AppendResult::Existing { differs, .. } => {
+                    self.accepted += 1;
+                    self.existing += 1;
+                    self.differing += i64::from(differs);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, reasons: &mut Vec<String>, reason: String) {
+        self.rejected += 1;
+        if reasons.len() < REASONS_SHOWN && !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Public keys of token issuers: from a file once, or from a URL and again when a token names an unknown key.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+use crate::error::{Error, Result};
+
+const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+const KEYS_MAX: usize = 100;
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// However many tokens name unknown keys, the URL is asked no more often.
+const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(10);
+/// Keys older than this are read again, so that a withdrawn one goes away.
+const FRESH_FOR: Duration = Duration::from_secs(300);
+
+/// A key with the one algorithm that its type allows, whatever a token says.
+pub(super) struct PinnedKey {
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+    kid: Option<String>,
+}
+
+/// The keys of one JWKS document.
+#[derive(Default)]
+pub(super) struct Keys(Vec<Arc<PinnedKey>>);
+
+impl Keys {
+    /// Takes the keys that sign with RS256, ES256 or EdDSA. Symmetric keys never: a public document cannot hold a secret.
+    pub(super) fn parse(document: &[u8]) -> Result<Self> {
+        let refuse = |message: String| Error::input("jwt-jwks", message);
+        // Unknown key types are skipped, not fatal: issuers add new ones.
+        let json: serde_json::Value =
+            serde_json::from_slice(document).map_err(|error| refuse(format!("this is no JWKS document: {error}")))?;
+        let entries = json.get("keys").and_then(serde_json::Value::as_array);
+        let entries = entries.ok_or_else(|| refuse("this is no JWKS document: it has no list of keys".to_owned()))?;
+        if entries.len() > KEYS_MAX {
+            return Err(refuse(format!("a JWKS document has at most {KEYS_MAX} keys, this one {}", entries.len())));
+        }
+        let jwks = JwkSet { keys: entries.iter().filter_map(|key| serde_json::from_value(key.clone()).ok()).collect() };
+        let keys: Vec<_> = jwks.keys.iter().filter_map(pin).map(Arc::new).collect();
+        if keys.is_empty() {
+            return Err(refuse("no key of it can sign with RS256, ES256 or EdDSA".to_owned()));
+        }
+        Ok(Self(keys))
+    }
+
+    /// The key that a token names; without a name, the only one of the algorithm.
+    fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Option<Arc<PinnedKey>> {
+        let mut fitting = self.0.iter().filter(|key| key.algorithm == algorithm);
+        match kid {
+            Some(kid) => fitting.find(|key| key.kid.as_deref() == Some(kid)).cloned(),
+            None => fitting.next().filter(|_| fitting.next().is_none()).cloned(),
+        }
+    }
+}
+
+fn pin(jwk: &Jwk) -> Option<PinnedKey> {
+    let common = &jwk.common;
+    let (algorithm, named) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return None,
+    };
+    let is_for_signing = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+    if !is_for_signing || common.key_algorithm.is_some_and(|given| given != named) {
+        return None;
+    }
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    Some(PinnedKey { algorithm, key, kid: common.key_id.clone() })
+}
+
+/// Where keys are looked up.
+pub(super) enum KeySource {
+    /// Read once.
+    Fixed(Keys),
+    /// Read again when needed.
+    Remote(Box<RemoteKeys>),
+}
+
+impl KeySource {
+    pub(super) fn from_file(path: &Path) -> Result<Self> {
+        let document = std::fs::read(path)
+            .map_err(|error| Error::input("jwt-jwks-file", format!("{}: {error}", path.display())))?;
+        Keys::parse(&document).map(Self::Fixed).map_err(|error| error.at_field("jwt-jwks-file"))
+    }
+
+    pub(super) fn from_url(url: String) -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .timeout(FETCH_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(Error::internal)?;
+        let known = Mutex::new(Known { keys: Arc::default(), read_at: None });
+        Ok(Self::Remote(Box::new(RemoteKeys { url, client, known, last_try: tokio::sync::Mutex::new(None) })))
+    }
+
+    /// The key for a token; `None` where there is none.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` while no keys could be read yet.
+    pub(super) async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Option<Arc<PinnedKey>>> {
+        match self {
+            Self::Fixed(keys) => Ok(keys.find(algorithm, kid)),
+            Self::Remote(remote) => remote.find(algorithm, kid).await,
+        }
+    }
+}
+
+struct Known {
+    keys: Arc<Keys>,
+    read_at: Option<Instant>,
+}
+
+/// Keys behind a URL. While it does not answer, the keys that are known stay in use.
+pub(super) struct RemoteKeys {
+    url: String,
+    client: reqwest::Client,
+    known: Mutex<Known>,
+    /// Held while the URL is asked: one request at a time.
+    last_try: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl RemoteKeys {
+    async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Option<Arc<PinnedKey>>> {
+        let (found, is_fresh, _) = self.look_up(algorithm, kid);
+        if found.is_some() && is_fresh {
+            return Ok(found);
+        }
+        self.refresh().await;
+        let (found, _, was_read) = self.look_up(algorithm, kid);
+        if !was_read {
+            return Err(Error::unavailable("the keys of the token issuer cannot be read now", 10_000));
+        }
+        Ok(found)
+    }
+
+    /// The key, whether the keys are fresh, and whether they were ever read.
+    fn look_up(&self, algorithm: Algorithm, kid: Option<&str>) -> (Option<Arc<PinnedKey>>, bool, bool) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = known.read_at.is_some_and(|at| at.elapsed() < FRESH_FOR);
+        (known.keys.find(algorithm, kid), is_fresh, known.read_at.is_some())
+    }
+
+    async fn refresh(&self) {
+        let mut last_try = self.last_try.lock().await;
+        if last_try.is_some_and(|at| at.elapsed() < FETCH_INTERVAL_MIN) {
+            return;
+        }
+        *last_try = Some(Instant::now());
+        match self.fetch().await {
+            Ok(keys) => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                *known = Known { keys: Arc::new(keys), read_at: Some(Instant::now()) };
+            }
+            Err(error) => tracing::warn!(?error, url = self.url, "the JWKS cannot be read; known keys stay in use"),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Keys> {
+        let response = self.client.get(&self.url).send().await.and_then(reqwest::Response::error_for_status);
+        let mut response = response.map_err(Error::internal)?;
+        let mut document = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Error::internal)? {
+            document.extend_from_slice(&chunk);
+            if document.len() > DOCUMENT_BYTES_MAX {
+                return Err(Error::internal(format!("the JWKS has more than {DOCUMENT_BYTES_MAX} bytes")));
+            }
+        }
+        Keys::parse(&document)
+    }
+}

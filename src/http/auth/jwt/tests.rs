@@ -1,0 +1,241 @@
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::error::Code;
+
+// Keys of these tests and of nothing else.
+const RSA: &[u8] = include_bytes!("rsa.test.pem");
+const RSA_PUBLIC: &[u8] = include_bytes!("rsa.test.pub.pem");
+const EC: &[u8] = include_bytes!("ec.test.pem");
+const ED: &[u8] = include_bytes!("ed.test.pem");
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn rsa() -> EncodingKey {
+    EncodingKey::from_rsa_pem(RSA).expect("key")
+}
+
+fn ec() -> EncodingKey {
+    EncodingKey::from_ec_pem(EC).expect("key")
+}
+
+fn ed() -> EncodingKey {
+    EncodingKey::from_ed_pem(ED).expect("key")
+}
+
+fn hs() -> EncodingKey {
+    EncodingKey::from_secret(SECRET.as_bytes())
+}
+
+fn settings(keys: JwtKeys) -> JwtSettings {
+    JwtSettings {
+        keys,
+        issuer: Some("https://issuer.test".to_owned()),
+        audience: Some("runledger".to_owned()),
+        tenant_claim: "tenant".to_owned(),
+        actor_claim: "sub".to_owned(),
+        scope_claim: "scope".to_owned(),
+        leeway: Duration::from_secs(30),
+    }
+}
+
+fn with_secret() -> JwtVerifier {
+    JwtVerifier::new(&settings(JwtKeys::Hs256(SECRET.to_owned()))).expect("verifier")
+}
+
+fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Value {
+    let mut jwk = Jwk::from_encoding_key(key, algorithm).expect("JWK");
+    jwk.common.key_id = Some(kid.to_owned());
+    serde_json::to_value(jwk).expect("JSON")
+}
+
+fn jwks() -> Value {
+    json!({ "keys": [
+        jwk(&rsa(), Algorithm::RS256, "rsa"),
+        jwk(&ec(), Algorithm::ES256, "ec"),
+        jwk(&ed(), Algorithm::EdDSA, "ed"),
+        // A symmetric key in a public document: must never be used.
+        { "kty": "oct", "kid": "oct", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY" },
+        { "kty": "NEW", "kid": "unknown-type" },
+    ]})
+}
+
+fn with_jwks(document: &Value) -> JwtVerifier {
+    let mut file = tempfile::NamedTempFile::new().expect("file");
+    file.write_all(document.to_string().as_bytes()).expect("written");
+    JwtVerifier::new(&settings(JwtKeys::JwksFile(file.path().to_owned()))).expect("verifier")
+}
+
+fn now() -> u64 {
+    jsonwebtoken::get_current_timestamp()
+}
+
+fn claims() -> Value {
+    json!({ "iss": "https://issuer.test", "aud": "runledger", "exp": now() + 60, "tenant": "acme", "sub": "ada", "scope": "runs:read other:thing payloads:read" })
+}
+
+fn sign(claims: &Value, algorithm: Algorithm, kid: Option<&str>, key: &EncodingKey) -> String {
+    let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
+    encode(&header, claims, key).expect("token")
+}
+
+async fn refused(verifier: &JwtVerifier, token: &str, why: &str) {
+    let error = verifier.verify(token).await.expect_err(why);
+    assert_eq!(error.code(), Code::Unauthenticated, "{why}");
+}
+
+#[tokio::test]
+async fn claims_become_a_scope() {
+    let scope = with_secret().verify(&sign(&claims(), Algorithm::HS256, None, &hs())).await.expect("valid");
+    assert_eq!((scope.tenant.as_str(), scope.actor.id.as_str()), ("acme", "ada"));
+    assert_eq!(scope.actor.actor_type, ActorType::Human);
+    assert_eq!(scope.permissions.iter().collect::<Vec<_>>(), [Permission::RunsRead, Permission::PayloadsRead]);
+
+    let mut verifier = with_secret();
+    verifier.settings.tenant_claim = "https://acme.test/tenant".to_owned();
+    verifier.settings.actor_claim = "client".to_owned();
+    verifier.settings.scope_claim = "scp".to_owned();
+    let mut other = claims();
+    other["https://acme.test/tenant"] = "b".into();
+    other["client"] = "agent-7".into();
+    other["scp"] = json!(["runs:write", 7, "nonsense"]);
+    other["actor_type"] = "AGENT".into();
+    let scope = verifier.verify(&sign(&other, Algorithm::HS256, None, &hs())).await.expect("valid");
+    assert_eq!((scope.tenant.as_str(), scope.actor.id.as_str()), ("b", "agent-7"));
+    assert_eq!(scope.actor.actor_type, ActorType::Agent);
+    assert_eq!(scope.permissions.iter().collect::<Vec<_>>(), [Permission::RunsWrite]);
+}
+
+#[tokio::test]
+async fn every_claim_that_is_checked_is_needed() {
+    let verifier = with_secret();
+    let cases: [(&str, Value); 12] = [
+        ("exp", json!(now() - 31)),
+        ("exp", Value::Null),
+        ("exp", json!("soon")),
+        ("nbf", json!(now() + 60)),
+        ("iss", json!("https://other.test")),
+        ("iss", Value::Null),
+        ("aud", json!("other")),
+        ("aud", Value::Null),
+        ("tenant", Value::Null),
+        ("tenant", json!("x".repeat(129))),
+        ("sub", json!("")),
+        ("actor_type", json!("GOD")),
+    ];
+    for (claim, value) in cases {
+        let mut claims = claims();
+        match value {
+            Value::Null => drop(claims.as_object_mut().expect("object").remove(claim)),
+            ref value => claims[claim] = value.clone(),
+        }
+        refused(&verifier, &sign(&claims, Algorithm::HS256, None, &hs()), &format!("{claim}: {value}")).await;
+    }
+    let mut late = claims();
+    late["exp"] = json!(now() - 5);
+    verifier.verify(&sign(&late, Algorithm::HS256, None, &hs())).await.expect("within the leeway");
+}
+
+#[tokio::test]
+async fn each_key_type_verifies_its_own_algorithm() {
+    let verifier = with_jwks(&jwks());
+    for (algorithm, kid, key) in
+        [(Algorithm::RS256, "rsa", rsa()), (Algorithm::ES256, "ec", ec()), (Algorithm::EdDSA, "ed", ed())]
+    {
+        verifier.verify(&sign(&claims(), algorithm, Some(kid), &key)).await.expect(kid);
+        verifier.verify(&sign(&claims(), algorithm, None, &key)).await.expect("the only key of its kind");
+    }
+    refused(&verifier, &sign(&claims(), Algorithm::RS256, Some("no-such"), &rsa()), "unknown kid").await;
+    refused(&verifier, &sign(&claims(), Algorithm::RS512, Some("rsa"), &rsa()), "an algorithm that is not taken").await;
+    refused(&verifier, &sign(&claims(), Algorithm::ES256, Some("rsa"), &ec()), "another key's kid").await;
+}
+
+#[tokio::test]
+async fn a_public_key_is_no_secret() {
+    let verifier = with_jwks(&jwks());
+    let document = jwks();
+    let modulus = document["keys"][0]["n"].as_str().expect("text").as_bytes();
+    for secret in [RSA_PUBLIC, modulus, SECRET.as_bytes(), b""] {
+        let key = EncodingKey::from_secret(secret);
+        for kid in [Some("rsa"), Some("oct"), None] {
+            refused(&verifier, &sign(&claims(), Algorithm::HS256, kid, &key), "HS256 with a public key").await;
+        }
+    }
+    // And a server with a secret takes no public-key token.
+    refused(&with_secret(), &sign(&claims(), Algorithm::RS256, None, &rsa()), "RS256 for a secret").await;
+}
+
+#[tokio::test]
+async fn unsigned_and_altered_tokens_are_refused() {
+    let encode = |json: &str| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, json);
+    let body = encode(&claims().to_string());
+    for verifier in [with_secret(), with_jwks(&jwks())] {
+        for alg in ["none", "None", "NONE", ""] {
+            let head = encode(&json!({ "alg": alg, "typ": "JWT" }).to_string());
+            refused(&verifier, &format!("{head}.{body}."), "alg none").await;
+        }
+        refused(&verifier, "a.b.c", "noise").await;
+        refused(&verifier, "", "nothing").await;
+    }
+    let token = sign(&claims(), Algorithm::HS256, None, &hs());
+    let (head, rest) = token.split_once('.').expect("three parts");
+    let signature = rest.split_once('.').expect("three parts").1;
+    let mut altered = claims();
+    altered["tenant"] = "other".into();
+    refused(&with_secret(), &format!("{head}.{}.{signature}", encode(&altered.to_string())), "altered").await;
+    refused(&with_secret(), &format!("{head}.{body}."), "signature cut off").await;
+    let crit = encode(&json!({ "alg": "HS256", "crit": ["x"], "x": 1 }).to_string());
+    refused(&with_secret(), &format!("{crit}.{body}.{signature}"), "crit").await;
+}
+
+#[test]
+fn a_document_without_a_usable_key_is_refused_at_start() {
+    let documents = [
+        "".to_owned(),
+        "{}".to_owned(),
+        json!({ "keys": [] }).to_string(),
+        json!({ "keys": [jwks()["keys"][3]] }).to_string(),
+        json!({ "keys": vec![jwks()["keys"][0].clone(); 101] }).to_string(),
+    ];
+    for document in documents {
+        assert!(super::super::jwks::Keys::parse(document.as_bytes()).is_err(), "{document:.80}");
+    }
+    let mut encryption = jwk(&rsa(), Algorithm::RS256, "rsa");
+    encryption["use"] = "enc".into();
+    assert!(super::super::jwks::Keys::parse(json!({ "keys": [encryption] }).to_string().as_bytes()).is_err());
+}
+
+#[tokio::test]
+async fn a_url_is_asked_once_however_many_unknown_keys_come() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let hits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&hits);
+    let serve = axum::routing::get(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { jwks().to_string() }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let url = format!("http://{}/jwks", listener.local_addr().expect("address"));
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/jwks", serve)).await });
+    let verifier = JwtVerifier::new(&settings(JwtKeys::JwksUrl(url))).expect("verifier");
+    verifier.verify(&sign(&claims(), Algorithm::ES256, Some("ec"), &ec())).await.expect("valid");
+    for number in 0..20 {
+        let kid = format!("unknown-{number}");
+        refused(&verifier, &sign(&claims(), Algorithm::ES256, Some(&kid), &ec()), &kid).await;
+    }
+    assert_eq!(hits.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn without_any_keys_yet_the_answer_is_come_again() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let verifier = JwtVerifier::new(&settings(JwtKeys::JwksUrl("http://127.0.0.1:1/jwks".to_owned()))).expect("verifier");
+    let error = verifier.verify(&sign(&claims(), Algorithm::ES256, Some("ec"), &ec())).await.expect_err("no keys");
+    assert_eq!(error.code(), Code::Unavailable);
+}

@@ -1,0 +1,39 @@
+//! What the transports need of the facade. A trait, so that they can be tested without a database.
+
+use futures_util::future::BoxFuture;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+use crate::domain::scope::Scope;
+use crate::error::Result;
+use crate::facade::Logs;
+use crate::facade::capture::IngestReport;
+
+/// The use cases behind OTLP, authentication and readiness.
+pub trait Backend: Send + Sync {
+    /// The scope of an API key; `None` when it is not valid.
+    fn authenticate_key<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Scope>>>;
+    /// Records the spans of a request.
+    fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>>;
+    /// Whether requests can be served.
+    fn ready(&self) -> BoxFuture<'_, Result<()>>;
+    /// Records that wait to be appended, and how many may.
+    fn queue_depth(&self) -> (usize, usize);
+}
+
+impl Backend for Logs {
+    fn authenticate_key<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Scope>>> {
+        Box::pin(self.authenticate_key(token))
+    }
+
+    fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {
+        Box::pin(async move { self.facade(scope).ingest_otlp(request).await })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ready())
+    }
+
+    fn queue_depth(&self) -> (usize, usize) {
+        self.queue_depth()
+    }
+}

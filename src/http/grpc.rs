@@ -1,0 +1,70 @@
+//! OTLP/gRPC: the trace service, on a port of its own.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use prost::Message as _;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+
+use super::otlp::{BODY_BYTES_MAX, partial_success};
+use super::state::HttpState;
+use super::{error, metrics, rpc_status};
+use crate::domain::scope::{Permission, Scope};
+use crate::error::Error;
+
+struct Traces(HttpState);
+
+/// The service; it finds its caller's scope where [`admit`] put it.
+pub(super) fn service(state: &HttpState) -> Router {
+    let traces = TraceServiceServer::new(Traces(state.clone()))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(BODY_BYTES_MAX);
+    Routes::new(traces).into_axum_router()
+}
+
+/// Lets a call in before its message is read.
+pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
+    let scope = state.admit(request.headers()).await;
+    let admitted = scope.and_then(|scope| {
+        scope.require(Permission::RunsWrite)?;
+        Ok((scope, state.grpc_in_flight()?))
+    });
+    match admitted {
+        Ok((scope, _permit)) => {
+            request.extensions_mut().insert(scope);
+            next.run(request).await
+        }
+        Err(error) => to_status(&error).into_http::<Body>(),
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Traces {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        let scope = request.extensions().get::<Scope>().cloned();
+        let scope = scope.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
+        let report = self.0.backend().ingest_otlp(scope, request.into_inner()).await.map_err(|e| to_status(&e))?;
+        metrics::count_spans(&report);
+        Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success: partial_success(&report) }))
+    }
+}
+
+fn to_status(error: &Error) -> tonic::Status {
+    error::log(error);
+    let status = rpc_status::to_message(error);
+    let code = rpc_status::grpc_code(error);
+    if status.details.is_empty() {
+        return tonic::Status::new(code, status.message);
+    }
+    let details = Bytes::from(status.encode_to_vec());
+    tonic::Status::with_details(code, status.message, details)
+}

@@ -1,0 +1,185 @@
+//! What every request passes.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument as _;
+
+use super::auth::TENANT_HEADER;
+use super::state::HttpState;
+use super::{error, metrics};
+use crate::error::{Code, Error};
+
+/// The header that names a request, in and out.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request that is served now, the caller's own where it is sane; `None` outside of requests.
+#[must_use]
+pub fn request_id() -> Option<String> {
+    REQUEST_ID.try_with(Clone::clone).ok()
+}
+
+/// Names the request, logs under that name, measures.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request.headers().get(REQUEST_ID_HEADER).and_then(sane_request_id).unwrap_or_else(new_request_id);
+    let method = method_label(request.method());
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    // The query is left out: a GET carries its GraphQL document and variables there.
+    let span = tracing::info_span!("request", %id, method, path = request.uri().path());
+    let response = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
+    let time = began.elapsed();
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), ?time, "answered"));
+    metrics::count_request(route, method, response.status(), time);
+    let mut response = response;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
+    }
+    response
+}
+
+/// The caller's id, when it can stand in a log line as it is.
+fn sane_request_id(value: &HeaderValue) -> Option<String> {
+    let id = value.to_str().ok()?;
+    let is_sane = (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    is_sane.then(|| id.to_owned())
+}
+
+/// Unique over processes by its random half, within one by its count.
+fn new_request_id() -> String {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    format!("{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Methods are the caller's choice, labels are not.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}
+
+/// A bug in one request is that request's alone.
+pub(super) fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let error = Error::internal(format!("panic: {}", message.unwrap_or("no message")));
+    error::response(StatusCode::INTERNAL_SERVER_ERROR, &error)
+}
+
+/// Refuses what comes on top of as much as can be worked on.
+pub(super) async fn shed_load(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+    match state.in_flight() {
+        Ok(_permit) => next.run(request).await,
+        Err(busy) => error::response(StatusCode::SERVICE_UNAVAILABLE, &busy),
+    }
+}
+
+/// A page of another site can make its name point at this machine, and then its script is "same origin" (DNS rebinding):
+/// so an open server answers only to names that are its own.
+pub(super) async fn check_host(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+    let allowed = &state.settings().allowed_hosts;
+    if !state.is_open() && allowed.is_empty() {
+        return next.run(request).await;
+    }
+    let host = host_of(&request);
+    if host.as_deref().is_some_and(|host| is_loopback(host) || allowed.iter().any(|name| names(name, host))) {
+        return next.run(request).await;
+    }
+    let message = "this server is not known under that host name; ask for localhost, or name the host in --allowed-hosts";
+    error::response(StatusCode::MISDIRECTED_REQUEST, &Error::new(Code::Forbidden, message))
+}
+
+fn names(allowed: &str, host: &str) -> bool {
+    let (allowed, host) = (allowed.trim_end_matches('.'), host.trim_end_matches('.'));
+    allowed.eq_ignore_ascii_case(host)
+}
+
+/// The host without its port; `None` where it is absent, repeated or contradictory.
+fn host_of(request: &Request) -> Option<String> {
+    let mut headers = request.headers().get_all(HOST).iter();
+    let header = headers.next().map(|value| value.to_str().ok()?.parse::<Uri>().ok()?.host().map(str::to_owned));
+    if headers.next().is_some() {
+        return None;
+    }
+    let target = request.uri().host().map(str::to_owned);
+    match (header, target) {
+        (Some(header), None) => header,
+        (None, target) => target,
+        (Some(header), Some(target)) => header.filter(|header| names(header, &target)),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    names("localhost", host) || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Headers that no answer lacks; a page with a policy of its own keeps it.
+pub(super) async fn security_headers(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut add = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    add(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(X_FRAME_OPTIONS, "DENY");
+    add(REFERRER_POLICY, "no-referrer");
+    add(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    add(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    add(CACHE_CONTROL, "private, no-store");
+    if state.settings().has_tls {
+        add(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    response
+}
+
+/// Lets the pages of listed origins call the API. Never with cookies: credentials are a header that a page sets itself.
+pub(super) fn cors(state: &HttpState) -> CorsLayer {
+    let origins = &state.settings().cors_origins;
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    let request_id = HeaderName::from_static(REQUEST_ID_HEADER);
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            CONTENT_ENCODING,
+            request_id.clone(),
+            HeaderName::from_static(TENANT_HEADER),
+            HeaderName::from_static("apollo-require-preflight"),
+            HeaderName::from_static("x-apollo-operation-name"),
+        ])
+        .expose_headers([request_id, RETRY_AFTER])
+        .max_age(Duration::from_secs(600))
+}

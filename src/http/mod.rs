@@ -1,0 +1,75 @@
+//! The server's face: routes, and what every request passes on its way in and out.
+
+pub mod auth;
+pub mod backend;
+pub mod body;
+pub mod error;
+pub mod grpc;
+pub mod health;
+mod layers;
+pub mod metrics;
+pub mod otlp;
+mod rate;
+mod rpc_status;
+pub mod state;
+
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
+
+use crate::error::{Code, Error};
+pub use layers::{REQUEST_ID_HEADER, request_id};
+pub use state::{HttpSettings, HttpState};
+
+/// Answers below this size are not worth compressing.
+const COMPRESS_ABOVE_BYTES: u64 = 4096;
+
+/// The router of the main listener. `api` brings the routes of GraphQL and GraphiQL; every layer here lies around them.
+pub fn router(state: HttpState, api: Router<HttpState>) -> Router {
+    let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_ABOVE_BYTES));
+    let served = Router::new()
+        .route(otlp::PATH, post(otlp::export))
+        .merge(api)
+        .layer(middleware::from_fn_with_state(state.clone(), layers::shed_load));
+    let router = served
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::scrape))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(CompressionLayer::new().gzip(true).compress_when(is_worth_it))
+        .layer(layers::cors(&state));
+    wrap(router, &state).with_state(state)
+}
+
+/// The router of the OTLP/gRPC listener.
+pub fn grpc_router(state: HttpState) -> Router {
+    let admitted = grpc::service(&state).layer(middleware::from_fn_with_state(state.clone(), grpc::admit));
+    wrap(admitted, &state)
+}
+
+/// What both listeners have in common, from the inside out.
+fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, state: &HttpState) -> Router<S> {
+    router
+        .layer(middleware::from_fn_with_state(state.clone(), layers::check_host))
+        .layer(CatchPanicLayer::custom(layers::on_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::security_headers))
+        .layer(middleware::from_fn(layers::observe))
+}
+
+async fn no_such_path(request: Request) -> Response {
+    let message = format!("nothing is served at {}; see /graphql, /graphiql, {}", request.uri().path(), otlp::PATH);
+    error::response(axum::http::StatusCode::NOT_FOUND, &Error::new(Code::NotFound, message))
+}
+
+async fn no_such_method(request: Request) -> Response {
+    let message = format!("{} is not served at {}", request.method(), request.uri().path());
+    error::response(axum::http::StatusCode::METHOD_NOT_ALLOWED, &Error::new(Code::BadUserInput, message))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! OTLP/HTTP: `POST /v1/traces`, in protobuf or JSON, as the OTLP specification says.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use prost::Message as _;
+use serde_json::json;
+
+use super::body::{BodyLimit, Refused};
+use super::state::HttpState;
+use super::{body, error, metrics, rpc_status};
+use crate::domain::scope::Permission;
+use crate::error::{Code, Error, Result};
+use crate::facade::capture::{IngestReport, OtlpEncoding, decode_otlp};
+
+/// Where spans are sent.
+pub const PATH: &str = "/v1/traces";
+/// Bytes of one request after decompression.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// Bodies above this size are read into messages away from the threads that serve requests.
+const DECODE_APART_BYTES: usize = 1 << 20;
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
+/// Takes spans; answers in the encoding of the request.
+pub async fn export(State(state): State<HttpState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let encoding = encoding(&parts.headers);
+    let outcome = match &encoding {
+        Ok(encoding) => handle(&state, &parts.headers, body, *encoding).await,
+        // Who may not ask learns no more than that.
+        Err(refused) => match state.admit(&parts.headers).await {
+            Ok(_) => Err(Refused::new(refused.status, refused.error.clone())),
+            Err(error) => Err(error.into()),
+        },
+    };
+    let encoding = encoding.unwrap_or(OtlpEncoding::Json);
+    match outcome {
+        Ok(report) => success(encoding, &report),
+        Err(refused) => failure(encoding, &refused),
+    }
+}
+
+async fn handle(
+    state: &HttpState,
+    headers: &HeaderMap,
+    body: Body,
+    encoding: OtlpEncoding,
+) -> Result<IngestReport, Refused> {
+    let scope = state.admit(headers).await?;
+    scope.require(Permission::RunsWrite)?;
+    let limit = BodyLimit { bytes_max: BODY_BYTES_MAX, budget: Some(state.body_budget()) };
+    let body = body::read(headers, body, &limit).await?;
+    let (request, _share) = decode(encoding, body).await?;
+    let report = state.backend().ingest_otlp(scope, request).await?;
+    metrics::count_spans(&report);
+    Ok(report)
+}
+
+/// The message, and the body's share of the budget, which the message goes on to use.
+async fn decode(encoding: OtlpEncoding, body: body::ReadBody) -> Result<(ExportTraceServiceRequest, body::Share)> {
+    if body.bytes.len() < DECODE_APART_BYTES {
+        return Ok((decode_otlp(encoding, &body.bytes)?, body.share));
+    }
+    let (decoded, share) = tokio::task::spawn_blocking(move || (decode_otlp(encoding, &body.bytes), body.share))
+        .await
+        .map_err(Error::internal)?;
+    Ok((decoded?, share))
+}
+
+fn encoding(headers: &HeaderMap) -> Result<OtlpEncoding, Refused> {
+    let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next()).map(str::trim);
+    match essence {
+        Some(essence) if essence.eq_ignore_ascii_case(PROTOBUF) => Ok(OtlpEncoding::Protobuf),
+        Some(essence) if essence.eq_ignore_ascii_case(JSON) => Ok(OtlpEncoding::Json),
+        _ => Err(Refused::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Error::new(Code::BadUserInput, format!("send {PROTOBUF} or {JSON} as content type")),
+        )),
+    }
+}
+
+/// What the exporter is told beside "taken"; `None` when there is nothing to say.
+pub(super) fn partial_success(report: &IngestReport) -> Option<ExportTracePartialSuccess> {
+    let differing = (report.differing > 0).then(|| {
+        format!("{} spans were on record already and differ from what was sent; the first stands", report.differing)
+    });
+    let messages: Vec<String> = report.message.iter().cloned().chain(differing).collect();
+    (report.rejected > 0 || !messages.is_empty())
+        .then(|| ExportTracePartialSuccess { rejected_spans: report.rejected, error_message: messages.join("; ") })
+}
+
+fn success(encoding: OtlpEncoding, report: &IngestReport) -> Response {
+    let partial_success = partial_success(report);
+    let body = match encoding {
+        OtlpEncoding::Protobuf => ExportTraceServiceResponse { partial_success }.encode_to_vec(),
+        // Protobuf's JSON form: a 64-bit number is text.
+        OtlpEncoding::Json => match partial_success {
+            None => b"{}".to_vec(),
+            Some(partial) => json!({ "partialSuccess": {
+                "rejectedSpans": partial.rejected_spans.to_string(),
+                "errorMessage": partial.error_message,
+            }})
+            .to_string()
+            .into_bytes(),
+        },
+    };
+    answer(StatusCode::OK, encoding, body)
+}
+
+fn failure(encoding: OtlpEncoding, refused: &Refused) -> Response {
+    error::log(&refused.error);
+    let body = match encoding {
+        OtlpEncoding::Protobuf => rpc_status::to_message(&refused.error).encode_to_vec(),
+        OtlpEncoding::Json => rpc_status::to_json(&refused.error).to_string().into_bytes(),
+    };
+    let mut response = answer(refused.status, encoding, body);
+    error::add_headers(&refused.error, response.headers_mut());
+    response
+}
+
+fn answer(status: StatusCode, encoding: OtlpEncoding, body: Vec<u8>) -> Response {
+    let content_type = match encoding {
+        OtlpEncoding::Protobuf => PROTOBUF,
+        OtlpEncoding::Json => JSON,
+    };
+    (status, [(CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::new(error::status(&error), error)
+    }
+}

@@ -1,0 +1,146 @@
+//! The transports, through the real routers, over a backend that only pretends.
+
+mod door;
+mod grpc;
+mod otlp;
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http_body_util::BodyExt as _;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::auth::AuthSettings;
+use super::backend::Backend;
+use super::{HttpSettings, HttpState, grpc_router, router};
+use crate::domain::ids::TenantId;
+use crate::domain::scope::{Actor, Permission, Scope};
+use crate::domain::vocabulary::ActorType;
+use crate::error::Result;
+use crate::facade::capture::IngestReport;
+
+const WRITER: &str = "Bearer rl_1_writer";
+const READER: &str = "Bearer rl_1_reader";
+const ADMIN: &str = "Bearer rl_1_admin";
+
+/// Counts spans; answers as it is told to.
+#[derive(Default)]
+pub(crate) struct Fake {
+    spans: AtomicUsize,
+    tenants: Mutex<Vec<String>>,
+    next: Mutex<Option<Result<IngestReport>>>,
+    not_ready: Mutex<Option<crate::error::Error>>,
+}
+
+impl Backend for Fake {
+    fn authenticate_key<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Scope>>> {
+        let permission = match token {
+            "rl_1_writer" => Permission::RunsWrite,
+            "rl_1_reader" => Permission::RunsRead,
+            "rl_1_admin" => Permission::Admin,
+            _ => return async { Ok(None) }.boxed(),
+        };
+        let actor = Actor { actor_type: ActorType::System, id: token.to_owned() };
+        let permissions = [permission].into_iter().collect();
+        async move { Ok(Some(Scope { tenant: TenantId::trusted("acme"), actor, permissions })) }.boxed()
+    }
+
+    fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {
+        let count: usize =
+            request.resource_spans.iter().flat_map(|spans| &spans.scope_spans).map(|scope| scope.spans.len()).sum();
+        self.spans.fetch_add(count, Ordering::Relaxed);
+        self.tenants.lock().expect("lock").push(scope.tenant.as_str().to_owned());
+        let next = self.next.lock().expect("lock").take();
+        async move {
+            let accepted = i64::try_from(count).expect("few");
+            next.unwrap_or(Ok(IngestReport { accepted, ..IngestReport::default() }))
+        }
+        .boxed()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<()>> {
+        let state = self.not_ready.lock().expect("lock").clone().map_or(Ok(()), Err);
+        async { state }.boxed()
+    }
+
+    fn queue_depth(&self) -> (usize, usize) {
+        (3, 100)
+    }
+}
+
+/// Routers over one backend.
+struct Rig {
+    fake: Arc<Fake>,
+    http: Router,
+    grpc: Router,
+    shutdown: CancellationToken,
+}
+
+fn settings() -> HttpSettings {
+    HttpSettings {
+        auth: AuthSettings::Required(None),
+        rate_limit: 0,
+        cors_origins: Vec::new(),
+        allowed_hosts: Vec::new(),
+        has_tls: false,
+    }
+}
+
+fn rig() -> Rig {
+    rig_with(settings())
+}
+
+fn rig_with(settings: HttpSettings) -> Rig {
+    let fake = Arc::new(Fake::default());
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let shutdown = CancellationToken::new();
+    let backend: Arc<dyn Backend> = fake.clone();
+    let state = HttpState::new(backend, settings, metrics, shutdown.clone()).expect("state");
+    let api = Router::new().route("/panic", axum::routing::get(panics));
+    Rig { fake, http: router(state.clone(), api), grpc: grpc_router(state), shutdown }
+}
+
+async fn panics() {
+    panic!("secret cause");
+}
+
+impl Rig {
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.http.clone().oneshot(request).await.expect("infallible")
+    }
+}
+
+fn export_of(span_count: usize) -> ExportTraceServiceRequest {
+    let span = Span { trace_id: vec![1; 16], span_id: vec![2; 8], name: "chat".to_owned(), ..Span::default() };
+    let scope_spans = vec![ScopeSpans { spans: vec![span; span_count], ..ScopeSpans::default() }];
+    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] }
+}
+
+fn protobuf_of(span_count: usize) -> Vec<u8> {
+    export_of(span_count).encode_to_vec()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+async fn bytes_of(response: Response<Body>) -> Vec<u8> {
+    response.into_body().collect().await.expect("a body").to_bytes().to_vec()
+}
+
+async fn json_of(response: Response<Body>) -> serde_json::Value {
+    serde_json::from_slice(&bytes_of(response).await).expect("JSON")
+}

@@ -1,0 +1,165 @@
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, Response};
+
+use super::{ADMIN, Rig, WRITER, bytes_of, json_of, rig, rig_with, settings};
+use crate::error::Error;
+use crate::http::auth::AuthSettings;
+use crate::http::{HttpSettings, REQUEST_ID_HEADER};
+
+fn get(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    let request = headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+    request.body(Body::empty()).expect("request")
+}
+
+fn empty_export(headers: &[(&str, &str)]) -> Request<Body> {
+    let request = Request::post("/v1/traces").header("content-type", "application/x-protobuf");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(Body::empty()).expect("request")
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().expect("ASCII"))
+}
+
+fn open() -> HttpSettings {
+    HttpSettings { auth: AuthSettings::Off, ..settings() }
+}
+
+async fn status(rig: &Rig, request: Request<Body>) -> u16 {
+    rig.send(request).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_security_headers() {
+    let rig = rig();
+    let ours = rig.send(get("/livez", &[])).await;
+    assert!(!header(&ours, REQUEST_ID_HEADER).is_empty());
+    let theirs = rig.send(get("/nowhere", &[(REQUEST_ID_HEADER, "abc-1")])).await;
+    assert_eq!((theirs.status().as_u16(), header(&theirs, REQUEST_ID_HEADER)), (404, "abc-1"));
+    for insane in ["a b", "<script>", &"x".repeat(65)] {
+        let response = rig.send(get("/livez", &[(REQUEST_ID_HEADER, insane)])).await;
+        assert_ne!(header(&response, REQUEST_ID_HEADER), insane);
+    }
+    assert_eq!(header(&theirs, "x-content-type-options"), "nosniff");
+    assert_eq!(header(&theirs, "x-frame-options"), "DENY");
+    assert!(header(&theirs, "content-security-policy").contains("default-src 'none'"));
+    assert!(header(&theirs, "cache-control").contains("private"));
+    assert_eq!(header(&theirs, "strict-transport-security"), "");
+    let tls = rig_with(HttpSettings { has_tls: true, ..settings() }).send(get("/livez", &[])).await;
+    assert!(header(&tls, "strict-transport-security").starts_with("max-age"));
+}
+
+#[tokio::test]
+async fn a_panic_is_one_requests_500_and_shows_no_cause() {
+    let response = rig().send(get("/panic", &[(REQUEST_ID_HEADER, "find-me")])).await;
+    assert_eq!((response.status().as_u16(), header(&response, REQUEST_ID_HEADER)), (500, "find-me"));
+    let body = json_of(response).await;
+    assert_eq!(body["errors"][0]["extensions"], serde_json::json!({ "code": "INTERNAL", "requestId": "find-me" }));
+    assert!(!body.to_string().contains("secret cause"));
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_wrong() {
+    let rig = rig();
+    assert_eq!(status(&rig, get("/livez", &[])).await, 200);
+    assert_eq!(status(&rig, get("/readyz", &[])).await, 200);
+    *rig.fake.not_ready.lock().expect("lock") = Some(Error::unavailable("the database is away", 1));
+    rig.shutdown.cancel();
+    let response = rig.send(get("/readyz", &[])).await;
+    assert_eq!(response.status(), 503);
+    let reasons = json_of(response).await["reasons"].to_string();
+    assert!(reasons.contains("the database is away") && reasons.contains("stopping"), "{reasons}");
+    assert_eq!(status(&rig, get("/livez", &[])).await, 200);
+}
+
+#[tokio::test]
+async fn metrics_are_for_this_machine_and_admins() {
+    let rig = rig();
+    let from = |peer: &str, headers: &[(&str, &str)]| {
+        let mut request = get("/metrics", headers);
+        request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().expect("address")));
+        request
+    };
+    assert_eq!(status(&rig, from("127.0.0.1:9", &[])).await, 200);
+    assert_eq!(status(&rig, from("[::1]:9", &[])).await, 200);
+    assert_eq!(status(&rig, from("192.0.2.1:9", &[])).await, 401);
+    assert_eq!(status(&rig, from("127.0.0.1:9", &[("x-forwarded-for", "192.0.2.1")])).await, 401);
+    assert_eq!(status(&rig, from("192.0.2.1:9", &[("authorization", WRITER)])).await, 403);
+    assert_eq!(status(&rig, from("192.0.2.1:9", &[("authorization", ADMIN)])).await, 200);
+    assert_eq!(status(&rig, get("/metrics", &[])).await, 401);
+}
+
+#[tokio::test]
+async fn an_open_server_answers_only_to_its_own_names() {
+    let rig = rig_with(HttpSettings { allowed_hosts: vec!["ledger.test".to_owned()], ..open() });
+    for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "ledger.test:1"] {
+        assert_eq!(status(&rig, empty_export(&[("host", host)])).await, 200, "{host}");
+    }
+    for host in ["evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "192.0.2.1", ""] {
+        assert_eq!(status(&rig, empty_export(&[("host", host)])).await, 421, "{host}");
+    }
+    assert_eq!(status(&rig, empty_export(&[])).await, 421);
+    assert_eq!(status(&rig, empty_export(&[("host", "localhost"), ("host", "evil.test")])).await, 421);
+    let request = Request::post("http://evil.test/v1/traces").header("host", "localhost").body(Body::empty());
+    assert_eq!(status(&rig, request.expect("request")).await, 421);
+    let guarded = rig_with(settings());
+    assert_eq!(status(&guarded, empty_export(&[("host", "any.test"), ("authorization", WRITER)])).await, 200);
+}
+
+#[tokio::test]
+async fn on_an_open_server_a_header_names_the_tenant() {
+    let rig = rig_with(open());
+    let send = |tenant: &'static str| empty_export(&[("host", "localhost"), ("x-runledger-tenant", tenant)]);
+    assert_eq!(status(&rig, send("mine")).await, 200);
+    assert_eq!(status(&rig, empty_export(&[("host", "localhost")])).await, 200);
+    assert_eq!(status(&rig, send("")).await, 400);
+    assert_eq!(*rig.fake.tenants.lock().expect("lock"), ["mine", "demo"]);
+    // With authentication the header names nothing.
+    let guarded = rig_with(settings());
+    let request = empty_export(&[("authorization", WRITER), ("x-runledger-tenant", "other")]);
+    assert_eq!(status(&guarded, request).await, 200);
+    assert_eq!(*guarded.fake.tenants.lock().expect("lock"), ["acme"]);
+}
+
+#[tokio::test]
+async fn a_key_that_asks_too_often_is_told_to_wait() {
+    let rig = rig_with(HttpSettings { rate_limit: 2, ..settings() });
+    let send = || empty_export(&[("authorization", WRITER)]);
+    assert_eq!(status(&rig, send()).await, 200);
+    assert_eq!(status(&rig, send()).await, 200);
+    let response = rig.send(send()).await;
+    assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (429, "1"));
+    assert_eq!(status(&rig, empty_export(&[("authorization", ADMIN)])).await, 200);
+}
+
+#[tokio::test]
+async fn only_listed_origins_may_call() {
+    let preflight = |origin: &str| {
+        let request = Request::options("/v1/traces").header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        request.body(Body::empty()).expect("request")
+    };
+    let allowed = rig_with(HttpSettings { cors_origins: vec!["https://app.test".to_owned()], ..settings() });
+    let response = allowed.send(preflight("https://app.test")).await;
+    assert_eq!(header(&response, "access-control-allow-origin"), "https://app.test");
+    assert_eq!(header(&response, "access-control-allow-credentials"), "");
+    for rig in [&allowed, &rig()] {
+        let response = rig.send(preflight("https://evil.test")).await;
+        assert_eq!(header(&response, "access-control-allow-origin"), "");
+    }
+}
+
+#[tokio::test]
+async fn one_authorization_header_and_no_more() {
+    let rig = rig();
+    let twice = empty_export(&[("authorization", WRITER), ("authorization", ADMIN)]);
+    assert_eq!(status(&rig, twice).await, 401);
+    let long = format!("Bearer rl_{}", "x".repeat(20_000));
+    assert_eq!(status(&rig, empty_export(&[("authorization", &long)])).await, 401);
+    let lower = empty_export(&[("authorization", "bearer  rl_1_writer")]);
+    let response = rig.send(lower).await;
+    assert_eq!(response.status(), 200, "{:?}", bytes_of(response).await);
+}

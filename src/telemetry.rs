@@ -1,0 +1,32 @@
+//! Logs and metrics of the process.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+/// Turns logging on, to standard error. `directives` is a level, or what `tracing`'s filters take.
+///
+/// # Errors
+/// What is wrong with the directives, or that logging is on already.
+pub fn init_logs(directives: &str, is_json: bool) -> Result<(), String> {
+    let filter = EnvFilter::try_new(directives).map_err(|error| {
+        format!("log-level: {error}; write error, warn, info, debug, trace, or directives like info,runledger::http=debug")
+    })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let started: Result<(), TryInitError> = if is_json {
+        registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+    } else {
+        registry.with(lines).try_init()
+    };
+    started.map_err(|error| error.to_string())
+}
+
+/// Starts counting. `histogram` is the one that gets `buckets`.
+///
+/// # Errors
+/// When the process counts already.
+pub fn init_metrics(histogram: &str, buckets: &[f64]) -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(histogram.to_owned()), buckets)?.install_recorder()
+}
