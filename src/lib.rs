@@ -17,5 +17,6 @@ pub mod domain;
 pub mod error;
 pub mod facade;
 pub mod graphql;
+pub mod http;
 pub mod ledger;
 pub mod store;

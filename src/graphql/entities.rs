@@ -52,9 +52,7 @@ impl Tenant {
         #[graphql(desc = "How many traces to take from the start, 0 to 200. 50 when neither first nor last is given.")]
         first: Option<i32>,
         #[graphql(desc = "Take only traces behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many traces to take from the end, 0 to 200. Not together with first.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "How many traces to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
         #[graphql(desc = "Take only traces before this cursor.")] before: Option<String>,
     ) -> ApiResult<Row<Connection<TraceList>>> {
         let list = TraceList::of(filter.as_ref(), order_by.as_ref(), None)?;

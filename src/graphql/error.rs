@@ -174,10 +174,7 @@ mod tests {
         finish(&mut response, Some(&RequestId("req-7".to_owned())));
         let text = json(&response).to_string();
         assert!(!text.contains("secret"), "{text}");
-        assert_eq!(
-            json(&response)[0]["extensions"],
-            serde_json::json!({"code": "INTERNAL", "requestId": "req-7"})
-        );
+        assert_eq!(json(&response)[0]["extensions"], serde_json::json!({"code": "INTERNAL", "requestId": "req-7"}));
     }
 
     #[test]

@@ -206,9 +206,12 @@ impl TraceFilter {
             statuses: values("filter.status", self.status.as_ref())?,
             agent_ids: texts("filter.agentId", self.agent_id.as_ref())?,
             plan_hashes: texts("filter.planHash", self.plan_hash.as_ref())?,
-            seeds: self.seed.as_ref().map(|seeds| checked("filter.seed", seeds)).transpose()?.map(|seeds| {
-                seeds.iter().map(|seed| seed.0).collect()
-            }),
+            seeds: self
+                .seed
+                .as_ref()
+                .map(|seeds| checked("filter.seed", seeds))
+                .transpose()?
+                .map(|seeds| seeds.iter().map(|seed| seed.0).collect()),
             started_at: self.started_at.as_ref().map(TimeRange::to_domain),
             service_names: texts("filter.serviceName", self.service_name.as_ref())?,
         })
@@ -297,7 +300,11 @@ fn texts(field: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>
 /// The names of a list.
 fn ids<T>(field: &str, ids: Option<&[ID]>, parse: impl Fn(String) -> Result<T>) -> Result<Option<Vec<T>>> {
     let Some(ids) = ids else { return Ok(None) };
-    checked(field, ids)?.iter().map(|id| parse(id.0.clone()).map_err(|error| error.at_field(field))).collect::<Result<_>>().map(Some)
+    checked(field, ids)?
+        .iter()
+        .map(|id| parse(id.0.clone()).map_err(|error| error.at_field(field)))
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 #[cfg(test)]
@@ -325,7 +332,10 @@ mod tests {
     fn lists_and_texts_are_bounded() {
         let many: Vec<_> = (0..201).map(|i| Value::from(i.to_string())).collect();
         let error = runs(value!({"model": many})).to_domain().expect_err("too many");
-        assert_eq!((error.code(), error.detail()), (Code::LimitExceeded, &Detail::Limit { limit: 200, value: Some(201) }));
+        assert_eq!(
+            (error.code(), error.detail()),
+            (Code::LimitExceeded, &Detail::Limit { limit: 200, value: Some(201) })
+        );
         let error = runs(value!({"model": ["x".repeat(513)]})).to_domain().expect_err("too long");
         assert_eq!(error.detail(), &Detail::Limit { limit: 512, value: Some(513) });
         let error = runs(value!({"runId": [""]})).to_domain().expect_err("no name");

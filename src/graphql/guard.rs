@@ -98,7 +98,9 @@ pub fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Re
     let missing = |message: &str| Error::new(Code::GraphqlValidationFailed, message);
     let found = match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(operation),
-        (DocumentOperations::Single(_), Some(_)) => Err(missing("the document has no operation with this operationName")),
+        (DocumentOperations::Single(_), Some(_)) => {
+            Err(missing("the document has no operation with this operationName"))
+        }
         (DocumentOperations::Multiple(operations), Some(name)) => {
             operations.get(name).ok_or_else(|| missing("the document has no operation with this operationName"))
         }

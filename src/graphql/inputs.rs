@@ -429,10 +429,10 @@ mod tests {
     fn too_many_steps_and_too_long_texts_are_refused() {
         let many = (0..=STEPS_MAX).map(|_| step(value!({}))).collect();
         let error = steps(many).expect_err("too many");
-        assert_eq!((error.code(), error.detail()), (
-            Code::LimitExceeded,
-            &Detail::Limit { limit: 1_000, value: Some(1_001) }
-        ));
+        assert_eq!(
+            (error.code(), error.detail()),
+            (Code::LimitExceeded, &Detail::Limit { limit: 1_000, value: Some(1_001) })
+        );
         let error = step(value!({"skillName": "x".repeat(513)})).into_domain().expect_err("too long");
         assert_eq!(error.detail(), &Detail::Limit { limit: 512, value: Some(513) });
     }

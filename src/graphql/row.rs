@@ -91,9 +91,10 @@ impl<T: Columns> Row<T> {
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
-                    let fragment = ctx.query_env.fragments.get(name).ok_or_else(|| {
-                        ServerError::new(format!("Unknown fragment \"{name}\"."), Some(spread.pos))
-                    })?;
+                    let fragment =
+                        ctx.query_env.fragments.get(name).ok_or_else(|| {
+                            ServerError::new(format!("Unknown fragment \"{name}\"."), Some(spread.pos))
+                        })?;
                     applies::<T>(ctx, &fragment.node.type_condition.node.on.node)
                         .then_some(&fragment.node.selection_set)
                 }
@@ -142,7 +143,12 @@ impl<T: Columns> Row<T> {
 fn applies<T: OutputType>(ctx: &ContextSelectionSet<'_>, condition: &Name) -> bool {
     let name = T::type_name();
     name == condition.as_str()
-        || ctx.schema_env.registry.implements.get(&*name).is_some_and(|interfaces| interfaces.contains(condition.as_str()))
+        || ctx
+            .schema_env
+            .registry
+            .implements
+            .get(&*name)
+            .is_some_and(|interfaces| interfaces.contains(condition.as_str()))
 }
 
 /// The object of the answer. A key that was selected twice stands at its first place; objects and lists are merged.
@@ -290,3 +296,6 @@ leaves!(
     ExecutionStatus, TraceStatus, StepStatus, StepKind, OutcomeCategory, StepLevel, RecordSource, ActorType,
     SourceDomain, Origin, DivergenceReason
 );
+
+#[cfg(test)]
+mod tests;

@@ -235,10 +235,9 @@ impl StepList {
     /// `LIMIT_EXCEEDED` for a list of too many values.
     pub fn of(trace_id: &TraceId, kind: Option<Vec<StepKind>>, status: Option<Vec<StepStatus>>) -> Result<Self> {
         let mut given = IndexMap::new();
-        for (name, value) in [
-            ("kind", kind.as_ref().map(InputType::to_value)),
-            ("status", status.as_ref().map(InputType::to_value)),
-        ] {
+        for (name, value) in
+            [("kind", kind.as_ref().map(InputType::to_value)), ("status", status.as_ref().map(InputType::to_value))]
+        {
             if let Some(value) = value {
                 given.insert(async_graphql::Name::new(name), value);
             }

@@ -72,7 +72,8 @@ fn the_standard_introspection_passes_and_circles_do_not() {
 #[test]
 fn introspection_can_be_turned_off() {
     let limits = Limits { introspection: false, ..Limits::default() };
-    for text in ["{ __schema { queryType { name } } }", "{ ...A } fragment A on Query { __type(name: \"X\") { name } }"] {
+    for text in ["{ __schema { queryType { name } } }", "{ ...A } fragment A on Query { __type(name: \"X\") { name } }"]
+    {
         let error = check(&parse(text, &limits).expect("parses"), &Variables::default(), &limits).expect_err("off");
         assert_eq!(error.code(), Code::GraphqlValidationFailed);
     }
@@ -121,7 +122,9 @@ fn each_limit_is_tripped_at_its_number() {
 #[test]
 fn complexity_counts_rows_of_lists_in_lists() {
     let text = |runs: u32, steps: u32| {
-        format!("{{ llmRuns(first: {runs}) {{ nodes {{ trace {{ steps(first: {steps}) {{ nodes {{ kind }} }} }} }} }} }}")
+        format!(
+            "{{ llmRuns(first: {runs}) {{ nodes {{ trace {{ steps(first: {steps}) {{ nodes {{ kind }} }} }} }} }} }}"
+        )
     };
     run(&text(200, 50)).expect("ten thousand steps");
     assert_eq!(tripped(&text(200, 200)), 50_000);

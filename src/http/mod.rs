@@ -1,0 +1,5 @@
+//! HTTP.
+
+pub mod graphql;
+mod graphql_media;
+mod graphql_request;
