@@ -108,7 +108,8 @@ pub(super) async fn check_host(State(state): State<HttpState>, request: Request,
     if host.as_deref().is_some_and(|host| is_loopback(host) || allowed.iter().any(|name| names(name, host))) {
         return next.run(request).await;
     }
-    let message = "this server is not known under that host name; ask for localhost, or name the host in --allowed-hosts";
+    let message =
+        "this server is not known under that host name; ask for localhost, or name the host in --allowed-hosts";
     error::response(StatusCode::MISDIRECTED_REQUEST, &Error::new(Code::Forbidden, message))
 }
 
