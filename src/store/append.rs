@@ -1,16 +1,41 @@
 //! The one place that writes evidence.
+//!
+//! Units wait in a bounded queue; one task a process takes what waits and writes it in one transaction: the logs are
+//! locked first, in order of their ids, so that processes that carry the same spans can never wait for each other in a
+//! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers.
+
+mod flush;
+mod insert;
+mod known;
+mod plan;
+mod queue;
+mod records;
 
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};
+use crate::domain::ids::TenantId;
 use crate::error::Result;
 
+pub(super) use flush::Writer;
+pub(super) use queue::Queue;
+
+/// The stream of a tenant's records; reads of evidence have a log of their own.
+const STREAM: &str = "evidence";
+
+/// The id of a tenant's evidence log.
+pub(super) fn log_id(tenant: &TenantId) -> String {
+    format!("{tenant}/{STREAM}")
+}
+
 impl Store {
-    /// Hands a unit to the writer and waits until it is committed.
+    /// Hands a unit to the writer and waits until it is committed. A caller that stops waiting loses the answer, never
+    /// the records.
     ///
     /// # Errors
     /// `UNAVAILABLE` with a time to wait when the queue is full or the database does not take it; `CONFLICT` when an
-    /// atomic unit meets a record that exists or a used idempotency key; what is wrong with a record of an atomic unit.
-    pub async fn append(&self, _unit: AppendUnit) -> Result<AppendReceipt> {
-        unimplemented!()
+    /// atomic unit meets a record that exists or a used idempotency key; what is wrong with a record of an atomic unit;
+    /// `LIMIT_EXCEEDED` for a unit that no queue can hold.
+    pub async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
+        self.queue().submit(unit).await
     }
 }

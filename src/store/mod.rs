@@ -3,12 +3,26 @@
 //! [`Scope`]: crate::domain::scope::Scope
 
 pub mod append;
+mod condition;
+mod convert;
+mod database;
+mod error;
+mod idempotency;
 pub mod keys;
+pub mod migrate;
+mod paginate;
 pub mod runs;
+mod scoped;
 pub mod seals;
 pub mod steps;
 pub mod traces;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinHandle;
+
+use self::append::{Queue, Writer};
+use self::database::Database;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
 use crate::error::Result;
@@ -20,7 +34,7 @@ pub struct StoreConfig {
     pub database_url: String,
     /// Apply outstanding migrations on connect; else refuse a database that lacks some.
     pub migrate: bool,
-    /// Connections of the PostgreSQL pool; 4 a core by default.
+    /// Connections of the PostgreSQL pool that reads; 4 a core by default. The writer has a few of its own.
     pub pool_size: u32,
     /// When traces are sealed.
     pub settle: SettlePolicy,
@@ -30,15 +44,35 @@ pub struct StoreConfig {
 
 /// Both databases behind one face. Cheap to clone.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Database,
+    clock: SharedClock,
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Store {
     /// Connects, checks durability settings, migrates where asked to, and starts the writer task.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database cannot be reached; `BAD_USER_INPUT` when the URL or the schema version is wrong.
-    pub async fn connect(_config: StoreConfig, _clock: SharedClock) -> Result<Self> {
-        unimplemented!()
+    pub async fn connect(config: StoreConfig, clock: SharedClock) -> Result<Self> {
+        let db = Database::connect(&config.database_url, config.pool_size).await?;
+        if config.migrate {
+            for name in migrate::up_on(&db.write).await? {
+                tracing::info!(name, "migration applied");
+            }
+        } else {
+            migrate::check(&db.write).await?;
+        }
+        let queue = Arc::new(Queue::new(config.queue_records));
+        let writer = Writer::new(db.clone(), Arc::clone(&clock), config.settle);
+        let writer = tokio::spawn(writer.run(Arc::clone(&queue)));
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(Some(writer)) }) })
     }
 
     /// One trivial query, for readiness.
@@ -46,23 +80,42 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer.
     pub async fn ping(&self) -> Result<()> {
-        unimplemented!()
+        self.db().rows(self.db().statement("SELECT 1", [])).await.map(drop)
     }
 
     /// Whether the writer still takes units; false once it was closed or has stopped.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        unimplemented!()
+        self.queue().is_open()
     }
 
     /// Records waiting to be appended and the most that may wait.
     #[must_use]
     pub fn queue_depth(&self) -> (usize, usize) {
-        unimplemented!()
+        self.queue().depth()
     }
 
     /// Takes no more units, appends what waits, and closes the connections.
     pub async fn close(&self) {
-        unimplemented!()
+        self.queue().close();
+        let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && let Err(cause) = writer.await
+        {
+            tracing::error!(%cause, "the writer broke off");
+        }
+        self.db().close().await;
+    }
+
+    fn db(&self) -> &Database {
+        &self.inner.db
+    }
+
+    fn clock(&self) -> &SharedClock {
+        &self.inner.clock
+    }
+
+    fn queue(&self) -> &Queue {
+        &self.inner.queue
     }
 }

@@ -2,72 +2,188 @@
 
 use std::collections::HashMap;
 
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Value};
+
 use super::Store;
-use crate::domain::filter::{LlmRunFilter, LlmRunOrder};
-use crate::domain::ids::{RecordId, RunId, TraceId};
-use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use super::condition::{self, DURATION, TOTAL_TOKENS};
+use super::convert::runs::decode_run;
+use super::convert::{Columns, decode_all};
+use super::paginate::{ChildPages, SortKey, count_capped, paginate};
+use super::scoped::{any_id, any_text, scoped};
+use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
+use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
+use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
+use crate::entity::{ledger_log, llm_run};
 use crate::error::Result;
 
 /// A run as it is stored.
 pub type StoredRun = Stored<LlmRun>;
 
+const TABLE: &str = "llm_run";
+
+/// What stands for a null in the order of a list, so that it comes last either way; the indexes hold the same numbers.
+const fn absent(direction: Direction) -> i64 {
+    match direction {
+        Direction::Asc => i64::MAX,
+        Direction::Desc => i64::MIN + 1,
+    }
+}
+
+/// The order in SQL, in the words of the indexes.
+fn sort_key(order: LlmRunOrder) -> SortKey {
+    let absent = absent(order.direction);
+    let key = match order.sort {
+        LlmRunSort::Seq => None,
+        LlmRunSort::StartedAt => Some(llm_run::Column::StartedAt.into_expr()),
+        LlmRunSort::Duration => Some(Expr::cust(format!("COALESCE({DURATION}, {absent})"))),
+        LlmRunSort::Cost => Some(Expr::cust(format!("COALESCE(\"llm_run\".\"cost_micros\", {absent})"))),
+        LlmRunSort::TotalTokens => Some(Expr::cust(TOTAL_TOKENS)),
+    };
+    SortKey { key, seq: llm_run::Column::Seq.into_expr(), direction: order.direction }
+}
+
+/// Where a run stands in the order.
+fn position(run: &StoredRun, order: LlmRunOrder) -> Position {
+    let absent = absent(order.direction);
+    let key = match order.sort {
+        LlmRunSort::Seq => run.seq,
+        LlmRunSort::StartedAt => run.started_at.as_micros(),
+        LlmRunSort::Duration => run.duration_us().unwrap_or(absent),
+        LlmRunSort::Cost => run.cost_micros.unwrap_or(absent),
+        LlmRunSort::TotalTokens => run.input_tokens.saturating_add(run.output_tokens),
+    };
+    Position { key, seq: run.seq }
+}
+
 impl Store {
     /// A page of runs; with `as_of`, as the list was then.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
     pub async fn list_runs(
         &self,
-        _scope: &Scope,
-        _filter: &LlmRunFilter,
-        _order: LlmRunOrder,
-        _page: &PageRequest,
-        _as_of: Option<AsOf>,
+        scope: &Scope,
+        filter: &LlmRunFilter,
+        order: LlmRunOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
     ) -> Result<Page<StoredRun>> {
-        unimplemented!()
+        let selected = condition::runs(self.db().backend, &scope.tenant, filter, as_of)?;
+        let select = scoped::<llm_run::Entity>(&scope.tenant).filter(selected);
+        let runs = self.runs(&scope.tenant, paginate(select, &sort_key(order), page)).await?;
+        Ok(page.page(runs.into_iter().map(|run| Row { position: position(&run, order), item: run }).collect()))
     }
 
     /// How many runs the filter selects, counted to `cap`.
+    ///
+    /// # Errors
+    /// As for [`Self::list_runs`].
     pub async fn count_runs(
         &self,
-        _scope: &Scope,
-        _filter: &LlmRunFilter,
-        _as_of: Option<AsOf>,
-        _cap: u32,
+        scope: &Scope,
+        filter: &LlmRunFilter,
+        as_of: Option<AsOf>,
+        cap: u32,
     ) -> Result<Count> {
-        unimplemented!()
+        let selected = condition::runs(self.db().backend, &scope.tenant, filter, as_of)?;
+        count_capped(self.db(), scoped::<llm_run::Entity>(&scope.tenant).filter(selected), cap).await
     }
 
     /// Runs by record id, older revisions too; a missing one is absent.
-    pub async fn runs_by_id(&self, _scope: &Scope, _ids: &[RecordId]) -> Result<HashMap<RecordId, StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As for [`Self::list_runs`].
+    pub async fn runs_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, StoredRun>> {
+        let wanted = any_id(self.db().backend, llm_run::Column::Id.into_expr(), ids)?;
+        let runs = self.runs(&scope.tenant, scoped::<llm_run::Entity>(&scope.tenant).filter(wanted)).await?;
+        Ok(runs.into_iter().map(|run| (run.id, run)).collect())
     }
 
     /// The newest revisions by run id.
-    pub async fn runs_by_run_id(&self, _scope: &Scope, _run_ids: &[RunId]) -> Result<HashMap<RunId, StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As for [`Self::list_runs`].
+    pub async fn runs_by_run_id(&self, scope: &Scope, run_ids: &[RunId]) -> Result<HashMap<RunId, StoredRun>> {
+        let names = run_ids.iter().map(RunId::as_str);
+        let select = scoped::<llm_run::Entity>(&scope.tenant)
+            .filter(any_text(self.db().backend, llm_run::Column::RunId.into_expr(), names)?)
+            .filter(condition::newest_revision(None));
+        Ok(self.runs(&scope.tenant, select).await?.into_iter().map(|run| (run.run_id.clone(), run)).collect())
     }
 
     /// The newest run made from each trace.
-    pub async fn runs_by_trace_id(
-        &self,
-        _scope: &Scope,
-        _trace_ids: &[TraceId],
-    ) -> Result<HashMap<TraceId, StoredRun>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As for [`Self::list_runs`].
+    pub async fn runs_by_trace_id(&self, scope: &Scope, trace_ids: &[TraceId]) -> Result<HashMap<TraceId, StoredRun>> {
+        let runs = self.newest_runs_of_traces(&scope.tenant, trace_ids).await?;
+        Ok(runs.into_iter().filter_map(|run| Some((run.trace_id.clone()?, run))).collect())
     }
 
     /// Every revision of each run, newest first, at most `limit` a run.
+    ///
+    /// # Errors
+    /// As for [`Self::list_runs`].
     pub async fn revisions_by_run_id(
         &self,
-        _scope: &Scope,
-        _run_ids: &[RunId],
-        _limit: u32,
+        scope: &Scope,
+        run_ids: &[RunId],
+        limit: u32,
     ) -> Result<HashMap<RunId, Vec<StoredRun>>> {
-        unimplemented!()
+        if limit == 0 {
+            return Ok(HashMap::new());
+        }
+        let pages = ChildPages {
+            table: TABLE,
+            parent: "run_id",
+            order: "revision",
+            condition: "",
+            values: [Value::String(None), Value::String(None)],
+            is_descending: true,
+            from: 1,
+            to: i64::MAX,
+            limit: u64::from(limit),
+        };
+        let names = run_ids.iter().map(RunId::as_str);
+        let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
+        let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();
+        for run in decode_all(&rows, TABLE, |columns| decode_run(columns, &scope.tenant))? {
+            revisions.entry(run.run_id.clone()).or_default().push(run);
+        }
+        Ok(revisions)
     }
 
     /// The size of the tenant's evidence log now; 0 where there is none yet.
-    pub async fn log_size(&self, _scope: &Scope) -> Result<i64> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As for [`Self::list_runs`].
+    pub async fn log_size(&self, scope: &Scope) -> Result<i64> {
+        let select = scoped::<ledger_log::Entity>(&scope.tenant)
+            .filter(ledger_log::Column::LogId.eq(super::append::log_id(&scope.tenant)))
+            .select_only()
+            .column(ledger_log::Column::Size);
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        rows.first().map_or(Ok(0), |row| Columns::of(row, "ledger_log")?.take())
+    }
+
+    /// The newest run of each trace, in no order.
+    pub(super) async fn newest_runs_of_traces(
+        &self,
+        tenant: &TenantId,
+        trace_ids: &[TraceId],
+    ) -> Result<Vec<StoredRun>> {
+        let names = trace_ids.iter().map(TraceId::as_str);
+        let select = scoped::<llm_run::Entity>(tenant)
+            .filter(any_text(self.db().backend, llm_run::Column::TraceId.into_expr(), names)?)
+            .filter(condition::newest_of_trace());
+        self.runs(tenant, select).await
+    }
+
+    async fn runs(&self, tenant: &TenantId, select: Select<llm_run::Entity>) -> Result<Vec<StoredRun>> {
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        decode_all(&rows, TABLE, |columns| decode_run(columns, tenant))
     }
 }

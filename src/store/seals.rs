@@ -1,24 +1,146 @@
 //! Which traces are due, and everything that sealing one needs. Operational: works across tenants.
 
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryTrait};
+
 use super::Store;
+use super::convert::steps::decode_step;
+use super::convert::{Columns, column_list, decode_all};
+use super::error::database;
+use super::scoped::{any_text, scoped, scoped_statement, text_keys};
 use crate::domain::draft::{DueTrace, SealSource};
 use crate::domain::ids::{TenantId, TraceId};
+use crate::domain::settle::TraceSignals;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceStep;
+use crate::entity::{trace_state, trace_step};
 use crate::error::Result;
+
+/// What is known of a trace for sealing, beside its evidence.
+struct State {
+    signals: TraceSignals,
+    seal_revision: i64,
+    version: i64,
+}
 
 impl Store {
     /// Claims up to `limit` due traces for this process until a lease of `lease_us` ends; no two processes get the same.
-    pub async fn claim_due_traces(&self, _limit: u32, _lease_us: i64) -> Result<Vec<DueTrace>> {
-        unimplemented!()
+    /// A trace that is not sealed by then, or gains steps before, becomes due again.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn claim_due_traces(&self, limit: u32, lease_us: i64) -> Result<Vec<DueTrace>> {
+        let now = self.clock().now();
+        // Rows that another process is claiming are left to it. SQLite has one writer at a time.
+        let skip = if self.db().backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "WITH due AS MATERIALIZED (SELECT tenant_id, trace_id FROM trace_state WHERE due_at <= $2 \
+             ORDER BY due_at, tenant_id, trace_id LIMIT $3 {skip}) \
+             UPDATE trace_state SET due_at = $1 FROM due \
+             WHERE trace_state.tenant_id = due.tenant_id AND trace_state.trace_id = due.trace_id \
+             RETURNING trace_state.tenant_id, trace_state.trace_id, has_root, has_remote_parent, is_open"
+        );
+        let lease_until = now.plus_micros(lease_us).as_micros();
+        let values = [lease_until.into(), now.as_micros().into(), i64::from(limit).into()];
+        let rows = self.db().write.query_all_raw(self.db().statement(sql, values)).await.map_err(database)?;
+        let mut due = decode_all(&rows, "trace_state", |columns| {
+            let tenant = TenantId::trusted(columns.take::<&str>()?);
+            let trace_id = TraceId::trusted(columns.take::<&str>()?);
+            let (has_root, has_remote_parent): (bool, bool) = (columns.take()?, columns.take()?);
+            let is_open: bool = columns.take()?;
+            Ok(DueTrace { tenant, trace_id, is_silent: is_open || !(has_root || has_remote_parent) })
+        })?;
+        due.sort_by(|left, right| (&left.tenant, &left.trace_id).cmp(&(&right.tenant, &right.trace_id)));
+        Ok(due)
     }
 
-    /// When the next trace is due; `None` when none waits. For the sealer's sleep.
+    /// When the next trace is due, or the next claim ends; `None` when none waits. For the sealer's sleep.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
     pub async fn next_due_at(&self) -> Result<Option<Timestamp>> {
-        unimplemented!()
+        let sql = "SELECT due_at FROM trace_state WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
+        let rows = self.db().rows(self.db().statement(sql, [])).await?;
+        rows.first().map(|row| Columns::of(row, "trace_state")?.instant()).transpose()
     }
 
     /// Everything known of these traces of one tenant; a trace that does not exist is absent.
-    pub async fn seal_sources(&self, _tenant: &TenantId, _trace_ids: &[TraceId]) -> Result<Vec<SealSource>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer, `INTERNAL` for a corrupt row.
+    pub async fn seal_sources(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Vec<SealSource>> {
+        // The version first: steps that come while the rest is read make the guard fail, and never go unseen.
+        let mut states = self.seal_states(tenant, trace_ids).await?;
+        let mut steps = self.steps_with_facts(tenant, trace_ids).await?;
+        let runs = self.newest_runs_of_traces(tenant, trace_ids).await?;
+        let mut runs: HashMap<TraceId, _> =
+            runs.into_iter().filter_map(|run| Some((run.trace_id.clone()?, run))).collect();
+        let mut sources = Vec::new();
+        for view in self.traces_named(tenant, trace_ids).await? {
+            let trace_id = &view.trace.trace_id;
+            let Some(State { signals, seal_revision, version }) = states.remove(trace_id) else { continue };
+            sources.push(SealSource {
+                steps: steps.remove(trace_id).unwrap_or_default(),
+                seal_revision,
+                run: runs.remove(trace_id),
+                signals,
+                version,
+                trace: view.trace,
+            });
+        }
+        Ok(sources)
+    }
+
+    async fn seal_states(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<HashMap<TraceId, State>> {
+        use trace_state::Column as C;
+        let names = trace_ids.iter().map(TraceId::as_str);
+        let select =
+            scoped::<trace_state::Entity>(tenant).filter(any_text(self.db().backend, C::TraceId.into_expr(), names)?);
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        let states = decode_all(&rows, "trace_state", |columns| {
+            columns.skip(1);
+            let trace_id = TraceId::trusted(columns.take::<&str>()?);
+            columns.skip(1);
+            let signals = TraceSignals {
+                has_root: columns.take()?,
+                has_remote_parent: columns.take()?,
+                has_llm_work: columns.take()?,
+                is_open: columns.take()?,
+            };
+            let seal_revision = columns.take()?;
+            columns.skip(2);
+            Ok((trace_id, State { signals, seal_revision, version: columns.take()? }))
+        })?;
+        Ok(states.into_iter().collect())
+    }
+
+    async fn steps_with_facts(
+        &self,
+        tenant: &TenantId,
+        trace_ids: &[TraceId],
+    ) -> Result<HashMap<TraceId, Vec<(TraceStep, String)>>> {
+        let backend = self.db().backend;
+        let among = match backend {
+            DbBackend::Postgres => "= ANY($2::text[])",
+            _ => "IN (SELECT value FROM json_each($2))",
+        };
+        let sql = format!(
+            "SELECT {}, f.facts FROM trace_step s LEFT JOIN step_fact f \
+             ON f.tenant_id = s.tenant_id AND f.trace_id = s.trace_id AND f.span_id = s.span_id \
+             WHERE s.tenant_id = $1 AND s.trace_id {among} ORDER BY s.trace_id, s.step_index",
+            column_list::<trace_step::Entity>("s")
+        );
+        let names = text_keys(backend, trace_ids.iter().map(TraceId::as_str))?;
+        let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, [names])).await?;
+        let mut steps: HashMap<TraceId, Vec<(TraceStep, String)>> = HashMap::new();
+        let mut latest = None;
+        for row in &rows {
+            let mut columns = Columns::of(row, "trace_step")?;
+            let step = decode_step(&mut columns, tenant, &mut latest)?.step.record;
+            let facts = columns.text()?.unwrap_or_default();
+            steps.entry(step.trace_id.clone()).or_default().push((step, facts));
+        }
+        Ok(steps)
     }
 }

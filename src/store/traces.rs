@@ -2,64 +2,184 @@
 
 use std::collections::HashMap;
 
+use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+
 use super::Store;
-use crate::domain::filter::{TraceFilter, TraceOrder};
-use crate::domain::ids::{Digest, RecordId, TraceId};
-use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use super::condition;
+use super::convert::decode_all;
+use super::convert::traces::{decode_seal, decode_view};
+use super::paginate::{SortKey, count_capped, paginate};
+use super::scoped::{any_id, any_text, scoped};
+use crate::domain::filter::{TraceFilter, TraceOrder, TraceSort};
+use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
+use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::run::Stored;
 use crate::domain::scope::Scope;
 use crate::domain::trace::{TraceSeal, TraceView};
+use crate::entity::{trace, trace_seal, trace_state};
 use crate::error::Result;
 
+fn sort_key(order: TraceOrder) -> SortKey {
+    let key = match order.sort {
+        TraceSort::Seq => None,
+        TraceSort::StartedAt => Some(trace::Column::StartedAt.into_expr()),
+    };
+    SortKey { key, seq: trace::Column::Seq.into_expr(), direction: order.direction }
+}
+
+fn position(view: &TraceView, order: TraceOrder) -> Position {
+    let key = match order.sort {
+        TraceSort::Seq => view.trace.seq,
+        TraceSort::StartedAt => view.trace.started_at.as_micros(),
+    };
+    Position { key, seq: view.trace.seq }
+}
+
+/// With the columns of the newest seal as of a moment, and the number of steps now.
+fn view(mut select: Select<trace::Entity>, as_of: Option<AsOf>) -> Select<trace::Entity> {
+    let state = |column: trace_state::Column| Expr::col(("state", column));
+    let seal = |column: trace_seal::Column| Expr::col(("seal", column));
+    let newest_revision: SimpleExpr = match as_of {
+        // The same number, kept beside the number of steps that is read anyway.
+        None => state(trace_state::Column::SealedRevision),
+        Some(_) => condition::newest_seal("revision", as_of),
+    };
+    let same_state = Condition::all()
+        .add(state(trace_state::Column::TenantId).equals((trace::Entity, trace::Column::TenantId)))
+        .add(state(trace_state::Column::TraceId).equals((trace::Entity, trace::Column::TraceId)));
+    let same_seal = Condition::all()
+        .add(seal(trace_seal::Column::TenantId).equals((trace::Entity, trace::Column::TenantId)))
+        .add(seal(trace_seal::Column::TraceId).equals((trace::Entity, trace::Column::TraceId)))
+        .add(seal(trace_seal::Column::Revision).eq(newest_revision));
+    QueryTrait::query(&mut select)
+        .expr(state(trace_state::Column::StepCount))
+        .exprs(trace_seal::Column::iter().map(seal))
+        .join_as(JoinType::LeftJoin, trace_state::Entity, "state", same_state)
+        .join_as(JoinType::LeftJoin, trace_seal::Entity, "seal", same_seal);
+    select
+}
+
 impl Store {
-    /// A page of traces, each with its newest seal.
+    /// A page of traces, each with its newest seal. With `as_of`, rows and seals are those of that moment; the number of
+    /// steps is always today's.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
     pub async fn list_traces(
         &self,
-        _scope: &Scope,
-        _filter: &TraceFilter,
-        _order: TraceOrder,
-        _page: &PageRequest,
-        _as_of: Option<AsOf>,
+        scope: &Scope,
+        filter: &TraceFilter,
+        order: TraceOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
     ) -> Result<Page<TraceView>> {
-        unimplemented!()
+        let selected = condition::traces(self.db().backend, &scope.tenant, filter, as_of)?;
+        let select = scoped::<trace::Entity>(&scope.tenant).filter(selected);
+        let select = paginate(view(select, as_of), &sort_key(order), page);
+        let views = self.views(&scope.tenant, select).await?;
+        Ok(page.page(views.into_iter().map(|view| Row { position: position(&view, order), item: view }).collect()))
     }
 
     /// How many traces the filter selects, counted to `cap`.
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
     pub async fn count_traces(
         &self,
-        _scope: &Scope,
-        _filter: &TraceFilter,
-        _as_of: Option<AsOf>,
-        _cap: u32,
+        scope: &Scope,
+        filter: &TraceFilter,
+        as_of: Option<AsOf>,
+        cap: u32,
     ) -> Result<Count> {
-        unimplemented!()
+        let selected = condition::traces(self.db().backend, &scope.tenant, filter, as_of)?;
+        count_capped(self.db(), scoped::<trace::Entity>(&scope.tenant).filter(selected), cap).await
     }
 
     /// Traces by record id.
-    pub async fn traces_by_id(&self, _scope: &Scope, _ids: &[RecordId]) -> Result<HashMap<RecordId, TraceView>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
+    pub async fn traces_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, TraceView>> {
+        let wanted = any_id(self.db().backend, trace::Column::Id.into_expr(), ids)?;
+        let select = view(scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
+        Ok(self.views(&scope.tenant, select).await?.into_iter().map(|view| (view.trace.id, view)).collect())
     }
 
     /// Traces by name: one statement, newest seal and step count included.
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
     pub async fn traces_by_trace_id(
         &self,
-        _scope: &Scope,
-        _trace_ids: &[TraceId],
+        scope: &Scope,
+        trace_ids: &[TraceId],
     ) -> Result<HashMap<TraceId, TraceView>> {
-        unimplemented!()
+        let views = self.traces_named(&scope.tenant, trace_ids).await?;
+        Ok(views.into_iter().map(|view| (view.trace.trace_id.clone(), view)).collect())
     }
 
     /// The newest trace whose seal has this root hash.
-    pub async fn trace_by_root_hash(&self, _scope: &Scope, _root_hash: Digest) -> Result<Option<TraceView>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
+    pub async fn trace_by_root_hash(&self, scope: &Scope, root_hash: Digest) -> Result<Option<TraceView>> {
+        let sealed = |column: trace_seal::Column| Expr::col((trace_seal::Entity, column));
+        let newest = Query::select()
+            .expr(sealed(trace_seal::Column::TraceId))
+            .from(trace_seal::Entity)
+            .and_where(sealed(trace_seal::Column::TenantId).eq(scope.tenant.as_str()))
+            .and_where(sealed(trace_seal::Column::RootHash).eq(root_hash.0.to_vec()))
+            .order_by_expr(sealed(trace_seal::Column::Seq), sea_orm::Order::Desc)
+            .limit(1)
+            .take();
+        let wanted = trace::Column::TraceId.in_subquery(newest);
+        let select = view(scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
+        Ok(self.views(&scope.tenant, select).await?.pop())
+    }
+
+    /// The newest trace that was begun for a run.
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
+    pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Option<TraceView>> {
+        let select = scoped::<trace::Entity>(&scope.tenant)
+            .filter(trace::Column::RunId.eq(run_id.as_str()))
+            .order_by_desc(trace::Column::Seq)
+            .limit(1);
+        Ok(self.views(&scope.tenant, view(select, None)).await?.pop())
     }
 
     /// Every seal of each trace, newest first.
+    ///
+    /// # Errors
+    /// As for [`Self::list_traces`].
     pub async fn seals_by_trace_id(
         &self,
-        _scope: &Scope,
-        _trace_ids: &[TraceId],
+        scope: &Scope,
+        trace_ids: &[TraceId],
     ) -> Result<HashMap<TraceId, Vec<Stored<TraceSeal>>>> {
-        unimplemented!()
+        let names = trace_ids.iter().map(TraceId::as_str);
+        let select = scoped::<trace_seal::Entity>(&scope.tenant)
+            .filter(any_text(self.db().backend, trace_seal::Column::TraceId.into_expr(), names)?)
+            .order_by_desc(trace_seal::Column::Revision);
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        let mut seals: HashMap<TraceId, Vec<Stored<TraceSeal>>> = HashMap::new();
+        for seal in decode_all(&rows, "trace_seal", |columns| decode_seal(columns, &scope.tenant))? {
+            seals.entry(seal.trace_id.clone()).or_default().push(seal);
+        }
+        Ok(seals)
+    }
+
+    /// Traces by name, in no order.
+    pub(super) async fn traces_named(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Vec<TraceView>> {
+        let names = trace_ids.iter().map(TraceId::as_str);
+        let wanted = any_text(self.db().backend, trace::Column::TraceId.into_expr(), names)?;
+        self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
+    }
+
+    async fn views(&self, tenant: &TenantId, select: Select<trace::Entity>) -> Result<Vec<TraceView>> {
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        decode_all(&rows, "trace", |columns| decode_view(columns, tenant))
     }
 }

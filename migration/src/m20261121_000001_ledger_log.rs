@@ -1,0 +1,32 @@
+//! The logs: one row each, whose `size` is the next `seq`. Locked first by every write.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect::{create_append_only_function, drop_append_only_function, drop_tables, run};
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        create_append_only_function(manager).await?;
+        run(
+            manager,
+            "CREATE TABLE ledger_log (
+                log_id {text} NOT NULL PRIMARY KEY,
+                tenant_id {text} NOT NULL,
+                stream {text} NOT NULL,
+                origin {text} NOT NULL UNIQUE,
+                size {int} NOT NULL CHECK (size >= 0),
+                updated_at {int} NOT NULL
+            ) {clustered}",
+        )
+        .await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        drop_tables(manager, &["ledger_log"]).await?;
+        drop_append_only_function(manager).await
+    }
+}

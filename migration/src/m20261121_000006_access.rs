@@ -1,0 +1,54 @@
+//! API keys, tenants' content keys and idempotency keys: operational, mutable.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect::{drop_tables, run};
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+const STATEMENTS: &[&str] = &[
+    // Found by its public half alone: this is how a tenant is found.
+    "CREATE TABLE api_key (
+        key_id {text} NOT NULL PRIMARY KEY,
+        tenant_id {text} NOT NULL,
+        name {text},
+        permissions {text} NOT NULL,
+        secret_hash {bytes} NOT NULL CHECK (length(secret_hash) = 32),
+        created_at {int} NOT NULL,
+        expires_at {int},
+        revoked_at {int}
+    ) {clustered}",
+    // list_api_keys.
+    "CREATE INDEX api_key_tenant ON api_key (tenant_id, created_at, key_id)",
+    // Outside evidence: destroying a content key makes the tenant's digests unlinkable.
+    "CREATE TABLE tenant_secret (
+        tenant_id {text} NOT NULL PRIMARY KEY,
+        content_key {bytes} NOT NULL CHECK (length(content_key) = 32),
+        created_at {int} NOT NULL
+    ) {clustered}",
+    // Append looks a caller's key up by the primary key.
+    "CREATE TABLE idempotency (
+        tenant_id {text} NOT NULL,
+        operation {text} NOT NULL,
+        idempotency_key {text} NOT NULL,
+        request_hash {bytes} NOT NULL CHECK (length(request_hash) = 32),
+        answer {text} NOT NULL,
+        created_at {int} NOT NULL,
+        PRIMARY KEY (tenant_id, operation, idempotency_key)
+    ) {clustered}",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in STATEMENTS {
+            run(manager, statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        drop_tables(manager, &["idempotency", "tenant_secret", "api_key"]).await
+    }
+}

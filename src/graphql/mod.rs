@@ -1,0 +1,28 @@
+//! The GraphQL API: types and resolvers over [`LogsFacade`](crate::facade::LogsFacade), and the guard in front of them.
+//!
+//! A resolver is one expression over the facade; paging is in [`connection`], errors in [`error`], and objects of plain
+//! columns go through [`row`].
+
+pub mod connection;
+pub mod context;
+pub mod entities;
+pub mod enums;
+pub mod error;
+pub mod evidence;
+pub mod filters;
+pub mod guard;
+pub mod inputs;
+pub mod mutation;
+pub mod node;
+pub mod prefetch;
+pub mod query;
+pub mod row;
+pub mod run_trace;
+pub mod runs;
+pub mod scalars;
+pub mod schema;
+pub mod trace_queries;
+pub mod trace_seals;
+pub mod trace_steps;
+pub mod trace_summary;
+pub mod traces;

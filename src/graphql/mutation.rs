@@ -1,0 +1,313 @@
+//! The root of all writes. Each mutation has one input and a payload.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiResult;
+use super::inputs::{LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, steps, text, trace_id};
+use super::row::Row;
+use super::runs::LlmRun;
+use super::trace_steps::TraceStep;
+use super::traces::Trace;
+use crate::domain::input;
+use crate::error::{Detail, Error, Result};
+use crate::facade::capture::{Recorded, StepResult};
+
+/// What recordLlmRun takes.
+#[derive(InputObject)]
+pub struct RecordLlmRunInput {
+    #[graphql(flatten)]
+    run: LlmRunInput,
+    /// The trace of the run. Follows from the run when only steps are given.
+    trace: Option<TraceInput>,
+    /// The steps of the run, at most 1,000. More can be recorded with startTrace and recordSteps.
+    steps: Option<Vec<TraceStepInput>>,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+/// What recordTrace takes.
+#[derive(InputObject)]
+pub struct RecordTraceInput {
+    #[graphql(flatten)]
+    trace: TraceInput,
+    /// The steps of the trace, at most 1,000.
+    steps: Vec<TraceStepInput>,
+    /// How the trace ended. Follows from the steps when it is not given.
+    seal: Option<TraceSealInput>,
+    /// What you know about the run. Without it there is a run only if a step is the work of a language model.
+    run: Option<LlmRunInput>,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+/// What startTrace takes.
+#[derive(InputObject)]
+pub struct StartTraceInput {
+    #[graphql(flatten)]
+    trace: TraceInput,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+/// What recordSteps takes.
+#[derive(InputObject)]
+pub struct RecordStepsInput {
+    /// The trace to add to, as traceId of a trace that was begun.
+    trace_id: ID,
+    /// The steps, at most 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results.
+    steps: Vec<TraceStepInput>,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+/// What completeTrace takes.
+#[derive(InputObject)]
+pub struct CompleteTraceInput {
+    /// The trace to complete.
+    trace_id: ID,
+    #[graphql(flatten)]
+    seal: TraceSealInput,
+    /// What you know about the run. Without it there is a run only if a step is the work of a language model.
+    run: Option<LlmRunInput>,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+/// What abortTrace takes.
+#[derive(InputObject)]
+pub struct AbortTraceInput {
+    /// The trace to abort.
+    trace_id: ID,
+    /// Why, in words.
+    reason: Option<String>,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+/// What recordLlmRun gives.
+#[derive(SimpleObject)]
+pub struct RecordLlmRunPayload {
+    /// The run as it was recorded.
+    run: Row<LlmRun>,
+    /// Its trace. Null when the run was recorded without steps.
+    trace: Option<Row<Trace>>,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// What recordTrace gives.
+#[derive(SimpleObject)]
+pub struct RecordTracePayload {
+    /// The trace as it was recorded.
+    trace: Row<Trace>,
+    /// The run that was made from it. Null when it holds no work of a language model.
+    run: Option<Row<LlmRun>>,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// What startTrace gives.
+#[derive(SimpleObject)]
+pub struct StartTracePayload {
+    /// The trace as it was begun.
+    trace: Row<Trace>,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// What recordSteps gives.
+#[derive(SimpleObject)]
+pub struct RecordStepsPayload {
+    /// The trace, with its new steps.
+    trace: Row<Trace>,
+    /// One result for each step, in the order of the input.
+    results: Vec<RecordStepResult>,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// What completeTrace gives.
+#[derive(SimpleObject)]
+pub struct CompleteTracePayload {
+    /// The trace with its seal.
+    trace: Row<Trace>,
+    /// The run that was made from it. Null when it holds no work of a language model.
+    run: Option<Row<LlmRun>>,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// What abortTrace gives.
+#[derive(SimpleObject)]
+pub struct AbortTracePayload {
+    /// The trace with its seal.
+    trace: Row<Trace>,
+    /// The run that was made from it. Null when it holds no work of a language model.
+    run: Option<Row<LlmRun>>,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// What became of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum RecordOutcome {
+    /// It is on record now.
+    Recorded,
+    /// A step with this span id was on record before. What was recorded first stands.
+    Existing,
+    /// It cannot be recorded. The error says why.
+    Rejected,
+}
+
+/// What became of one step of recordSteps.
+#[derive(SimpleObject)]
+pub struct RecordStepResult {
+    /// What became of it.
+    outcome: RecordOutcome,
+    /// The step that is on record. Null when it was rejected.
+    step: Option<Row<TraceStep>>,
+    /// Whether a step that was on record before differs from what was sent now.
+    differs: bool,
+    /// Why the step was rejected. Null when it was not.
+    error: Option<RecordError>,
+}
+
+/// Why a record was rejected while others of the same request were kept.
+#[derive(SimpleObject)]
+pub struct RecordError {
+    /// The kind of error, as in extensions.code of errors.
+    code: &'static str,
+    /// What is wrong and what to do, in words.
+    message: String,
+    /// The field of the input that is wrong. Null when it is not one field.
+    field: Option<String>,
+}
+
+impl From<StepResult> for RecordStepResult {
+    fn from(result: StepResult) -> Self {
+        let (outcome, step, differs, error) = match result {
+            StepResult::Recorded(step) => (RecordOutcome::Recorded, Some(step), false, None),
+            StepResult::Existing { step, differs } => (RecordOutcome::Existing, Some(step), differs, None),
+            StepResult::Rejected(error) => (RecordOutcome::Rejected, None, false, Some(error)),
+        };
+        Self { outcome, step: step.map(Into::into), differs, error: error.as_ref().map(Into::into) }
+    }
+}
+
+impl From<&Error> for RecordError {
+    fn from(error: &Error) -> Self {
+        let field = match error.detail() {
+            Detail::Field(field) => Some(field.clone()),
+            _ => None,
+        };
+        Self { code: error.code().as_str(), message: error.message().to_owned(), field }
+    }
+}
+
+/// The trace of a write that always has one.
+fn trace(recorded: &Recorded) -> Result<Row<Trace>> {
+    recorded.trace.clone().map(Into::into).ok_or_else(|| Error::internal("a write of a trace gave no trace"))
+}
+
+/// The root of all writes.
+#[derive(Default)]
+pub struct Mutation;
+
+/// Writes. A payload is given only after its records are durable. Each takes an idempotencyKey, so that it can safely be
+/// sent again.
+#[Object]
+impl Mutation {
+    /// Records a whole LLM run that has ended, with its trace and steps where there are any.
+    async fn record_llm_run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The run.")] input: RecordLlmRunInput,
+    ) -> ApiResult<RecordLlmRunPayload> {
+        let facade = ctx.facade()?;
+        let has_trace = input.trace.is_some() || input.steps.is_some();
+        let trace = input.trace.map(TraceInput::into_domain).transpose()?.unwrap_or_default();
+        let steps = steps(input.steps.unwrap_or_default())?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let run = input.run.into_domain()?;
+        let recorded = facade.record_llm_run(run, has_trace.then_some((trace, steps)), key).await?;
+        let run = recorded.run.ok_or_else(|| Error::internal("a write of a run gave no run"))?;
+        let trace = recorded.trace.map(Into::into);
+        Ok(RecordLlmRunPayload { run: run.into(), trace, is_replayed: recorded.is_replayed })
+    }
+
+    /// Records a whole trace that has ended, and with work of a language model in it a run.
+    async fn record_trace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The trace.")] input: RecordTraceInput,
+    ) -> ApiResult<RecordTracePayload> {
+        let facade = ctx.facade()?;
+        let seal = input.seal.map_or_else(|| Ok(input::SealInput::default()), TraceSealInput::into_domain)?;
+        let run = input.run.map(LlmRunInput::into_domain).transpose()?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let (begin, steps) = (input.trace.into_domain()?, steps(input.steps)?);
+        let recorded = facade.record_trace(begin, steps, seal, run, key).await?;
+        let trace = trace(&recorded)?;
+        Ok(RecordTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+    }
+
+    /// Begins a trace that stays open for recordSteps until it is completed, aborted, or silent for too long.
+    async fn start_trace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The beginning of the trace.")] input: StartTraceInput,
+    ) -> ApiResult<StartTracePayload> {
+        let facade = ctx.facade()?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let recorded = facade.start_trace(input.trace.into_domain()?, key).await?;
+        Ok(StartTracePayload { trace: trace(&recorded)?, is_replayed: recorded.is_replayed })
+    }
+
+    /// Adds steps to a trace. Good ones are recorded even when others are rejected.
+    async fn record_steps(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The trace and its new steps.")] input: RecordStepsInput,
+    ) -> ApiResult<RecordStepsPayload> {
+        let facade = ctx.facade()?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let recorded = facade.record_steps(trace_id(&input.trace_id)?, steps(input.steps)?, key).await?;
+        let results = recorded.results.into_iter().map(Into::into).collect();
+        Ok(RecordStepsPayload { trace: recorded.trace.into(), results, is_replayed: recorded.is_replayed })
+    }
+
+    /// Seals a trace, and with work of a language model in it records its run.
+    async fn complete_trace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The trace and how it ended.")] input: CompleteTraceInput,
+    ) -> ApiResult<CompleteTracePayload> {
+        let facade = ctx.facade()?;
+        let run = input.run.map(LlmRunInput::into_domain).transpose()?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let (trace_id, seal) = (trace_id(&input.trace_id)?, input.seal.into_domain()?);
+        let recorded = facade.complete_trace(trace_id, seal, run, key).await?;
+        let trace = trace(&recorded)?;
+        Ok(CompleteTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+    }
+
+    /// Seals a trace as aborted.
+    async fn abort_trace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The trace and why it is aborted.")] input: AbortTraceInput,
+    ) -> ApiResult<AbortTracePayload> {
+        let facade = ctx.facade()?;
+        let (reason, key) = (text("reason", input.reason)?, text("idempotencyKey", input.idempotency_key)?);
+        let recorded = facade.abort_trace(trace_id(&input.trace_id)?, reason, key).await?;
+        let trace = trace(&recorded)?;
+        Ok(AbortTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+    }
+}

@@ -1,0 +1,86 @@
+//! Interfaces: Relay's `Node`, and `Evidenced` for everything that carries evidence metadata.
+
+use async_graphql::{Context, ID, Interface};
+
+use super::context::ContextExt;
+use super::error::ApiResult;
+use super::evidence::EvidenceMetadata;
+use super::row::Row;
+use super::run_trace::LlmRunTrace;
+use super::runs::LlmRun;
+use super::trace_steps::TraceStep;
+use super::traces::Trace;
+use crate::domain::ids::{IdKind, RecordId};
+use crate::domain::trace::TraceView;
+use crate::facade::runs::StoredRun;
+
+/// A record with an id of its own, which node reads it by.
+#[derive(Interface)]
+#[graphql(field(name = "id", method = "node_id", ty = "ID", desc = "The id of the record. Opaque."))]
+pub enum Node {
+    /// A run.
+    LlmRun(Row<LlmRun>),
+    /// A trace.
+    Trace(Row<Trace>),
+    /// A step.
+    TraceStep(Row<TraceStep>),
+}
+
+/// Something that can be used as evidence: it says who, what, when and from where.
+#[derive(Interface)]
+#[graphql(field(
+    name = "metadata",
+    method = "evidence_metadata",
+    ty = "Row<EvidenceMetadata>",
+    desc = "Who, what, when and from where, for use as evidence."
+))]
+pub enum Evidenced {
+    /// A run.
+    LlmRun(Row<LlmRun>),
+    /// A run's trace.
+    LlmRunTrace(Row<LlmRunTrace>),
+    /// A trace.
+    Trace(Row<Trace>),
+}
+
+/// Interfaces call async methods; those of rows are not.
+macro_rules! interface_method {
+    ($name:ident = $method:ident -> $value:ty: $($object:ty),+) => {
+        $(impl Row<$object> {
+            async fn $name(&self, ctx: &Context<'_>) -> ApiResult<$value> {
+                Ok(self.0.$method(ctx))
+            }
+        })+
+    };
+}
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace);
+
+/// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
+pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
+    let facade = ctx.facade()?;
+    Ok(match RecordId::parse_typed(&id.0) {
+        Some((IdKind::Run, id)) => facade.get_llm_run_by_id(id).await?.map(|run| Node::LlmRun(run.into())),
+        Some((IdKind::Trace, id)) => facade.get_trace_by_id(id).await?.map(|view| Node::Trace(view.into())),
+        Some((IdKind::Step, id)) => facade.get_trace_step_by_id(id).await?.map(|step| Node::TraceStep(step.into())),
+        None => None,
+    })
+}
+
+/// A run by the id of its record.
+pub async fn load_run(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<StoredRun>> {
+    let facade = ctx.facade()?;
+    match RecordId::parse_typed(&id.0) {
+        Some((IdKind::Run, id)) => Ok(facade.get_llm_run_by_id(id).await?),
+        _ => Ok(None),
+    }
+}
+
+/// A trace by the id of its record.
+pub async fn load_trace(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<TraceView>> {
+    let facade = ctx.facade()?;
+    match RecordId::parse_typed(&id.0) {
+        Some((IdKind::Trace, id)) => Ok(facade.get_trace_by_id(id).await?),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,81 @@
+//! The root of all reads.
+
+use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::entities::{Entities, Tenant};
+use super::enums::ActorType;
+use super::error::{ApiResult, Maybe};
+use super::node::{self, Node};
+use super::row::Row;
+use super::runs::RunQueries;
+use super::scalars::Sha256;
+use super::trace_queries::TraceQueries;
+
+/// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
+#[derive(Default, MergedObject)]
+pub struct Query(Entities, TraceQueries, RunQueries, GeneralQueries);
+
+/// Root fields about no particular record.
+#[derive(Default)]
+pub struct GeneralQueries;
+
+#[Object]
+impl GeneralQueries {
+    /// Who asks: the tenant, the actor and the permissions behind the credentials of this request.
+    async fn viewer(&self, ctx: &Context<'_>) -> ApiResult<Viewer> {
+        let scope = ctx.facade()?.scope();
+        Ok(Viewer {
+            tenant: Row(Tenant(scope.tenant.clone())),
+            actor_type: scope.actor.actor_type.into(),
+            actor_id: scope.actor.id.clone(),
+            scopes: scope.permissions.iter().map(|permission| permission.as_str()).collect(),
+        })
+    }
+
+    /// Any record by its id. Null when there is no such record.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of the record: what a field named id gave.")] id: ID,
+    ) -> Maybe<Node> {
+        Maybe::of(node::load(ctx, &id).await)
+    }
+
+    /// The tenant's keyed digest of a text, to compare with promptHash, responseHash, inputHash and outputHash. The text
+    /// is not kept. Needs the scope payloads:read.
+    async fn content_digest(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The text, exactly as it was sent or received.")] text: String,
+    ) -> ApiResult<Sha256> {
+        Ok(ctx.facade()?.content_digest(&text).await?.into())
+    }
+
+    /// The tenant's evidence log.
+    async fn ledger(&self, ctx: &Context<'_>) -> ApiResult<Ledger> {
+        Ok(Ledger { now: ctx.facade()?.ledger_now().await?.to_token() })
+    }
+}
+
+/// Who asks.
+#[derive(SimpleObject)]
+pub struct Viewer {
+    /// The tenant that every read and write of this caller is confined to.
+    tenant: Row<Tenant>,
+    /// What kind of actor asks.
+    actor_type: ActorType,
+    /// The id of the actor: an API key's id, a token's subject, or "anonymous" on a server that asks for no credentials.
+    actor_id: String,
+    /// The permissions that the credentials were given, for example "runs:read". "admin" implies all others but
+    /// "platform:write".
+    scopes: Vec<&'static str>,
+}
+
+/// The log that holds every record of the tenant in the order of writing.
+#[derive(SimpleObject)]
+pub struct Ledger {
+    /// This moment of the log, as an opaque token for the argument asOf of lists: pages that are read with it do not
+    /// change while new records arrive.
+    now: String,
+}

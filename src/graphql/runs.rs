@@ -1,0 +1,411 @@
+//! LLM runs: the record and its lists.
+
+use async_graphql::{Context, ID, Object, Value};
+
+use super::connection::{Connection, List, PageArgs, connect, given};
+use super::context::ContextExt;
+use super::entities::{Agent, Tenant};
+use super::enums::{ActorType, ExecutionStatus, RecordSource};
+use super::error::{ApiResult, Maybe};
+use super::evidence::{EvidenceMetadata, metadata};
+use super::filters::{LlmRunFilter, LlmRunOrder};
+use super::prefetch;
+use super::row::{Row, columns};
+use super::run_trace::LlmRunTrace;
+use super::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
+use crate::domain::ids::{IdKind, RunId};
+use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::domain::trace::TraceRef;
+use crate::domain::{evidence, filter};
+use crate::error::Result;
+use crate::facade::LogsFacade;
+use crate::facade::runs::StoredRun;
+
+/// Microseconds of a millisecond; durations are shown in whole milliseconds, rounded down.
+pub const MICROS_PER_MILLI: i64 = 1_000;
+
+/// See [`crate::domain::run::LlmRun`].
+#[derive(Clone)]
+pub struct LlmRun(pub StoredRun);
+
+impl From<StoredRun> for Row<LlmRun> {
+    fn from(run: StoredRun) -> Self {
+        Self(LlmRun(run))
+    }
+}
+
+/// One run of an application that works with language models: who ran what, with which model, how it ended and what it
+/// cost. A record is written once and never changed; a correction is a further revision of the same run.
+#[Object]
+impl LlmRun {
+    /// The id of this record (one revision of the run), for node and for other subgraphs. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Run))
+    }
+
+    /// The name of the run, unique within the tenant: what the application gave, else the trace's id.
+    fn run_id(&self) -> ID {
+        ID(self.0.run_id.to_string())
+    }
+
+    /// Which revision of the run this record is, from 1. The newest revision is the run.
+    fn revision(&self) -> SafeInt {
+        SafeInt(self.0.revision)
+    }
+
+    /// Every revision of this run, newest first, at most 200.
+    async fn revisions(&self, ctx: &Context<'_>) -> ApiResult<Vec<Row<LlmRun>>> {
+        Ok(ctx.facade()?.list_run_revisions(&self.0.run_id).await?.into_iter().map(Into::into).collect())
+    }
+
+    /// The tenant that the run belongs to.
+    fn tenant(&self) -> Row<Tenant> {
+        Row(Tenant(self.0.tenant_id.clone()))
+    }
+
+    /// The trace that the run was made from. Null when it was recorded without steps.
+    fn trace_id(&self) -> Option<ID> {
+        self.0.trace_id.as_ref().map(|id| ID(id.to_string()))
+    }
+
+    /// A readable name: what the caller gave, else the name of the root span. Null when there is neither.
+    fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// The agent that ran. Null when the record names none.
+    fn agent(&self) -> Option<Row<Agent>> {
+        self.0.agent_id.clone().map(|id| Row(Agent(id)))
+    }
+
+    /// The conversation or session that the run belongs to. Null when the record names none.
+    fn session_id(&self) -> Option<&str> {
+        self.0.session_id.as_deref()
+    }
+
+    /// The end user that the run served, as the caller names them; not redacted. Null when the record names none.
+    fn end_user_id(&self) -> Option<&str> {
+        self.0.end_user_id.as_deref()
+    }
+
+    /// Labels, in bytewise order and without repeats.
+    fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// The provider of the model, for example "openai". "unknown" when nothing says it.
+    fn provider(&self) -> &str {
+        &self.0.provider
+    }
+
+    /// The model, for example "gpt-4o". "unknown" when nothing says it.
+    fn model(&self) -> &str {
+        &self.0.model
+    }
+
+    /// What was asked of the model: "chat", "embeddings", "invoke_agent" and so on (OpenTelemetry gen_ai.operation.name).
+    /// Null when nothing says it.
+    fn operation(&self) -> Option<&str> {
+        self.0.operation.as_deref()
+    }
+
+    /// The service that ran (OpenTelemetry service.name). Null when it is not known.
+    fn service_name(&self) -> Option<&str> {
+        self.0.service_name.as_deref()
+    }
+
+    /// The instance of the service (OpenTelemetry service.instance.id). Null when it is not known.
+    fn service_instance_id(&self) -> Option<&str> {
+        self.0.service_instance_id.as_deref()
+    }
+
+    /// The version of the service (OpenTelemetry service.version). Null when it is not known.
+    fn service_version(&self) -> Option<&str> {
+        self.0.service_version.as_deref()
+    }
+
+    /// Where it ran, for example "production" (OpenTelemetry deployment.environment.name). Null when it is not known.
+    fn environment(&self) -> Option<&str> {
+        self.0.environment.as_deref()
+    }
+
+    /// Keyed digest of the prompt, comparable with contentDigest. Null when the prompt was not seen.
+    fn prompt_hash(&self) -> Option<Sha256> {
+        self.0.prompt_hash.map(Sha256)
+    }
+
+    /// Keyed digest of the response, comparable with contentDigest. Null when the response was not seen.
+    fn response_hash(&self) -> Option<Sha256> {
+        self.0.response_hash.map(Sha256)
+    }
+
+    /// Tokens sent to models. Each model call counts once, however many spans report it.
+    fn input_tokens(&self) -> SafeInt {
+        SafeInt(self.0.input_tokens)
+    }
+
+    /// Tokens that models produced. Each model call counts once, however many spans report it.
+    fn output_tokens(&self) -> SafeInt {
+        SafeInt(self.0.output_tokens)
+    }
+
+    /// Input and output tokens together.
+    fn total_tokens(&self) -> SafeInt {
+        SafeInt(self.0.input_tokens.saturating_add(self.0.output_tokens))
+    }
+
+    /// Of the input tokens, those that the provider read from its cache. Null when nothing says it.
+    fn cached_input_tokens(&self) -> Option<SafeInt> {
+        self.0.cached_input_tokens.map(SafeInt)
+    }
+
+    /// Of the output tokens, those spent on reasoning. Null when nothing says it.
+    fn reasoning_tokens(&self) -> Option<SafeInt> {
+        self.0.reasoning_tokens.map(SafeInt)
+    }
+
+    /// Whole milliseconds until the first token of the first streamed call. Null when nothing was streamed or timed.
+    fn time_to_first_token_ms(&self) -> Option<SafeInt> {
+        self.0.time_to_first_token_us.map(|us| SafeInt(us / MICROS_PER_MILLI))
+    }
+
+    /// Why the last model call stopped: "stop", "length", "tool_calls" and so on. Null when nothing says it.
+    fn finish_reason(&self) -> Option<&str> {
+        self.0.finish_reason.as_deref()
+    }
+
+    /// What the run cost, in US dollars with six decimal places. Null when the cost is unknown; never zero for unknown.
+    fn cost_usd(&self) -> Option<Decimal> {
+        self.0.cost_micros.map(Decimal::usd)
+    }
+
+    /// What the run cost, in US cents with four decimal places. Null when the cost is unknown.
+    fn cost_cents(&self) -> Option<Decimal> {
+        self.0.cost_micros.map(Decimal::cents)
+    }
+
+    /// The version of the price table that the cost was computed with. Null when the caller or the spans gave the cost,
+    /// and when the cost is unknown.
+    fn price_version(&self) -> Option<&str> {
+        self.0.price_version.as_deref()
+    }
+
+    /// How the run ended.
+    fn execution_status(&self) -> ExecutionStatus {
+        self.0.execution_status.into()
+    }
+
+    /// The kind of error that the run failed with (OpenTelemetry error.type). Null when it did not fail or nothing says
+    /// it.
+    fn error_type(&self) -> Option<&str> {
+        self.0.error_type.as_deref()
+    }
+
+    /// When the run began.
+    fn started_at(&self) -> DateTime {
+        DateTime(self.0.started_at)
+    }
+
+    /// When the run ended. Null when the end is unknown.
+    fn completed_at(&self) -> Option<DateTime> {
+        self.0.completed_at.map(DateTime)
+    }
+
+    /// How long the run took, in whole milliseconds, rounded down. Null when the end is unknown.
+    fn duration_ms(&self) -> Option<SafeInt> {
+        self.0.duration_us().map(|us| SafeInt(us / MICROS_PER_MILLI))
+    }
+
+    /// Who brought the run to the ledger.
+    fn source(&self) -> RecordSource {
+        self.0.source.into()
+    }
+
+    /// Whether the run is test data.
+    fn is_synthetic(&self) -> bool {
+        self.0.is_synthetic
+    }
+
+    /// The scenario that made the test data. Null for a real run, never null for test data.
+    fn synthetic_scenario_id(&self) -> Option<&str> {
+        self.0.synthetic_scenario_id.as_deref()
+    }
+
+    /// The caller's own id for cross-reference. Null when none was given.
+    fn correlation_id(&self) -> Option<&str> {
+        self.0.correlation_id.as_deref()
+    }
+
+    /// What kind of actor started the run. Null when it is not known.
+    fn actor_type(&self) -> Option<ActorType> {
+        self.0.actor_type.map(Into::into)
+    }
+
+    /// Who started the run, as the caller names them; not redacted. Null when it is not known.
+    fn actor_id(&self) -> Option<&str> {
+        self.0.actor_id.as_deref()
+    }
+
+    /// How many steps the trace had when it was sealed. Steps that came later are counted by trace.totalSteps.
+    fn step_count(&self) -> SafeInt {
+        SafeInt(self.0.step_count)
+    }
+
+    /// Merkle root over the behaviour of the trace's steps when it was sealed. Two runs with equal roots behaved alike.
+    /// Null when the run was recorded without steps.
+    fn trace_root_hash(&self) -> Option<Sha256> {
+        self.0.trace_root_hash.map(Sha256)
+    }
+
+    /// When this record was written to the ledger.
+    fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// The place of this record in the tenant's evidence log, from 0: the order in which records were written.
+    fn sequence(&self) -> BigInt {
+        BigInt(self.0.seq)
+    }
+
+    /// Who, what, when and from where, for use as evidence.
+    pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
+        metadata(evidence::EvidenceMetadata::of_run(&self.0))
+    }
+
+    /// What happened in the run, step by step. Null when it was recorded without steps.
+    async fn trace(&self, ctx: &Context<'_>) -> Maybe<Row<LlmRunTrace>> {
+        Maybe::of(self.load_trace(ctx).await)
+    }
+}
+
+impl LlmRun {
+    async fn load_trace(&self, ctx: &Context<'_>) -> ApiResult<Option<Row<LlmRunTrace>>> {
+        let Some(trace_id) = self.0.trace_id.clone() else { return Ok(None) };
+        let view = ctx.facade()?.get_trace(&TraceRef::TraceId(trace_id)).await?;
+        Ok(view.map(|view| Row(LlmRunTrace { run_id: self.0.run_id.clone(), view })))
+    }
+}
+
+columns!(LlmRun {
+    "id" => id, "runId" => run_id, "revision" => revision, "tenant" => tenant, "traceId" => trace_id, "name" => name,
+    "agent" => agent, "sessionId" => session_id, "endUserId" => end_user_id, "tags" => tags, "provider" => provider,
+    "model" => model, "operation" => operation, "serviceName" => service_name,
+    "serviceInstanceId" => service_instance_id, "serviceVersion" => service_version, "environment" => environment,
+    "promptHash" => prompt_hash, "responseHash" => response_hash, "inputTokens" => input_tokens,
+    "outputTokens" => output_tokens, "totalTokens" => total_tokens, "cachedInputTokens" => cached_input_tokens,
+    "reasoningTokens" => reasoning_tokens, "timeToFirstTokenMs" => time_to_first_token_ms,
+    "finishReason" => finish_reason, "costUsd" => cost_usd, "costCents" => cost_cents,
+    "priceVersion" => price_version, "executionStatus" => execution_status, "errorType" => error_type,
+    "startedAt" => started_at, "completedAt" => completed_at, "durationMs" => duration_ms, "source" => source,
+    "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id,
+    "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
+    "traceRootHash" => trace_root_hash, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+});
+
+/// A list of runs.
+pub struct RunList {
+    filter: filter::LlmRunFilter,
+    given: Value,
+    order: filter::LlmRunOrder,
+    as_of: Option<AsOf>,
+}
+
+impl RunList {
+    /// The list that the arguments describe.
+    ///
+    /// # Errors
+    /// As [`LlmRunFilter::to_domain`]; `BAD_CURSOR` for a wrong `asOf`.
+    pub fn of(filter: Option<&LlmRunFilter>, order: Option<&LlmRunOrder>, as_of: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            filter: filter.map(LlmRunFilter::to_domain).transpose()?.unwrap_or_default(),
+            given: given(filter),
+            order: LlmRunOrder::to_domain(order),
+            as_of: as_of.map(AsOf::parse).transpose()?,
+        })
+    }
+
+    /// Of these, only the runs of one agent.
+    #[must_use]
+    pub fn of_agent(mut self, agent_id: &str) -> Self {
+        let is_wanted = self.filter.agent_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id == agent_id));
+        self.filter.agent_ids = Some(if is_wanted { vec![agent_id.to_owned()] } else { Vec::new() });
+        self
+    }
+
+    /// A page of it, with the traces and steps that the query goes on to read.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn connect(self, ctx: &Context<'_>, args: PageArgs) -> ApiResult<Row<Connection<Self>>> {
+        let page = connect(ctx, self, &args).await?;
+        prefetch::traces(ctx, page.items().filter_map(|run| run.0.trace_id.clone()).collect()).await?;
+        Ok(page)
+    }
+}
+
+impl List for RunList {
+    type Item = LlmRun;
+    const CONNECTION: &'static str = "LlmRunConnection";
+    const EDGE: &'static str = "LlmRunEdge";
+
+    fn selection(&self) -> String {
+        format!("{:?} {:?}", self.filter, self.order)
+    }
+
+    fn filter(&self) -> &Value {
+        &self.given
+    }
+
+    async fn page(&self, facade: &LogsFacade, request: &PageRequest) -> Result<Page<LlmRun>> {
+        Ok(facade.list_llm_runs(&self.filter, self.order, request, self.as_of).await?.map(LlmRun))
+    }
+
+    async fn count(&self, facade: &LogsFacade, cap: u32) -> Result<Count> {
+        facade.count_llm_runs(&self.filter, self.as_of, cap).await
+    }
+}
+
+/// Root fields about runs.
+#[derive(Default)]
+pub struct RunQueries;
+
+#[Object]
+impl RunQueries {
+    /// One LLM run by its name within the tenant: its newest revision. Null when there is no such run.
+    async fn llm_run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The name of the run: LlmRun.runId.")] run_id: ID,
+    ) -> Maybe<Row<LlmRun>> {
+        Maybe::of(load_run(ctx, &run_id).await)
+    }
+
+    /// LLM runs, newest first unless ordered otherwise. Runs whose trace is still running are not in it: see traces.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn llm_runs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which runs. All when it is not given.")] filter: Option<LlmRunFilter>,
+        #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<LlmRunOrder>,
+        #[graphql(desc = "How many runs to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Take only runs behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many runs to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Take only runs before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A token from ledger.now: leave out what was recorded after it. Everything when it is not \
+                          given.")]
+        as_of: Option<String>,
+    ) -> ApiResult<Row<Connection<RunList>>> {
+        let list = RunList::of(filter.as_ref(), order_by.as_ref(), as_of.as_deref())?;
+        list.connect(ctx, PageArgs { first, after, last, before }).await
+    }
+}
+
+/// A run by name; a name that no run can have finds none.
+pub async fn load_run(ctx: &Context<'_>, run_id: &ID) -> ApiResult<Option<StoredRun>> {
+    let facade = ctx.facade()?;
+    match RunId::parse(&run_id.0) {
+        Ok(run_id) => Ok(facade.get_llm_run(&run_id).await?),
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,78 @@
+//! Seals: how traces ended.
+
+use async_graphql::{Context, Object};
+
+use super::enums::ExecutionStatus;
+use super::error::Maybe;
+use super::row::columns;
+use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
+use super::traces::payload;
+use crate::domain::payload::PayloadPart;
+use crate::domain::run::Stored;
+use crate::domain::trace;
+
+/// See [`trace::TraceSeal`].
+pub struct TraceSeal(pub Stored<trace::TraceSeal>);
+
+/// The end of a trace, written once and never changed. When work arrives after it, a further revision follows; the
+/// newest one counts.
+#[Object]
+impl TraceSeal {
+    /// Which seal of its trace this is, from 1.
+    fn revision(&self) -> SafeInt {
+        SafeInt(self.0.revision)
+    }
+
+    /// How the trace ended.
+    fn status(&self) -> ExecutionStatus {
+        self.0.status.into()
+    }
+
+    /// Why it ended so, in words. Null when there is nothing to say.
+    fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// How many steps the trace had when it was sealed.
+    fn step_count(&self) -> SafeInt {
+        SafeInt(self.0.step_count)
+    }
+
+    /// Merkle root (RFC 6962) over the behaviour of the steps, ordered by start and span id.
+    fn root_hash(&self) -> Sha256 {
+        Sha256(self.0.root_hash)
+    }
+
+    /// When the trace ended: what the caller said, else the end of its last step.
+    fn ended_at(&self) -> DateTime {
+        DateTime(self.0.ended_at)
+    }
+
+    /// What was noted at the end, such as totals, redacted. Null when nothing was or it was erased. Needs the scope
+    /// payloads:read.
+    async fn metadata(&self, ctx: &Context<'_>) -> Maybe<Json> {
+        let is_recorded = self.0.metadata_commitment.is_some();
+        Maybe::of(payload(ctx, is_recorded.then_some(self.0.id), PayloadPart::Metadata).await)
+    }
+
+    /// When the seal was written to the ledger.
+    fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// The place of the seal in the tenant's evidence log, from 0.
+    fn sequence(&self) -> BigInt {
+        BigInt(self.0.seq)
+    }
+}
+
+columns!(TraceSeal {
+    "revision" => revision,
+    "status" => status,
+    "reason" => reason,
+    "stepCount" => step_count,
+    "rootHash" => root_hash,
+    "endedAt" => ended_at,
+    "createdAt" => created_at,
+    "sequence" => sequence,
+});

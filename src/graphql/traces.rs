@@ -1,0 +1,326 @@
+//! Traces: the record, its seals and its lists.
+
+use async_graphql::{Context, ID, Object, OneofObject, Value};
+
+use super::connection::{Connection, List, PageArgs, connect, given};
+use super::context::ContextExt;
+use super::entities::{Agent, Tenant};
+use super::enums::{StepKind, StepStatus, TraceStatus};
+use super::error::{ApiResult, Maybe};
+use super::evidence::{EvidenceMetadata, metadata};
+use super::filters::{TraceFilter, TraceOrder};
+use super::row::{Row, columns};
+use super::runs::LlmRun;
+use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
+use super::trace_seals::TraceSeal;
+use super::trace_steps::StepList;
+use super::trace_summary::{TraceSummary, TraceTotals};
+use crate::domain::ids::{IdKind, RunId, TraceId};
+use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::domain::payload::PayloadPart;
+use crate::domain::trace::{self, TraceView};
+use crate::domain::{evidence, filter};
+use crate::error::Result;
+use crate::facade::LogsFacade;
+
+/// See [`crate::domain::trace::Trace`].
+#[derive(Clone)]
+pub struct Trace(pub TraceView);
+
+impl From<TraceView> for Row<Trace> {
+    fn from(view: TraceView) -> Self {
+        Self(Trace(view))
+    }
+}
+
+/// Points at a trace in one of three ways. Exactly one must be given.
+#[derive(Clone, Debug, PartialEq, Eq, OneofObject)]
+pub enum TraceRef {
+    /// The trace's name within the tenant.
+    TraceId(ID),
+    /// The name of the run that was made from it.
+    RunId(ID),
+    /// The root hash of one of its seals. Of several such traces the newest is taken.
+    RootHash(Sha256),
+}
+
+impl TraceRef {
+    /// The domain's reference.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a name that no trace and no run can have.
+    pub fn to_domain(&self) -> Result<trace::TraceRef> {
+        Ok(match self {
+            Self::TraceId(id) => trace::TraceRef::TraceId(TraceId::parse(&id.0)?),
+            Self::RunId(id) => trace::TraceRef::RunId(RunId::parse(&id.0)?),
+            Self::RootHash(hash) => trace::TraceRef::RootHash(hash.0),
+        })
+    }
+}
+
+/// The steps of one execution, from its beginning to its seal. The beginning is written once and never changed; the end
+/// is a seal, and a later seal follows when work arrives after it.
+#[Object]
+impl Trace {
+    /// The id of this record, for node and for other subgraphs. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.trace.id.typed(IdKind::Trace))
+    }
+
+    /// The name of the trace, unique within the tenant. For OpenTelemetry it is the 32 hexadecimal digits of the trace id.
+    fn trace_id(&self) -> ID {
+        ID(self.0.trace.trace_id.to_string())
+    }
+
+    /// The run that the trace belongs to, as far as it was known when the trace began.
+    fn run_id(&self) -> ID {
+        ID(self.0.trace.run_id.to_string())
+    }
+
+    /// The run that was made from the trace: its newest revision. Null while the trace is running, and when it holds no
+    /// work of a language model.
+    async fn run(&self, ctx: &Context<'_>) -> Maybe<Row<LlmRun>> {
+        Maybe::of(self.load_run(ctx).await)
+    }
+
+    /// Where the trace stands: running until it is sealed.
+    fn status(&self) -> TraceStatus {
+        self.0.status().into()
+    }
+
+    /// The tenant that the trace belongs to.
+    fn tenant(&self) -> Row<Tenant> {
+        Row(Tenant(self.0.trace.tenant_id.clone()))
+    }
+
+    /// The agent that ran. Null when the record names none.
+    fn agent(&self) -> Option<Row<Agent>> {
+        self.0.trace.agent_id.clone().map(|id| Row(Agent(id)))
+    }
+
+    /// The run that started this one. Null when none did or it is not known.
+    fn parent_run_id(&self) -> Option<ID> {
+        self.0.trace.parent_run_id.clone().map(ID)
+    }
+
+    /// The caller's own id for cross-reference. Null when none was given.
+    fn correlation_id(&self) -> Option<&str> {
+        self.0.trace.correlation_id.as_deref()
+    }
+
+    /// The caller's hash of the plan that is carried out. Null when none was given.
+    fn plan_hash(&self) -> Option<&str> {
+        self.0.trace.plan_hash.as_deref()
+    }
+
+    /// The random seed of the run. Null when none was given.
+    fn seed(&self) -> Option<BigInt> {
+        self.0.trace.seed.map(BigInt)
+    }
+
+    /// The instant that a replayed run sees as now. Null for an original run.
+    fn frozen_at(&self) -> Option<DateTime> {
+        self.0.trace.frozen_at.map(DateTime)
+    }
+
+    /// How a replayed run treats effects, in the caller's words. Null for an original run.
+    fn replay_mode(&self) -> Option<&str> {
+        self.0.trace.replay_mode.as_deref()
+    }
+
+    /// The version of the trace format.
+    fn schema_version(&self) -> &str {
+        &self.0.trace.schema_version
+    }
+
+    /// Whether the trace is test data.
+    fn is_synthetic(&self) -> bool {
+        self.0.trace.is_synthetic
+    }
+
+    /// The scenario that made the test data. Null for a real trace, never null for test data.
+    fn synthetic_scenario_id(&self) -> Option<&str> {
+        self.0.trace.synthetic_scenario_id.as_deref()
+    }
+
+    /// The service that ran (OpenTelemetry service.name). Null when it is not known.
+    fn service_name(&self) -> Option<&str> {
+        self.0.trace.service_name.as_deref()
+    }
+
+    /// The instance of the service (OpenTelemetry service.instance.id). Null when it is not known.
+    fn service_instance_id(&self) -> Option<&str> {
+        self.0.trace.service_instance_id.as_deref()
+    }
+
+    /// The version of the service (OpenTelemetry service.version). Null when it is not known.
+    fn service_version(&self) -> Option<&str> {
+        self.0.trace.service_version.as_deref()
+    }
+
+    /// Where it ran, for example "production" (OpenTelemetry deployment.environment.name). Null when it is not known.
+    fn environment(&self) -> Option<&str> {
+        self.0.trace.environment.as_deref()
+    }
+
+    /// When the trace began, as far as it was known when its first steps arrived.
+    fn started_at(&self) -> DateTime {
+        DateTime(self.0.trace.started_at)
+    }
+
+    /// When the trace ended, from its newest seal. Null while it is running.
+    fn ended_at(&self) -> Option<DateTime> {
+        self.0.seal.as_ref().map(|seal| DateTime(seal.ended_at))
+    }
+
+    /// The steps in the order in which they were recorded.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn steps(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many steps to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Take only steps behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many steps to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Take only steps before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only steps of these kinds. All kinds when it is not given.")] kind: Option<Vec<StepKind>>,
+        #[graphql(desc = "Only steps that ended in these ways. All when it is not given.")] status: Option<
+            Vec<StepStatus>,
+        >,
+    ) -> ApiResult<Row<Connection<StepList>>> {
+        let args = PageArgs { first, after, last, before };
+        StepList::of(&self.0.trace.trace_id, kind, status)?.connect(ctx, &args).await
+    }
+
+    /// How many steps the trace has now, those included that came after it was sealed.
+    fn total_steps(&self) -> SafeInt {
+        SafeInt(self.0.step_count)
+    }
+
+    /// Sums over the steps, each model call counted once. So far, while the trace is running.
+    async fn totals(&self, ctx: &Context<'_>) -> ApiResult<TraceTotals> {
+        Ok(TraceTotals(ctx.facade()?.trace_totals(&self.0).await?))
+    }
+
+    /// Merkle root over the behaviour of the steps, from the newest seal: traces with equal roots behaved alike. Null
+    /// while the trace is running.
+    fn root_hash(&self) -> Option<Sha256> {
+        self.0.seal.as_ref().map(|seal| Sha256(seal.root_hash))
+    }
+
+    /// How many steps of each kind ended how.
+    async fn summary(&self, ctx: &Context<'_>) -> ApiResult<TraceSummary> {
+        TraceSummary::load(ctx, &self.0.trace.trace_id).await
+    }
+
+    /// Every seal of the trace, newest first. Empty while it is running.
+    async fn seals(&self, ctx: &Context<'_>) -> ApiResult<Vec<Row<TraceSeal>>> {
+        let seals = ctx.facade()?.list_trace_seals(&self.0.trace.trace_id).await?;
+        Ok(seals.into_iter().map(|seal| Row(TraceSeal(seal))).collect())
+    }
+
+    /// The plan that is carried out, redacted. Null when none was recorded or it was erased. Needs the scope payloads:read.
+    async fn plan(&self, ctx: &Context<'_>) -> Maybe<Json> {
+        let is_recorded = self.0.trace.plan_commitment.is_some();
+        Maybe::of(payload(ctx, is_recorded.then_some(self.0.trace.id), PayloadPart::Plan).await)
+    }
+
+    /// When the beginning of the trace was written to the ledger.
+    fn created_at(&self) -> DateTime {
+        DateTime(self.0.trace.created_at)
+    }
+
+    /// The place of the trace's beginning in the tenant's evidence log, from 0.
+    fn sequence(&self) -> BigInt {
+        BigInt(self.0.trace.seq)
+    }
+
+    /// Who, what, when and from where, for use as evidence.
+    pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
+        metadata(evidence::EvidenceMetadata::of_trace(&self.0))
+    }
+}
+
+impl Trace {
+    async fn load_run(&self, ctx: &Context<'_>) -> ApiResult<Option<crate::facade::runs::StoredRun>> {
+        Ok(ctx.facade()?.run_of_trace(&self.0.trace.trace_id).await?)
+    }
+}
+
+columns!(Trace {
+    "id" => id, "traceId" => trace_id, "runId" => run_id, "status" => status, "tenant" => tenant, "agent" => agent,
+    "parentRunId" => parent_run_id, "correlationId" => correlation_id, "planHash" => plan_hash, "seed" => seed,
+    "frozenAt" => frozen_at, "replayMode" => replay_mode, "schemaVersion" => schema_version,
+    "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id, "serviceName" => service_name,
+    "serviceInstanceId" => service_instance_id, "serviceVersion" => service_version, "environment" => environment,
+    "startedAt" => started_at, "endedAt" => ended_at, "totalSteps" => total_steps, "rootHash" => root_hash,
+    "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+});
+
+/// A payload part of a record as JSON; `None` where the record has none.
+///
+/// # Errors
+/// `FORBIDDEN` without `payloads:read`, whether there is one or not.
+pub async fn payload(
+    ctx: &Context<'_>,
+    record: Option<crate::domain::ids::RecordId>,
+    part: PayloadPart,
+) -> ApiResult<Option<Json>> {
+    let facade = ctx.facade()?;
+    facade.scope().require(crate::domain::scope::Permission::PayloadsRead)?;
+    let Some(record) = record else { return Ok(None) };
+    Ok(facade.payload(record, part).await?.as_deref().map(Json::parse_text).transpose()?)
+}
+
+/// A list of traces.
+pub struct TraceList {
+    filter: filter::TraceFilter,
+    given: Value,
+    order: filter::TraceOrder,
+    as_of: Option<AsOf>,
+}
+
+impl TraceList {
+    /// The list that the arguments describe.
+    ///
+    /// # Errors
+    /// As [`TraceFilter::to_domain`]; `BAD_CURSOR` for a wrong `asOf`.
+    pub fn of(filter: Option<&TraceFilter>, order: Option<&TraceOrder>, as_of: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            filter: filter.map(TraceFilter::to_domain).transpose()?.unwrap_or_default(),
+            given: given(filter),
+            order: TraceOrder::to_domain(order),
+            as_of: as_of.map(AsOf::parse).transpose()?,
+        })
+    }
+
+    /// A page of it.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn connect(self, ctx: &Context<'_>, args: PageArgs) -> ApiResult<Row<Connection<Self>>> {
+        connect(ctx, self, &args).await
+    }
+}
+
+impl List for TraceList {
+    type Item = Trace;
+    const CONNECTION: &'static str = "TraceConnection";
+    const EDGE: &'static str = "TraceEdge";
+
+    fn selection(&self) -> String {
+        format!("{:?} {:?}", self.filter, self.order)
+    }
+
+    fn filter(&self) -> &Value {
+        &self.given
+    }
+
+    async fn page(&self, facade: &LogsFacade, request: &PageRequest) -> Result<Page<Trace>> {
+        Ok(facade.list_traces(&self.filter, self.order, request, self.as_of).await?.map(Trace))
+    }
+
+    async fn count(&self, facade: &LogsFacade, cap: u32) -> Result<Count> {
+        facade.count_traces(&self.filter, self.as_of, cap).await
+    }
+}

@@ -1,0 +1,159 @@
+// The tabs that a first visit opens. tests/conformance/graphiql.mjs runs each of them against the schema.
+
+const runsWithSteps = `# The newest runs, each with its trace and its first steps.
+# Ctrl-Enter runs a query. The book icon opens the documentation of everything.
+query RunsWithSteps {
+  llmRuns(first: 10) {
+    nodes {
+      runId
+      name
+      provider
+      model
+      executionStatus
+      startedAt
+      durationMs
+      inputTokens
+      outputTokens
+      costUsd
+      trace {
+        totalSteps
+        steps(first: 10) {
+          nodes {
+            stepIndex
+            kind
+            skillName
+            status
+            durationMs
+          }
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`;
+
+const oneRun = `# One run. Take a runId from the first tab and put it into the variables below.
+query OneRun($runId: ID!) {
+  llmRun(runId: $runId) {
+    id
+    runId
+    revision
+    name
+    provider
+    model
+    executionStatus
+    errorType
+    startedAt
+    completedAt
+    inputTokens
+    outputTokens
+    totalTokens
+    costUsd
+    priceVersion
+    promptHash
+    responseHash
+    agent {
+      id
+    }
+    metadata {
+      tenantId
+      occurredAt
+      recordedAt
+      sourceDomain
+      sourceComponent
+      origin
+    }
+    trace {
+      rootHash
+      totalSteps
+    }
+  }
+}
+`;
+
+const costliest = `# Finished runs of the real world, the costliest first. A run whose cost is unknown comes last.
+query CostliestRuns {
+  llmRuns(
+    first: 20
+    filter: { executionStatuses: [SUCCEEDED], isSynthetic: false }
+    orderBy: { field: COST, direction: DESC }
+  ) {
+    filtersApplied
+    nodes {
+      runId
+      model
+      costUsd
+      totalTokens
+      durationMs
+    }
+  }
+}
+`;
+
+const comparison = `# Did two executions behave alike, and if not, from which step on?
+query CompareTraces($left: String!, $right: String!) {
+  traceComparison(left: { traceId: $left }, right: { traceId: $right }) {
+    parity
+    divergenceStep
+    reason
+  }
+}
+`;
+
+const totals = `# How many? A count is made only where it is asked for, and says whether it is exact.
+query Totals {
+  all: llmRuns(first: 1) {
+    totalCount {
+      value
+      isExact
+    }
+  }
+  failed: llmRuns(first: 1, filter: { executionStatuses: [FAILED, TIMEOUT] }) {
+    totalCount(cap: 1000) {
+      value
+      isExact
+    }
+  }
+}
+`;
+
+const running = `# What is still under way: traces without a seal, with what is known so far.
+query RunningTraces {
+  traces(first: 10, filter: { statuses: [RUNNING] }) {
+    nodes {
+      traceId
+      status
+      startedAt
+      totalSteps
+    }
+  }
+}
+`;
+
+const frozen = `# ledger.now is a point in the log. Give it to asOf, and pages stay still while new runs arrive.
+query LedgerNow {
+  viewer {
+    tenant {
+      id
+    }
+    permissions
+  }
+  ledger {
+    now
+  }
+}
+`;
+
+export const examples = [
+  { query: runsWithSteps },
+  { query: oneRun, variables: '{\n  "runId": ""\n}' },
+  { query: costliest },
+  { query: comparison, variables: '{\n  "left": "",\n  "right": ""\n}' },
+  { query: totals },
+  { query: running },
+  { query: frozen },
+];

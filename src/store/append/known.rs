@@ -1,0 +1,334 @@
+//! What is on record of everything that a flush touches: read under the locks, and kept up to date while units are
+//! planned, so that two units of one flush see each other.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
+
+use super::super::convert::runs::decode_run;
+use super::super::convert::traces::{decode_seal, decode_trace};
+use super::super::convert::{Columns, column_list};
+use super::super::error::database;
+use crate::domain::append::{AppendUnit, NewRecord};
+use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
+use crate::domain::run::{LlmRun, Stored};
+use crate::domain::settle::TraceSignals;
+use crate::domain::time::Timestamp;
+use crate::domain::trace::{Trace, TraceSeal, TraceStep};
+use crate::entity::{llm_run, trace, trace_seal};
+use crate::error::{Error, Result};
+
+/// What is known of a trace beyond its evidence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TraceState {
+    pub step_count: i64,
+    pub signals: TraceSignals,
+    pub sealed_revision: i64,
+    pub last_seen_at: Timestamp,
+    pub due_at: Option<Timestamp>,
+    pub version: i64,
+}
+
+/// A map whose changes can be taken back: those of the unit at hand, until they are kept.
+pub(super) struct Layered<K, V> {
+    kept: HashMap<K, V>,
+    pending: HashMap<K, V>,
+}
+
+impl<K, V> Default for Layered<K, V> {
+    fn default() -> Self {
+        Self { kept: HashMap::new(), pending: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash, V> Layered<K, V> {
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.pending.get(key).or_else(|| self.kept.get(key))
+    }
+
+    pub fn set(&mut self, key: K, value: V) {
+        self.pending.insert(key, value);
+    }
+
+    pub fn pending(&self) -> impl Iterator<Item = &K> {
+        self.pending.keys()
+    }
+
+    pub fn keep(&mut self) {
+        self.kept.extend(self.pending.drain());
+    }
+
+    pub fn discard(&mut self) {
+        self.pending.clear();
+    }
+}
+
+impl<K: Eq + Hash, V> FromIterator<(K, V)> for Layered<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        Self { kept: entries.into_iter().collect(), pending: HashMap::new() }
+    }
+}
+
+pub(super) type TraceKey = (TenantId, TraceId);
+pub(super) type StepKey = (TenantId, TraceId, String);
+pub(super) type RunKey = (TenantId, RunId, i64);
+pub(super) type SealKey = (TenantId, TraceId, i64);
+pub(super) type ClaimKey = (TenantId, &'static str, String);
+
+/// Everything that a flush needs to know.
+#[derive(Default)]
+pub(super) struct Known {
+    pub states: Layered<TraceKey, TraceState>,
+    pub traces: Layered<TraceKey, (RecordId, Trace)>,
+    pub steps: Layered<StepKey, (RecordId, Digest)>,
+    pub runs: Layered<RunKey, (RecordId, LlmRun)>,
+    pub seals: Layered<SealKey, (RecordId, TraceSeal)>,
+    pub claims: Layered<ClaimKey, (Digest, String)>,
+}
+
+impl Known {
+    /// The unit's changes stay.
+    pub fn keep(&mut self) {
+        self.states.keep();
+        self.traces.keep();
+        self.steps.keep();
+        self.runs.keep();
+        self.seals.keep();
+        self.claims.keep();
+    }
+
+    /// The unit's changes go.
+    pub fn discard(&mut self) {
+        self.states.discard();
+        self.traces.discard();
+        self.steps.discard();
+        self.runs.discard();
+        self.seals.discard();
+        self.claims.discard();
+    }
+
+    /// Reads what is on record: one statement a table, and none for a table that the units do not touch.
+    pub async fn load(txn: &DatabaseTransaction, units: &[&AppendUnit]) -> Result<Self> {
+        let claims = load_claims(txn, units).await?;
+        let states = load_states(txn, state_keys(units)).await?;
+        let keys = Keys::of(units, &states);
+        Ok(Self {
+            claims,
+            states,
+            traces: load_traces(txn, keys.traces).await?,
+            steps: load_steps(txn, keys.steps).await?,
+            runs: load_runs(txn, keys.runs).await?,
+            seals: load_seals(txn, keys.seals).await?,
+        })
+    }
+}
+
+/// What to look for beside trace states and claims.
+#[derive(Default)]
+struct Keys<'k> {
+    traces: Vec<[Cow<'k, str>; 2]>,
+    steps: Vec<[Cow<'k, str>; 3]>,
+    runs: Vec<[Cow<'k, str>; 3]>,
+    seals: Vec<[Cow<'k, str>; 3]>,
+}
+
+impl<'k> Keys<'k> {
+    /// A trace that is not known has no steps and no seals, so these are not looked for.
+    fn of(units: &[&'k AppendUnit], states: &Layered<TraceKey, TraceState>) -> Self {
+        let mut keys = Self::default();
+        for unit in units {
+            let tenant = || Cow::from(unit.tenant.as_str());
+            let state = |trace_id: &TraceId| states.get(&(unit.tenant.clone(), trace_id.clone()));
+            for record in &unit.records {
+                match record {
+                    NewRecord::Run(new) => {
+                        let LlmRun { run_id, revision, .. } = &new.record;
+                        keys.runs.push([tenant(), run_id.as_str().into(), revision.to_string().into()]);
+                    }
+                    NewRecord::Trace(new) if state(&new.record.trace_id).is_some() => {
+                        keys.traces.push([tenant(), new.record.trace_id.as_str().into()]);
+                    }
+                    NewRecord::Step(new, _) if state(&new.record.trace_id).is_some() => {
+                        let TraceStep { trace_id, span_id, .. } = &new.record;
+                        keys.steps.push([tenant(), trace_id.as_str().into(), span_id.into()]);
+                    }
+                    NewRecord::Seal(new) => {
+                        let TraceSeal { trace_id, revision, .. } = &new.record;
+                        if state(trace_id).is_some_and(|state| *revision <= state.sealed_revision) {
+                            keys.seals.push([tenant(), trace_id.as_str().into(), revision.to_string().into()]);
+                        }
+                    }
+                    NewRecord::Trace(_) | NewRecord::Step(..) => {}
+                }
+            }
+        }
+        keys
+    }
+}
+
+/// Every trace that a record or a guard names.
+fn state_keys<'k>(units: &[&'k AppendUnit]) -> Vec<[Cow<'k, str>; 2]> {
+    let mut keys = Vec::new();
+    for unit in units {
+        let guarded = unit.guard.iter().map(|guard| &guard.trace_id);
+        for trace_id in unit.records.iter().filter_map(trace_of).chain(guarded) {
+            keys.push([Cow::from(unit.tenant.as_str()), trace_id.as_str().into()]);
+        }
+    }
+    keys
+}
+
+/// The trace that must be known for a record.
+fn trace_of(record: &NewRecord) -> Option<&TraceId> {
+    match record {
+        NewRecord::Run(_) => None,
+        NewRecord::Trace(new) => Some(&new.record.trace_id),
+        NewRecord::Step(new, _) => Some(&new.record.trace_id),
+        NewRecord::Seal(new) => Some(&new.record.trace_id),
+    }
+}
+
+/// Rows of a table that belong to keys `k` with columns `a`, `b` and `c`; none are asked for without keys.
+async fn lookup<const N: usize>(
+    txn: &DatabaseTransaction,
+    mut keys: Vec<[Cow<'_, str>; N]>,
+    columns: &str,
+    table: &str,
+    condition: &str,
+) -> Result<Vec<QueryResult>> {
+    // A name with U+0000 is on no record, and PostgreSQL does not even take it as a parameter.
+    keys.retain(|key| !key.iter().any(|part| part.contains('\0')));
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = txn.get_database_backend();
+    let names = ["a", "b", "c"];
+    let (source, values): (String, Vec<Value>) = if backend == DbBackend::Postgres {
+        let arrays: Vec<String> = (1..=N).map(|at| format!("${at}::text[]")).collect();
+        let values = (0..N).map(|at| {
+            let part = keys.iter().map(|key| Value::from(key[at].as_ref())).collect();
+            Value::Array(ArrayType::String, Some(Box::new(part)))
+        });
+        (format!("unnest({}) AS k({})", arrays.join(", "), names[..N].join(", ")), values.collect())
+    } else {
+        let parts: Vec<String> = (0..N).map(|at| format!("value->>{at} AS {}", names[at])).collect();
+        let keys: Vec<&[Cow<'_, str>]> = keys.iter().map(|key| key.as_slice()).collect();
+        let json = serde_json::to_string(&keys).map_err(Error::internal)?;
+        (format!("(SELECT {} FROM json_each($1)) k", parts.join(", ")), vec![json.into()])
+    };
+    // A cross join makes SQLite walk the keys and seek each, whatever it thinks of their number.
+    let sql = format!("SELECT {columns} FROM {source} CROSS JOIN {table} t WHERE {condition}");
+    txn.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await.map_err(database)
+}
+
+fn tenant_of(row: &QueryResult, table: &'static str) -> Result<TenantId> {
+    Ok(TenantId::trusted(Columns::of(row, table)?.take::<&str>()?))
+}
+
+async fn load_claims(txn: &DatabaseTransaction, units: &[&AppendUnit]) -> Result<Layered<ClaimKey, (Digest, String)>> {
+    let mut keys = Vec::new();
+    for unit in units {
+        if let Some(claim) = &unit.idempotency {
+            keys.push([Cow::from(unit.tenant.as_str()), claim.operation.into(), claim.key.as_str().into()]);
+        }
+    }
+    let columns = "t.tenant_id, t.operation, t.idempotency_key, t.request_hash, t.answer";
+    let condition = "t.tenant_id = k.a AND t.operation = k.b AND t.idempotency_key = k.c";
+    let rows = lookup(txn, keys, columns, "idempotency", condition).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut columns = Columns::of(row, "idempotency")?;
+        let tenant = TenantId::trusted(columns.take::<&str>()?);
+        let (operation, key): (&str, String) = (columns.take()?, columns.take()?);
+        // The operation as the claim has it, which lives for ever.
+        let mut claims = units.iter().filter_map(|unit| unit.idempotency.as_ref());
+        if let Some(operation) = claims.find(|claim| claim.operation == operation).map(|claim| claim.operation) {
+            found.push(((tenant, operation, key), (columns.digest()?, columns.take()?)));
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+async fn load_states(txn: &DatabaseTransaction, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Layered<TraceKey, TraceState>> {
+    let columns = "t.tenant_id, t.trace_id, t.step_count, t.has_root, t.has_remote_parent, t.has_llm_work, t.is_open, \
+                   t.sealed_revision, t.last_seen_at, t.due_at, t.version";
+    let rows = lookup(txn, keys, columns, "trace_state", "t.tenant_id = k.a AND t.trace_id = k.b").await?;
+    let decode = |row| {
+        let mut columns = Columns::of(row, "trace_state")?;
+        let key = (TenantId::trusted(columns.take::<&str>()?), TraceId::trusted(columns.take::<&str>()?));
+        let step_count = columns.take()?;
+        let signals = TraceSignals {
+            has_root: columns.take()?,
+            has_remote_parent: columns.take()?,
+            has_llm_work: columns.take()?,
+            is_open: columns.take()?,
+        };
+        let sealed_revision = columns.take()?;
+        let (last_seen_at, due_at) = (columns.instant()?, columns.optional_instant()?);
+        Ok((key, TraceState { step_count, signals, sealed_revision, last_seen_at, due_at, version: columns.take()? }))
+    };
+    rows.iter().map(decode).collect()
+}
+
+async fn load_traces(
+    txn: &DatabaseTransaction,
+    keys: Vec<[Cow<'_, str>; 2]>,
+) -> Result<Layered<TraceKey, (RecordId, Trace)>> {
+    let condition = "t.tenant_id = k.a AND t.trace_id = k.b";
+    let rows = lookup(txn, keys, &column_list::<trace::Entity>("t"), "trace", condition).await?;
+    let decode = |row| {
+        let tenant = tenant_of(row, "trace")?;
+        let Stored { id, record, .. } = decode_trace(&mut Columns::of(row, "trace")?, &tenant)?;
+        Ok(((tenant, record.trace_id.clone()), (id, record)))
+    };
+    rows.iter().map(decode).collect()
+}
+
+async fn load_steps(
+    txn: &DatabaseTransaction,
+    keys: Vec<[Cow<'_, str>; 3]>,
+) -> Result<Layered<StepKey, (RecordId, Digest)>> {
+    let columns = "t.tenant_id, t.trace_id, t.span_id, t.record_id, t.digest";
+    let condition = "t.tenant_id = k.a AND t.trace_id = k.b AND t.span_id = k.c";
+    let rows = lookup(txn, keys, columns, "step_fact", condition).await?;
+    let decode = |row| {
+        let mut columns = Columns::of(row, "step_fact")?;
+        let (tenant, trace_id) =
+            (TenantId::trusted(columns.take::<&str>()?), TraceId::trusted(columns.take::<&str>()?));
+        Ok(((tenant, trace_id, columns.take()?), (columns.id()?, columns.digest()?)))
+    };
+    rows.iter().map(decode).collect()
+}
+
+async fn load_runs(
+    txn: &DatabaseTransaction,
+    keys: Vec<[Cow<'_, str>; 3]>,
+) -> Result<Layered<RunKey, (RecordId, LlmRun)>> {
+    let condition = "t.tenant_id = k.a AND t.run_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
+    let rows = lookup(txn, keys, &column_list::<llm_run::Entity>("t"), "llm_run", condition).await?;
+    let decode = |row| {
+        let tenant = tenant_of(row, "llm_run")?;
+        let Stored { id, record, .. } = decode_run(&mut Columns::of(row, "llm_run")?, &tenant)?;
+        Ok(((tenant, record.run_id.clone(), record.revision), (id, record)))
+    };
+    rows.iter().map(decode).collect()
+}
+
+async fn load_seals(
+    txn: &DatabaseTransaction,
+    keys: Vec<[Cow<'_, str>; 3]>,
+) -> Result<Layered<SealKey, (RecordId, TraceSeal)>> {
+    let condition = "t.tenant_id = k.a AND t.trace_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
+    let rows = lookup(txn, keys, &column_list::<trace_seal::Entity>("t"), "trace_seal", condition).await?;
+    let decode = |row| {
+        let tenant = tenant_of(row, "trace_seal")?;
+        let Stored { id, record, .. } = decode_seal(&mut Columns::of(row, "trace_seal")?, &tenant)?;
+        Ok(((tenant, record.trace_id.clone(), record.revision), (id, record)))
+    };
+    rows.iter().map(decode).collect()
+}

@@ -1,0 +1,317 @@
+//! Decides what becomes of each record, and assigns seq, step_index and lateness. Pure: what is on record comes in, rows
+//! and answers come out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::known::{Known, TraceKey, TraceState};
+use super::records::{Batch, Updates};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, Appended, New, NewRecord, StepFacts};
+use crate::domain::ids::{RecordId, TenantId, TraceId};
+use crate::domain::run::LlmRun;
+use crate::domain::settle::SettlePolicy;
+use crate::domain::time::Timestamp;
+use crate::domain::trace::{Trace, TraceSeal, TraceStep};
+use crate::error::{Code, Error, Result};
+
+/// What a flush writes and answers.
+pub(super) struct Plan {
+    pub batch: Batch,
+    pub updates: Updates,
+    /// One for each unit, in order.
+    pub outcomes: Vec<Result<AppendReceipt>>,
+    /// Whether anything is written at all.
+    pub has_changes: bool,
+}
+
+/// Plans units one after the other.
+pub(super) struct Planner<'p> {
+    known: Known,
+    /// Where each tenant's log stands.
+    sizes: BTreeMap<TenantId, i64>,
+    now: Timestamp,
+    settle: SettlePolicy,
+    /// Records, by their place in the only unit, that the database was found to refuse.
+    refused: &'p HashMap<usize, Error>,
+    batch: Batch,
+    changed_states: BTreeSet<TraceKey>,
+}
+
+/// The traces that a unit changes.
+#[derive(Default)]
+struct Changed {
+    grown: BTreeSet<TraceId>,
+    sealed: BTreeSet<TraceId>,
+}
+
+/// Whether a record is new.
+enum Verdict {
+    New,
+    Existing { id: RecordId, differs: bool },
+}
+
+impl<'p> Planner<'p> {
+    pub fn new(
+        known: Known,
+        sizes: BTreeMap<TenantId, i64>,
+        now: Timestamp,
+        settle: SettlePolicy,
+        refused: &'p HashMap<usize, Error>,
+    ) -> Self {
+        Self { known, sizes, now, settle, refused, batch: Batch::default(), changed_states: BTreeSet::new() }
+    }
+
+    /// Plans them all.
+    pub fn plan(mut self, units: &[&AppendUnit]) -> Plan {
+        let before = self.sizes.clone();
+        let outcomes = units.iter().map(|unit| self.unit(unit)).collect();
+        let mut updates = Updates::default();
+        for key in &self.changed_states {
+            if let Some(state) = self.known.states.get(key) {
+                updates.state(&key.0, &key.1, state);
+            }
+        }
+        let mut has_changes = !self.batch.claims.values.is_empty();
+        for (tenant, size) in &self.sizes {
+            if before.get(tenant) != Some(size) {
+                updates.log(tenant, *size, self.now);
+                has_changes = true;
+            }
+        }
+        Plan { batch: self.batch, updates, outcomes, has_changes }
+    }
+
+    fn unit(&mut self, unit: &AppendUnit) -> Result<AppendReceipt> {
+        if let Some(claim) = &unit.idempotency {
+            let key = (unit.tenant.clone(), claim.operation, claim.key.clone());
+            match self.known.claims.get(&key) {
+                Some((hash, answer)) if *hash == claim.request_hash => {
+                    return Ok(AppendReceipt::Replayed(answer.clone()));
+                }
+                Some(_) => {
+                    let message = "this idempotencyKey was used with another request; take a fresh one";
+                    return Err(Error::new(Code::Conflict, message));
+                }
+                None => {}
+            }
+        }
+        if let Some(guard) = &unit.guard {
+            let state = self.known.states.get(&(unit.tenant.clone(), guard.trace_id.clone()));
+            if state.is_none_or(|state| state.version != guard.version) {
+                return Ok(AppendReceipt::Stale);
+            }
+        }
+        let (mark, size) = (self.batch.mark(), self.sizes.get(&unit.tenant).copied());
+        let results = self.records(unit);
+        if results.is_ok() {
+            self.changed_states.extend(self.known.states.pending().cloned());
+            self.known.keep();
+        } else {
+            self.known.discard();
+            self.batch.back_to(mark);
+            self.sizes.extend(size.map(|size| (unit.tenant.clone(), size)));
+        }
+        results.map(AppendReceipt::Done)
+    }
+
+    fn records(&mut self, unit: &AppendUnit) -> Result<Vec<AppendResult>> {
+        let mut changed = Changed::default();
+        let mut results = Vec::with_capacity(unit.records.len());
+        for (place, record) in unit.records.iter().enumerate() {
+            let result = self.record(&unit.tenant, place, record, &mut changed);
+            match result {
+                Err(error) if unit.is_atomic => return Err(error),
+                Ok(AppendResult::Existing { .. }) if unit.is_atomic => return Err(on_record(record)),
+                Ok(result) => results.push(result),
+                Err(error) => results.push(AppendResult::Rejected(error)),
+            }
+        }
+        self.settle(unit, &changed);
+        let is_refused = |result: &AppendResult| matches!(result, AppendResult::Rejected(_));
+        // An answer is kept only where there is one worth repeating.
+        if let Some(claim) = unit.idempotency.as_ref().filter(|_| results.is_empty() || !results.iter().all(is_refused))
+        {
+            let mark = self.batch.mark();
+            self.batch.claim(&unit.tenant, claim, self.now);
+            self.batch.check_texts(mark)?;
+            let key = (unit.tenant.clone(), claim.operation, claim.key.clone());
+            self.known.claims.set(key, (claim.request_hash, claim.answer.clone()));
+        }
+        Ok(results)
+    }
+
+    fn record(
+        &mut self,
+        tenant: &TenantId,
+        place: usize,
+        record: &NewRecord,
+        changed: &mut Changed,
+    ) -> Result<AppendResult> {
+        if let Some(error) = self.refused.get(&place) {
+            return Err(error.clone());
+        }
+        let (verdict, id) = match record {
+            NewRecord::Run(new) => (self.run_verdict(tenant, new), new.id),
+            NewRecord::Trace(new) => (self.trace_verdict(tenant, new), new.id),
+            NewRecord::Step(new, facts) => (self.step_verdict(tenant, new, facts)?, new.id),
+            NewRecord::Seal(new) => (self.seal_verdict(tenant, new)?, new.id),
+        };
+        if let Verdict::Existing { id, differs } = verdict {
+            return Ok(AppendResult::Existing { id, differs });
+        }
+        let seq = self.sizes.get(tenant).copied().unwrap_or(0);
+        let assigned = Appended { id, seq, created_at: self.now, step_index: None, is_late: false };
+        let mark = self.batch.mark();
+        let written = self.write(tenant, place, record, assigned).and_then(|assigned| {
+            self.batch.check_texts(mark)?;
+            Ok(assigned)
+        });
+        match written {
+            Ok(assigned) => {
+                self.remember(tenant, record, changed);
+                self.sizes.insert(tenant.clone(), seq + 1);
+                Ok(AppendResult::New(assigned))
+            }
+            Err(error) => {
+                self.batch.back_to(mark);
+                Err(error)
+            }
+        }
+    }
+
+    fn run_verdict(&self, tenant: &TenantId, new: &New<LlmRun>) -> Verdict {
+        let key = (tenant.clone(), new.record.run_id.clone(), new.record.revision);
+        verdict(self.known.runs.get(&key), &new.record)
+    }
+
+    fn trace_verdict(&self, tenant: &TenantId, new: &New<Trace>) -> Verdict {
+        verdict(self.known.traces.get(&(tenant.clone(), new.record.trace_id.clone())), &new.record)
+    }
+
+    fn step_verdict(&self, tenant: &TenantId, new: &New<TraceStep>, facts: &StepFacts) -> Result<Verdict> {
+        self.state(tenant, &new.record.trace_id)?;
+        let key = (tenant.clone(), new.record.trace_id.clone(), new.record.span_id.clone());
+        Ok(verdict(self.known.steps.get(&key), &facts.digest))
+    }
+
+    fn seal_verdict(&self, tenant: &TenantId, new: &New<TraceSeal>) -> Result<Verdict> {
+        let seal = &new.record;
+        let state = self.state(tenant, &seal.trace_id)?;
+        let found = self.known.seals.get(&(tenant.clone(), seal.trace_id.clone(), seal.revision));
+        if found.is_none() && seal.revision != state.sealed_revision + 1 {
+            let next = state.sealed_revision + 1;
+            let message = format!("the next seal of trace {} has revision {next}; read it again", seal.trace_id);
+            return Err(Error::new(Code::Conflict, message));
+        }
+        Ok(verdict(found, seal))
+    }
+
+    fn state(&self, tenant: &TenantId, trace_id: &TraceId) -> Result<&TraceState> {
+        self.known
+            .states
+            .get(&(tenant.clone(), trace_id.clone()))
+            .ok_or_else(|| Error::new(Code::NotFound, format!("there is no trace {trace_id}; start it first")))
+    }
+
+    /// Adds a record's rows.
+    fn write(
+        &mut self,
+        tenant: &TenantId,
+        place: usize,
+        record: &NewRecord,
+        mut assigned: Appended,
+    ) -> Result<Appended> {
+        match record {
+            NewRecord::Run(new) => self.batch.run(place, tenant, &assigned, new)?,
+            NewRecord::Trace(new) => self.batch.trace(place, tenant, &assigned, new),
+            NewRecord::Step(new, facts) => {
+                let state = self.state(tenant, &new.record.trace_id)?;
+                assigned.step_index = Some(state.step_count);
+                assigned.is_late = state.sealed_revision > 0;
+                self.batch.step(place, tenant, &assigned, new, facts);
+            }
+            NewRecord::Seal(new) => self.batch.seal(place, tenant, &assigned, new),
+        }
+        Ok(assigned)
+    }
+
+    /// Later records see this one.
+    fn remember(&mut self, tenant: &TenantId, record: &NewRecord, changed: &mut Changed) {
+        match record {
+            NewRecord::Run(new) => {
+                let key = (tenant.clone(), new.record.run_id.clone(), new.record.revision);
+                self.known.runs.set(key, (new.id, new.record.clone()));
+            }
+            NewRecord::Trace(new) => {
+                let key = (tenant.clone(), new.record.trace_id.clone());
+                self.known.traces.set(key.clone(), (new.id, new.record.clone()));
+                self.known.states.set(key, TraceState::default());
+                changed.grown.insert(new.record.trace_id.clone());
+            }
+            NewRecord::Step(new, facts) => {
+                let trace_id = &new.record.trace_id;
+                let key = (tenant.clone(), trace_id.clone(), new.record.span_id.clone());
+                self.known.steps.set(key, (new.id, facts.digest));
+                self.change(tenant, trace_id, |state| state.step_count += 1);
+                changed.grown.insert(trace_id.clone());
+            }
+            NewRecord::Seal(new) => {
+                let TraceSeal { trace_id, revision, .. } = &new.record;
+                self.known.seals.set((tenant.clone(), trace_id.clone(), *revision), (new.id, new.record.clone()));
+                self.change(tenant, trace_id, |state| {
+                    state.sealed_revision = *revision;
+                    state.signals.is_open = false;
+                    state.due_at = None;
+                });
+                changed.sealed.insert(trace_id.clone());
+            }
+        }
+    }
+
+    /// Says when each changed trace is due, and marks what was read of it as outdated.
+    fn settle(&mut self, unit: &AppendUnit, changed: &Changed) {
+        let (now, policy) = (self.now, self.settle);
+        for trace_id in &changed.grown {
+            let touch = unit.touches.iter().find(|touch| touch.trace_id == *trace_id);
+            let news = touch.map(|touch| touch.signals).unwrap_or_default();
+            let is_sealed_now = changed.sealed.contains(trace_id);
+            self.change(&unit.tenant, trace_id, |state| {
+                let brings_work = news.has_llm_work || (news.has_root && !state.signals.has_root);
+                state.signals = state.signals.union(news);
+                state.last_seen_at = now;
+                if is_sealed_now {
+                    state.signals.is_open = false;
+                } else if state.sealed_revision == 0 || brings_work || state.due_at.is_some() {
+                    state.due_at = Some(policy.due_at(state.signals, now));
+                }
+            });
+        }
+        for trace_id in changed.grown.union(&changed.sealed) {
+            self.change(&unit.tenant, trace_id, |state| state.version += 1);
+        }
+    }
+
+    fn change(&mut self, tenant: &TenantId, trace_id: &TraceId, change: impl FnOnce(&mut TraceState)) {
+        let key = (tenant.clone(), trace_id.clone());
+        let mut state = self.known.states.get(&key).cloned().unwrap_or_default();
+        change(&mut state);
+        self.known.states.set(key, state);
+    }
+}
+
+fn verdict<T: PartialEq>(found: Option<&(RecordId, T)>, sent: &T) -> Verdict {
+    match found {
+        Some((id, stands)) => Verdict::Existing { id: *id, differs: stands != sent },
+        None => Verdict::New,
+    }
+}
+
+/// CONFLICT that names the record which an atomic unit found on record.
+fn on_record(record: &NewRecord) -> Error {
+    let what = match record {
+        NewRecord::Run(new) => format!("revision {} of run {}", new.record.revision, new.record.run_id),
+        NewRecord::Trace(new) => format!("trace {}", new.record.trace_id),
+        NewRecord::Step(new, _) => format!("step {} of trace {}", new.record.span_id, new.record.trace_id),
+        NewRecord::Seal(new) => format!("seal {} of trace {}", new.record.revision, new.record.trace_id),
+    };
+    Error::new(Code::Conflict, format!("{what} is on record already"))
+}

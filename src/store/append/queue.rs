@@ -1,0 +1,205 @@
+//! The bounded queue in front of the writer.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::domain::append::{AppendReceipt, AppendUnit, New, NewRecord};
+use crate::error::{Error, Result};
+
+/// Most records of one flush, unless one unit has more.
+const FLUSH_RECORDS_MAX: usize = 512;
+/// Most bytes of one flush, unless one unit has more.
+const FLUSH_BYTES_MAX: usize = 4 << 20;
+/// Most bytes that may wait.
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Columns of a record, roughly; its payloads come on top.
+const RECORD_BYTES: usize = 512;
+const RETRY_AFTER_MS_MIN: u64 = 100;
+const RETRY_AFTER_MS_MAX: u64 = 10_000;
+
+/// A unit that waits for its commit.
+pub(in crate::store) struct Job {
+    pub unit: AppendUnit,
+    answer: oneshot::Sender<Result<AppendReceipt>>,
+    bytes: usize,
+}
+
+impl Job {
+    /// Answers the caller; one that has gone away does not care.
+    pub fn answer(self, answer: Result<AppendReceipt>) {
+        drop(self.answer.send(answer));
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    records: usize,
+    bytes: usize,
+    is_closed: bool,
+    /// How long the latest flush took.
+    flush_ms: u64,
+}
+
+/// Units on their way to the writer.
+pub(in crate::store) struct Queue {
+    waiting: Mutex<Waiting>,
+    records_max: usize,
+    has_news: Notify,
+}
+
+impl Queue {
+    /// An empty queue for so many records.
+    pub fn new(records_max: usize) -> Self {
+        Self { waiting: Mutex::default(), records_max, has_news: Notify::new() }
+    }
+
+    /// Queues a unit at once or not at all, and waits for its answer.
+    pub async fn submit(&self, unit: AppendUnit) -> Result<AppendReceipt> {
+        let answer = self.push(unit)?;
+        self.has_news.notify_one();
+        answer.await.unwrap_or_else(|_| {
+            Err(Error::unavailable("the writer stopped before it answered; send it again", RETRY_AFTER_MS_MIN))
+        })
+    }
+
+    fn push(&self, unit: AppendUnit) -> Result<oneshot::Receiver<Result<AppendReceipt>>> {
+        let (records, bytes) = (unit.records.len(), unit_bytes(&unit));
+        if records > self.records_max || bytes > QUEUE_BYTES_MAX {
+            let (what, limit, value) = match records > self.records_max {
+                true => ("records", self.records_max, records),
+                false => ("bytes", QUEUE_BYTES_MAX, bytes),
+            };
+            let message = format!("one request may hold {limit} {what}; split it");
+            return Err(Error::limit(message, limit as u64, Some(value as u64)));
+        }
+        let mut waiting = self.lock();
+        if waiting.is_closed {
+            return Err(Error::unavailable("the server is shutting down; send it again", RETRY_AFTER_MS_MIN));
+        }
+        if waiting.records + records > self.records_max || waiting.bytes + bytes > QUEUE_BYTES_MAX {
+            let flushes = waiting.records.div_ceil(FLUSH_RECORDS_MAX).max(1) as u64;
+            let wait = (flushes * waiting.flush_ms).clamp(RETRY_AFTER_MS_MIN, RETRY_AFTER_MS_MAX);
+            return Err(Error::unavailable("the write queue is full; send it again later", wait));
+        }
+        let (answer, receiver) = oneshot::channel();
+        waiting.records += records;
+        waiting.bytes += bytes;
+        waiting.jobs.push_back(Job { unit, answer, bytes });
+        Ok(receiver)
+    }
+
+    /// What waits, up to the size of a flush; waits while nothing does. `None` once closed and drained.
+    pub async fn next_flush(&self) -> Option<Vec<Job>> {
+        loop {
+            // Registered before the look, so that news in between is not missed.
+            let news = self.has_news.notified();
+            let (jobs, is_closed) = self.take();
+            if !jobs.is_empty() {
+                return Some(jobs);
+            }
+            if is_closed {
+                return None;
+            }
+            news.await;
+        }
+    }
+
+    fn take(&self) -> (Vec<Job>, bool) {
+        let mut waiting = self.lock();
+        let (mut jobs, mut records, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(job) = waiting.jobs.front() {
+            let (more_records, more_bytes) = (job.unit.records.len(), job.bytes);
+            let is_full = records + more_records > FLUSH_RECORDS_MAX || bytes + more_bytes > FLUSH_BYTES_MAX;
+            if is_full && !jobs.is_empty() {
+                break;
+            }
+            records += more_records;
+            bytes += more_bytes;
+            jobs.extend(waiting.jobs.pop_front());
+        }
+        waiting.records -= records;
+        waiting.bytes -= bytes;
+        (jobs, waiting.is_closed)
+    }
+
+    /// How long a flush took; the hint for callers who find the queue full.
+    pub fn flushed_in(&self, flush_ms: u64) {
+        self.lock().flush_ms = flush_ms;
+    }
+
+    /// Takes no more units; what waits is still written.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.has_news.notify_one();
+    }
+
+    /// Whether units are taken.
+    pub fn is_open(&self) -> bool {
+        !self.lock().is_closed
+    }
+
+    /// Records that wait, and the most that may.
+    pub fn depth(&self) -> (usize, usize) {
+        (self.lock().records, self.records_max)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing under this lock can panic half-way.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the queue and gives up what waits when the writer ends, however it ends: callers are answered, not left.
+pub(super) struct CloseOnDrop<'q>(pub &'q Queue);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.lock().jobs.clear();
+    }
+}
+
+fn unit_bytes(unit: &AppendUnit) -> usize {
+    fn of<T>(new: &New<T>) -> usize {
+        RECORD_BYTES + new.payloads.iter().map(|payload| payload.text.len()).sum::<usize>()
+    }
+    let record = |record: &NewRecord| match record {
+        NewRecord::Run(new) => of(new),
+        NewRecord::Trace(new) => of(new),
+        NewRecord::Step(new, facts) => of(new) + facts.text.len(),
+        NewRecord::Seal(new) => of(new),
+    };
+    unit.records.iter().map(record).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::TenantId;
+    use crate::error::Code;
+
+    fn unit() -> AppendUnit {
+        AppendUnit {
+            tenant: TenantId::trusted("t"),
+            records: Vec::new(),
+            is_atomic: false,
+            touches: Vec::new(),
+            idempotency: None,
+            guard: None,
+        }
+    }
+
+    #[test]
+    fn takes_everything_that_waits_and_ends_when_closed() {
+        let queue = Queue::new(10);
+        let _first = queue.push(unit()).expect("room");
+        let _second = queue.push(unit()).expect("room");
+        assert_eq!(queue.take().0.len(), 2);
+        queue.close();
+        assert_eq!(queue.push(unit()).err().map(|error| error.code()), Some(Code::Unavailable));
+        assert!(queue.take().1);
+    }
+}

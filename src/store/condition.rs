@@ -1,0 +1,215 @@
+//! Filters in SQL, each once.
+
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
+use sea_orm::{ColumnTrait, DbBackend};
+
+use super::scoped::{any_number, any_text};
+use crate::domain::filter::{LlmRunFilter, NumberRange, TimeRange, TraceFilter};
+use crate::domain::ids::{RunId, TenantId, TraceId};
+use crate::domain::page::AsOf;
+use crate::domain::vocabulary::{ExecutionStatus, RecordSource, TraceStatus};
+use crate::entity::{llm_run, llm_run_tag, trace, trace_seal, trace_state};
+use crate::error::Result;
+
+/// The sum that runs are filtered and ordered by; as the index has it.
+pub(super) const TOTAL_TOKENS: &str = "(\"llm_run\".\"input_tokens\" + \"llm_run\".\"output_tokens\")";
+/// How long a run took; null while its end is unknown.
+pub(super) const DURATION: &str = "\"llm_run\".\"completed_at\" - \"llm_run\".\"started_at\"";
+
+/// Conditions that all must hold, on one database.
+struct All {
+    backend: DbBackend,
+    condition: Condition,
+}
+
+impl All {
+    fn new(backend: DbBackend) -> Self {
+        Self { backend, condition: Condition::all() }
+    }
+
+    fn and(&mut self, condition: impl Into<SimpleExpr>) {
+        self.condition = std::mem::replace(&mut self.condition, Condition::all()).add(condition.into());
+    }
+
+    /// The column has any of these words.
+    fn any<T>(&mut self, column: impl ColumnTrait, values: Option<&Vec<T>>, word: impl Fn(&T) -> &str) -> Result<()> {
+        if let Some(values) = values {
+            self.and(any_text(self.backend, column.into_expr(), values.iter().map(word))?);
+        }
+        Ok(())
+    }
+
+    fn texts(&mut self, column: impl ColumnTrait, values: Option<&Vec<String>>) -> Result<()> {
+        self.any(column, values, String::as_str)
+    }
+
+    fn time(&mut self, column: impl ColumnTrait, range: Option<TimeRange>) {
+        let TimeRange { from, to } = range.unwrap_or_default();
+        if let Some(from) = from {
+            self.and(column.gte(from.as_micros()));
+        }
+        if let Some(to) = to {
+            self.and(column.lt(to.as_micros()));
+        }
+    }
+
+    fn number(&mut self, value: impl Into<SimpleExpr>, range: Option<NumberRange>) {
+        let NumberRange { min, max } = range.unwrap_or_default();
+        let value = value.into();
+        if let Some(min) = min {
+            self.and(value.clone().gte(min));
+        }
+        if let Some(max) = max {
+            self.and(value.lte(max));
+        }
+    }
+}
+
+/// Which runs: the newest revision of each, as of a moment, that fit the filter.
+pub(super) fn runs(
+    backend: DbBackend,
+    tenant: &TenantId,
+    filter: &LlmRunFilter,
+    as_of: Option<AsOf>,
+) -> Result<Condition> {
+    use llm_run::Column as C;
+    let mut all = All::new(backend);
+    if let Some(as_of) = as_of {
+        all.and(C::Seq.lt(as_of.size));
+    }
+    all.and(newest_revision(as_of));
+    all.any(C::RunId, filter.run_ids.as_ref(), RunId::as_str)?;
+    all.any(C::TraceId, filter.trace_ids.as_ref(), TraceId::as_str)?;
+    all.texts(C::Name, filter.names.as_ref())?;
+    all.texts(C::AgentId, filter.agent_ids.as_ref())?;
+    all.texts(C::SessionId, filter.session_ids.as_ref())?;
+    all.texts(C::EndUserId, filter.end_user_ids.as_ref())?;
+    all.texts(C::ServiceName, filter.service_names.as_ref())?;
+    all.texts(C::Environment, filter.environments.as_ref())?;
+    all.texts(C::Provider, filter.providers.as_ref())?;
+    all.texts(C::Model, filter.models.as_ref())?;
+    all.texts(C::CorrelationId, filter.correlation_ids.as_ref())?;
+    all.any(C::ExecutionStatus, filter.execution_statuses.as_ref(), |word: &ExecutionStatus| word.as_str())?;
+    all.any(C::Source, filter.sources.as_ref(), |word: &RecordSource| word.as_str())?;
+    if let Some(tags) = &filter.tags {
+        all.and(C::Seq.in_subquery(tagged(backend, tenant, tags)?));
+    }
+    if let Some(is_synthetic) = filter.is_synthetic {
+        all.and(C::IsSynthetic.eq(is_synthetic));
+    }
+    all.time(C::StartedAt, filter.started_at);
+    all.time(C::CompletedAt, filter.completed_at);
+    all.number(C::InputTokens.into_expr(), filter.input_tokens);
+    all.number(C::OutputTokens.into_expr(), filter.output_tokens);
+    all.number(Expr::cust(TOTAL_TOKENS), filter.total_tokens);
+    all.number(C::CostMicros.into_expr(), filter.cost_micros);
+    all.number(Expr::cust(format!("({DURATION})")), filter.duration_us);
+    Ok(all.condition)
+}
+
+/// No later revision of the run is on record, as of a moment.
+pub(super) fn newest_revision(as_of: Option<AsOf>) -> SimpleExpr {
+    newer_run("revision", "run_id", as_of).not()
+}
+
+/// No later run of the same trace is on record.
+pub(super) fn newest_of_trace() -> SimpleExpr {
+    newer_run("seq", "trace_id", None).not()
+}
+
+/// Another run shares `key` and has a larger `order`.
+fn newer_run(order: &'static str, key: &'static str, as_of: Option<AsOf>) -> SimpleExpr {
+    let newer = |column: &'static str| Expr::col(("newer", column));
+    let this = |column: &'static str| Expr::col((llm_run::Entity, Alias::new(column)));
+    let mut select = Query::select()
+        .expr(Expr::cust("1"))
+        .from_as(llm_run::Entity, "newer")
+        .and_where(newer("tenant_id").equals((llm_run::Entity, llm_run::Column::TenantId)))
+        .and_where(newer(key).eq(this(key)))
+        .and_where(newer(order).gt(this(order)))
+        .take();
+    if let Some(as_of) = as_of {
+        select.and_where(newer("seq").lt(as_of.size));
+    }
+    Expr::exists(select)
+}
+
+/// The seqs of runs that carry one of the tags.
+fn tagged(backend: DbBackend, tenant: &TenantId, tags: &[String]) -> Result<SelectStatement> {
+    use llm_run_tag::Column as C;
+    let tags = any_text(backend, C::Tag.into_expr(), tags.iter().map(String::as_str))?;
+    Ok(Query::select()
+        .column(C::Seq)
+        .from(llm_run_tag::Entity)
+        .and_where(C::TenantId.eq(tenant.as_str()))
+        .and_where(tags)
+        .take())
+}
+
+/// Which traces, as of a moment.
+pub(super) fn traces(
+    backend: DbBackend,
+    tenant: &TenantId,
+    filter: &TraceFilter,
+    as_of: Option<AsOf>,
+) -> Result<Condition> {
+    use trace::Column as C;
+    let mut all = All::new(backend);
+    if let Some(as_of) = as_of {
+        all.and(C::Seq.lt(as_of.size));
+    }
+    all.any(C::TraceId, filter.trace_ids.as_ref(), TraceId::as_str)?;
+    all.texts(C::AgentId, filter.agent_ids.as_ref())?;
+    all.texts(C::PlanHash, filter.plan_hashes.as_ref())?;
+    all.texts(C::ServiceName, filter.service_names.as_ref())?;
+    if let Some(seeds) = &filter.seeds {
+        all.and(any_number(backend, C::Seed.into_expr(), seeds)?);
+    }
+    all.time(C::StartedAt, filter.started_at);
+    match (filter.statuses.as_deref(), as_of) {
+        (None, _) => {}
+        (Some([TraceStatus::Running]), None) => all.and(C::TraceId.in_subquery(unsealed(tenant))),
+        (Some(statuses), _) => all.condition = all.condition.add(any_status(backend, statuses, as_of)?),
+    }
+    Ok(all.condition)
+}
+
+/// Traces without a seal, found by their own index however few they are.
+fn unsealed(tenant: &TenantId) -> SelectStatement {
+    use trace_state::Column as C;
+    Query::select()
+        .column(C::TraceId)
+        .from(trace_state::Entity)
+        .and_where(C::TenantId.eq(tenant.as_str()))
+        // Written out, not bound: the index holds these rows only.
+        .and_where(Expr::cust("\"trace_state\".\"sealed_revision\" = 0"))
+        .take()
+}
+
+/// The newest seal says one of these, or there is none and RUNNING is among them.
+fn any_status(backend: DbBackend, statuses: &[TraceStatus], as_of: Option<AsOf>) -> Result<Condition> {
+    let sealed = ExecutionStatus::ALL.iter().filter(|status| statuses.contains(&TraceStatus::from(**status)));
+    let words = sealed.map(|status| status.as_str());
+    let mut any = Condition::any().add(any_text(backend, newest_seal("status", as_of), words)?);
+    if statuses.contains(&TraceStatus::Running) {
+        any = any.add(newest_seal("status", as_of).is_null());
+    }
+    Ok(any)
+}
+
+/// A column of the trace's newest seal as of a moment; null without a seal.
+pub(super) fn newest_seal(column: &'static str, as_of: Option<AsOf>) -> SimpleExpr {
+    let newest = |column: &'static str| Expr::col(("newest", column));
+    let mut select = Query::select()
+        .expr(newest(column))
+        .from_as(trace_seal::Entity, "newest")
+        .and_where(newest("tenant_id").equals((trace::Entity, trace::Column::TenantId)))
+        .and_where(newest("trace_id").equals((trace::Entity, trace::Column::TraceId)))
+        .order_by_expr(newest("revision"), Order::Desc)
+        .limit(1)
+        .take();
+    if let Some(as_of) = as_of {
+        select.and_where(newest("seq").lt(as_of.size));
+    }
+    SimpleExpr::SubQuery(None, Box::new(select.into()))
+}

@@ -1,0 +1,220 @@
+//! Connections: one writer and a few readers on SQLite, two pools on PostgreSQL; durability is checked, not assumed.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+};
+
+use super::error::{database, unavailable};
+use crate::error::{Error, Result};
+
+/// Readers of SQLite: it reads from memory-mapped pages, so a few keep the cores busy.
+const SQLITE_READERS: u32 = 4;
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows that the driver hands over at once; its default of 50 wakes the reader too often.
+const SQLITE_ROW_BUFFER: usize = 1_024;
+/// Connections of PostgreSQL for the writer, the sealer and keys, so that readers cannot starve them.
+const POSTGRES_WRITERS: u32 = 3;
+/// Statements prepared a connection: every table in every chunk size, and the reads.
+const STATEMENT_CACHE: usize = 256;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const POSTGRES_IDLE_TEST: Duration = Duration::from_secs(30);
+/// A read that takes longer is cancelled by the server; the API's own time limit is shorter.
+const POSTGRES_READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where the rows are.
+#[derive(Clone)]
+pub(super) struct Database {
+    pub backend: DbBackend,
+    pub read: DatabaseConnection,
+    pub write: DatabaseConnection,
+}
+
+impl Database {
+    /// Connects for reading and writing.
+    pub async fn connect(url: &str, pool_size: u32) -> Result<Self> {
+        let database = match backend(url)? {
+            DbBackend::Sqlite => {
+                check_sqlite_path(url)?;
+                let write = open(sqlite(url, false)).await?;
+                let read = open(sqlite(url, true)).await?;
+                Self { backend: DbBackend::Sqlite, read, write }
+            }
+            backend => {
+                let write = open(postgres(url, POSTGRES_WRITERS, None)).await?;
+                let read = open(postgres(url, pool_size.max(1), Some(POSTGRES_READ_TIMEOUT))).await?;
+                Self { backend, read, write }
+            }
+        };
+        database.check_durability().await?;
+        Ok(database)
+    }
+
+    /// Connects for changes of the schema only.
+    pub async fn connect_writer(url: &str) -> Result<DatabaseConnection> {
+        match backend(url)? {
+            DbBackend::Sqlite => {
+                check_sqlite_path(url)?;
+                open(sqlite(url, false)).await
+            }
+            _ => open(postgres(url, 1, None)).await,
+        }
+    }
+
+    /// A statement with numbered parameters (`$1`), which both databases read.
+    pub fn statement(&self, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.backend, sql, values)
+    }
+
+    pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
+        self.read.query_all_raw(statement).await.map_err(database)
+    }
+
+    /// A transaction that holds SQLite's write lock from its beginning: one that takes it later fails as busy.
+    pub async fn begin(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: (self.backend == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.write.begin_with_options(options).await.map_err(database)
+    }
+
+    pub async fn close(&self) {
+        for pool in [&self.read, &self.write] {
+            if let Err(cause) = pool.close_by_ref().await {
+                tracing::warn!(%cause, "closing the database");
+            }
+        }
+    }
+
+    /// Acknowledged means durable only where the database flushes at commit.
+    async fn check_durability(&self) -> Result<()> {
+        if self.backend == DbBackend::Sqlite {
+            self.check_setting("PRAGMA synchronous", "synchronous", &["2", "3"]).await?;
+            return self.check_setting("PRAGMA journal_mode", "journal_mode", &["wal"]).await;
+        }
+        if self.setting("SHOW fsync").await? != "on" {
+            tracing::warn!("PostgreSQL runs with fsync=off: a power failure can lose acknowledged records");
+        }
+        self.check_setting("SHOW synchronous_commit", "synchronous_commit", &["on", "remote_apply"]).await?;
+        self.check_setting("SHOW server_encoding", "server_encoding", &["UTF8"]).await
+    }
+
+    async fn check_setting(&self, query: &str, name: &str, allowed: &[&str]) -> Result<()> {
+        let value = self.setting(query).await?;
+        if allowed.contains(&value.as_str()) {
+            return Ok(());
+        }
+        let allowed = allowed.join(" or ");
+        Err(Error::input("database_url", format!("the database runs with {name} = {value}; Runledger needs {allowed}")))
+    }
+
+    /// A setting of the writer's connection, as text.
+    async fn setting(&self, query: &str) -> Result<String> {
+        let row = self.write.query_one_raw(Statement::from_string(self.backend, query)).await.map_err(database)?;
+        let row = row.ok_or_else(|| Error::internal(format!("{query} gave nothing")))?;
+        let text = row.try_get_by_index::<String>(0);
+        text.or_else(|_| row.try_get_by_index::<i64>(0).map(|number| number.to_string())).map_err(database)
+    }
+}
+
+/// Which database a URL means.
+fn backend(url: &str) -> Result<DbBackend> {
+    if url.starts_with("sqlite:") {
+        Ok(DbBackend::Sqlite)
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(DbBackend::Postgres)
+    } else {
+        Err(Error::input("database_url", "the database URL is sqlite://path or postgres://user@host/name"))
+    }
+}
+
+async fn open(options: ConnectOptions) -> Result<DatabaseConnection> {
+    Connector::connect(options).await.map_err(|cause: DbErr| unavailable(&cause))
+}
+
+/// Refuses what would only fail later or lose data at exit.
+fn check_sqlite_path(url: &str) -> Result<()> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        let message =
+            "an in-memory database keeps no evidence and has one connection; name a file: sqlite://runledger.db";
+        return Err(Error::input("database_url", message));
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|cause| Error::input("database_url", format!("the SQLite URL does not parse: {cause}")))?;
+    match options.get_filename().parent() {
+        Some(parent) if parent != Path::new("") && !parent.is_dir() => {
+            let parent = parent.display();
+            Err(Error::input("database_url", format!("the folder {parent} does not exist; create it first")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sqlite(url: &str, is_reader: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(if is_reader { SQLITE_READERS } else { 1 })
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |options| {
+            let options = options
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                .foreign_keys(false)
+                .row_buffer_size(SQLITE_ROW_BUFFER)
+                .statement_cache_capacity(STATEMENT_CACHE)
+                .pragma("mmap_size", "268435456")
+                .pragma("temp_store", "MEMORY");
+            if is_reader {
+                return options.read_only(true);
+            }
+            options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("cache_size", "-16384")
+                // Each checkpoint syncs and writes every changed page once: less often is less work.
+                .pragma("wal_autocheckpoint", "8000")
+                .pragma("journal_size_limit", "67108864")
+        });
+    options
+}
+
+fn postgres(url: &str, size: u32, read_timeout: Option<Duration>) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire_if_idle_for(POSTGRES_IDLE_TEST)
+        .set_application_name("runledger")
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(STATEMENT_CACHE));
+    if let Some(timeout) = read_timeout {
+        options.statement_timeout(timeout);
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_cannot_keep_evidence() {
+        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory", "sqlite:///no/such/folder/x.db"] {
+            assert!(check_sqlite_path(url).is_err(), "{url}");
+        }
+        assert!(check_sqlite_path("sqlite://x.db").is_ok());
+        assert!(backend("mysql://x").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! The schema's version: `migrate up`, `down`, `status`, and the check at start.
+
+use migration::{MigrationStatus, Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+
+use super::database::Database;
+use super::error::database;
+use crate::error::{Error, Result};
+
+/// Held while the schema changes, so that processes that start together do not apply a change twice.
+const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7824013550218)";
+
+/// Applies every change that is outstanding; gives the names of those it applied.
+///
+/// # Errors
+/// `UNAVAILABLE` when the database cannot be reached, `BAD_USER_INPUT` when the URL is wrong.
+pub async fn up(database_url: &str) -> Result<Vec<String>> {
+    let connection = Database::connect_writer(database_url).await?;
+    let applied = up_on(&connection).await;
+    connection.close().await.map_err(database)?;
+    applied
+}
+
+/// Reverts the newest `steps` changes, with everything that is in their tables; gives their names, newest first.
+///
+/// # Errors
+/// As for [`up`].
+pub async fn down(database_url: &str, steps: u32) -> Result<Vec<String>> {
+    let connection = Database::connect_writer(database_url).await?;
+    let reverted = async {
+        let mut names = names(&connection, MigrationStatus::Applied).await?;
+        names.reverse();
+        names.truncate(usize::try_from(steps).unwrap_or(usize::MAX));
+        Migrator::down(&connection, Some(steps)).await.map_err(database)?;
+        Ok(names)
+    };
+    let reverted = reverted.await;
+    connection.close().await.map_err(database)?;
+    reverted
+}
+
+/// Every change by name, oldest first, and whether it is applied.
+///
+/// # Errors
+/// As for [`up`].
+pub async fn status(database_url: &str) -> Result<Vec<(String, bool)>> {
+    let connection = Database::connect_writer(database_url).await?;
+    let status = Migrator::get_migration_with_status_read_only(&connection).await.map_err(database);
+    connection.close().await.map_err(database)?;
+    Ok(status?
+        .iter()
+        .map(|migration| (migration.name().to_owned(), migration.status() == MigrationStatus::Applied))
+        .collect())
+}
+
+/// The changes, applied in one transaction on PostgreSQL.
+pub(super) async fn up_on(connection: &DatabaseConnection) -> Result<Vec<String>> {
+    if connection.get_database_backend() != DbBackend::Postgres {
+        let pending = names(connection, MigrationStatus::Pending).await?;
+        Migrator::up(connection, None).await.map_err(database)?;
+        return Ok(pending);
+    }
+    let txn = connection.begin().await.map_err(database)?;
+    txn.execute_raw(Statement::from_string(DbBackend::Postgres, ADVISORY_LOCK)).await.map_err(database)?;
+    let pending = names(&txn, MigrationStatus::Pending).await?;
+    Migrator::up(&txn, None).await.map_err(database)?;
+    txn.commit().await.map_err(database)?;
+    Ok(pending)
+}
+
+/// Refuses a database that lacks changes.
+pub(super) async fn check(connection: &DatabaseConnection) -> Result<()> {
+    match names(connection, MigrationStatus::Pending).await?.as_slice() {
+        [] => Ok(()),
+        pending => Err(Error::input(
+            "database_url",
+            format!("the database lacks {}; run `runledger migrate up`", pending.join(", ")),
+        )),
+    }
+}
+
+async fn names<C: ConnectionTrait>(connection: &C, status: MigrationStatus) -> Result<Vec<String>> {
+    let all = Migrator::get_migration_with_status_read_only(connection).await.map_err(database)?;
+    Ok(all.iter().filter(|one| one.status() == status).map(|one| one.name().to_owned()).collect())
+}

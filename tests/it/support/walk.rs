@@ -1,0 +1,86 @@
+//! Queries that select everything, made from the schema itself: what is added later is walked without a change here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::app::TestApp;
+
+const INTROSPECTION: &str = "{ __schema {
+  queryType { name } mutationType { name }
+  types { kind name possibleTypes { name }
+    fields { name
+      args { name defaultValue type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }
+      type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
+
+/// The schema as far as walking needs it.
+pub struct Schema {
+    types: BTreeMap<String, Value>,
+}
+
+/// The name under non-null and list wrappers.
+fn named(reference: &Value) -> &str {
+    match reference["kind"].as_str() {
+        Some("NON_NULL" | "LIST") => named(&reference["ofType"]),
+        _ => reference["name"].as_str().expect("a named type"),
+    }
+}
+
+impl Schema {
+    /// Asks the server for it.
+    pub async fn of(app: &TestApp) -> Self {
+        let answer = app.query(INTROSPECTION).await;
+        let types = answer["__schema"]["types"].as_array().expect("types").clone();
+        Self { types: types.into_iter().map(|each| (each["name"].as_str().expect("a name").to_owned(), each)).collect() }
+    }
+
+    /// The fields of a type.
+    pub fn fields(&self, type_name: &str) -> &[Value] {
+        self.types[type_name]["fields"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// `field(args) { everything below, to a depth }`; `None` when an argument is required that `argument` does not know.
+    pub fn select(&self, field: &Value, depth: usize, argument: &dyn Fn(&str, &str) -> Option<String>) -> Option<String> {
+        let mut text = field["name"].as_str().expect("a name").to_owned();
+        let mut arguments = Vec::new();
+        for each in field["args"].as_array().expect("args") {
+            let name = each["name"].as_str().expect("a name");
+            match argument(field["name"].as_str().expect("a name"), name) {
+                Some(value) => arguments.push(format!("{name}: {value}")),
+                None if each["type"]["kind"] == "NON_NULL" && each["defaultValue"].is_null() => return None,
+                None => {}
+            }
+        }
+        if !arguments.is_empty() {
+            write!(text, "({})", arguments.join(", ")).expect("a string");
+        }
+        let below = &self.types[named(&field["type"])];
+        match below["kind"].as_str() {
+            Some("SCALAR" | "ENUM") => Some(text),
+            _ if depth == 0 => None,
+            Some("OBJECT") => Some(format!("{text} {{ {} }}", self.selection(below, depth - 1, argument))),
+            _ => {
+                let each = below["possibleTypes"].as_array().expect("possible types").iter().map(|possible| {
+                    let name = possible["name"].as_str().expect("a name");
+                    format!("... on {name} {{ {} }}", self.selection(&self.types[name], depth - 1, argument))
+                });
+                Some(format!("{text} {{ __typename {} }}", each.collect::<Vec<_>>().join(" ")))
+            }
+        }
+    }
+
+    /// Everything that can be selected on a type.
+    pub fn everything(&self, type_name: &str, depth: usize, argument: &dyn Fn(&str, &str) -> Option<String>) -> String {
+        self.selection(&self.types[type_name], depth, argument)
+    }
+
+    fn selection(&self, of: &Value, depth: usize, argument: &dyn Fn(&str, &str) -> Option<String>) -> String {
+        let fields = of["fields"].as_array().expect("fields").iter();
+        let selected: Vec<String> = fields.filter_map(|field| self.select(field, depth, argument)).collect();
+        // Members of a union may have fields of one name and different types: aliases keep them apart.
+        let type_name = of["name"].as_str().expect("a name");
+        let aliased = selected.iter().enumerate().map(|(place, field)| format!("{}{place}: {field}", type_name.to_lowercase()));
+        format!("__typename {}", aliased.collect::<Vec<_>>().join(" "))
+    }
+}
