@@ -4,15 +4,20 @@ use axum::Router;
 
 use crate::config::Config;
 use crate::facade::Logs;
-use crate::http::HttpState;
+use crate::{graphql, http};
 
-/// The routes that lie beside OTLP and health.
-pub(super) fn routes(_config: &Config, _logs: &Logs) -> Router<HttpState> {
+/// Routes for admitted callers.
+pub(super) fn routes(_config: &Config, _logs: &Logs) -> Router {
     Router::new()
+}
+
+/// Routes for everyone: GraphiQL, which asks for a key itself.
+pub(super) fn pages() -> Router {
+    http::assets::routes()
 }
 
 /// The schema as SDL.
 #[must_use]
 pub fn sdl() -> String {
-    String::new()
+    graphql::schema::sdl()
 }
