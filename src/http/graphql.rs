@@ -21,6 +21,7 @@ use super::graphql_request::Parameters;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error};
 use crate::facade::Logs;
+use crate::facade::loaders::LoadQueue;
 use crate::graphql::error::{RequestId, is_refusal, refusal};
 use crate::graphql::guard;
 use crate::graphql::schema::{self, Schema};
@@ -42,8 +43,8 @@ impl Default for GraphqlLimits {
     }
 }
 
-/// Puts what resolvers need into a request: the use cases, for the caller.
-type Attach = Arc<dyn Fn(async_graphql::Request, Scope) -> async_graphql::Request + Send + Sync>;
+/// Puts what resolvers need into a request: the use cases, for the caller. Gives what their loaders start, too.
+type Attach = Arc<dyn Fn(async_graphql::Request, Scope) -> (async_graphql::Request, LoadQueue) + Send + Sync>;
 
 /// What the handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -57,7 +58,12 @@ impl GraphqlState {
     /// A handler over the use cases.
     #[must_use]
     pub fn new(schema: Schema, limits: GraphqlLimits, logs: Logs) -> Self {
-        Self { schema, limits, attach: Arc::new(move |request, scope| request.data(logs.facade(scope))) }
+        let attach = move |request: async_graphql::Request, scope| {
+            let facade = logs.facade(scope);
+            let loads = facade.loads();
+            (request.data(facade), loads)
+        };
+        Self { schema, limits, attach: Arc::new(attach) }
     }
 }
 
@@ -135,8 +141,8 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<GraphqlRespons
     let id = id.map(|id| RequestId(id.to_owned()));
     match prepare(&state.limits.document, parameters, is_get) {
         Ok(request) => {
-            let request = (state.attach)(request, scope);
-            Ok(schema::execute(&state.schema, request, id.as_ref()).await)
+            let (request, loads) = (state.attach)(request, scope);
+            Ok(loads.drive(schema::execute(&state.schema, request, id.as_ref())).await)
         }
         Err(Refused::Document(error)) => Ok(refusal(&error)),
         Err(Refused::Request(refused)) => Err(refused),

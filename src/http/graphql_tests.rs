@@ -25,7 +25,11 @@ fn scope() -> Scope {
 }
 
 fn app(limits: GraphqlLimits) -> Router {
-    routes(GraphqlState { schema: build(SchemaOptions::default()), limits, attach: Arc::new(|request, _| request) })
+    routes(GraphqlState {
+        schema: build(SchemaOptions::default()),
+        limits,
+        attach: Arc::new(|request, _| (request, LoadQueue::default())),
+    })
 }
 
 struct Answered {
