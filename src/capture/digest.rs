@@ -27,8 +27,14 @@ impl ContentHasher {
     /// The digest of a text.
     #[must_use]
     pub fn digest(&self, text: &str) -> Digest {
+        self.digest_bytes(text.as_bytes())
+    }
+
+    /// The digest of bytes.
+    #[must_use]
+    pub fn digest_bytes(&self, bytes: &[u8]) -> Digest {
         let mut mac = self.0.clone();
-        mac.update(text.as_bytes());
+        mac.update(bytes);
         Digest(mac.finalize().into_bytes().into())
     }
 }

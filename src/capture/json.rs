@@ -44,7 +44,8 @@ pub fn write_string(out: &mut String, text: &str) {
 
 /// Writes an integer; as a string where a JSON number would be rounded.
 pub fn write_i64(out: &mut String, number: i64) {
-    let _ = if number.unsigned_abs() > SAFE_INTEGER_MAX { write!(out, "\"{number}\"") } else { write!(out, "{number}") };
+    let _ =
+        if number.unsigned_abs() > SAFE_INTEGER_MAX { write!(out, "\"{number}\"") } else { write!(out, "{number}") };
 }
 
 /// Writes a floating-point number in its ECMAScript form; as a string where JSON has no number for it.
@@ -67,11 +68,7 @@ pub fn write_f64(out: &mut String, number: f64) {
 /// The order of keys in canonical JSON: by UTF-16 code units.
 #[must_use]
 pub fn key_order(left: &str, right: &str) -> Ordering {
-    if left.is_ascii() && right.is_ascii() {
-        left.cmp(right)
-    } else {
-        left.encode_utf16().cmp(right.encode_utf16())
-    }
+    if left.is_ascii() && right.is_ascii() { left.cmp(right) } else { left.encode_utf16().cmp(right.encode_utf16()) }
 }
 
 /// The canonical text of a value.
@@ -126,7 +123,10 @@ fn check_number(field: &str, number: &serde_json::Number) -> Result<()> {
     if is_safe {
         return Ok(());
     }
-    Err(Error::input(field, format!("{field} holds a number beyond 2^53-1, which JSON readers round; send it as a string")))
+    Err(Error::input(
+        field,
+        format!("{field} holds a number beyond 2^53-1, which JSON readers round; send it as a string"),
+    ))
 }
 
 #[cfg(test)]

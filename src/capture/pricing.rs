@@ -44,13 +44,28 @@ struct Entry {
     /// Model names; each also stands for its dated and otherwise marked versions.
     models: Vec<String>,
     /// Input.
-    input: Decimal,
+    input: Price,
     /// Input read from the cache; the price of input where it is absent.
-    cached_input: Option<Decimal>,
+    cached_input: Option<Price>,
     /// Input written to the cache; the price of input where it is absent.
-    cache_write: Option<Decimal>,
+    cache_write: Option<Price>,
     /// Output; models without output (embeddings) have none.
-    output: Option<Decimal>,
+    output: Option<Price>,
+}
+
+/// A price, written as text so that it is exact.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Price(Decimal);
+
+impl TryFrom<String> for Price {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse::<Decimal>() {
+            Ok(price) if !price.is_sign_negative() => Ok(Self(price)),
+            _ => Err(format!("a price is text like \"2.50\", in US dollars per million tokens, not {text:?}")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -80,16 +95,11 @@ impl PriceTable {
         crate::domain::ids::check_name("version", &file.version)?;
         let names: usize = file.price.iter().map(|entry| entry.models.len()).sum();
         if file.price.len().max(names) > ENTRIES_MAX {
-            return Err(Error::limit("the price table has too many entries; split it", ENTRIES_MAX as u64, Some(names as u64)));
-        }
-        let is_negative = |entry: &Entry| {
-            [Some(entry.input), entry.cached_input, entry.cache_write, entry.output]
-                .into_iter()
-                .flatten()
-                .any(|price| price.is_sign_negative())
-        };
-        if let Some(entry) = file.price.iter().find(|entry| is_negative(entry)) {
-            return Err(Error::input("prices", format!("a price of {} is negative", entry.models.join(", "))));
+            return Err(Error::limit(
+                "the price table has too many entries; split it",
+                ENTRIES_MAX as u64,
+                Some(names as u64),
+            ));
         }
         Ok(Self { version: file.version, entries: file.price })
     }
@@ -106,17 +116,17 @@ impl PriceTable {
     #[must_use]
     pub fn cost_micros(&self, provider: Option<&str>, model: &str, usage: &Usage) -> Option<i64> {
         let entry = self.entry(provider, model)?;
-        let tokens = |count: i64| Decimal::from(count.max(0));
-        let apart = tokens(usage.cached_input_tokens) + tokens(usage.cache_write_tokens);
-        let uncached = if usage.is_cache_apart {
-            tokens(usage.input_tokens)
-        } else {
-            (tokens(usage.input_tokens) - apart).max(Decimal::ZERO)
+        let apart = usage.cached_input_tokens.max(0).saturating_add(usage.cache_write_tokens.max(0));
+        let uncached = if usage.is_cache_apart { usage.input_tokens } else { usage.input_tokens.saturating_sub(apart) };
+        let output = match entry.output {
+            Some(price) => times(usage.output_tokens, price)?,
+            None if usage.output_tokens > 0 => return None,
+            None => Decimal::ZERO,
         };
-        let output = if usage.output_tokens > 0 { tokens(usage.output_tokens).checked_mul(entry.output?)? } else { Decimal::ZERO };
-        let cached = tokens(usage.cached_input_tokens).checked_mul(entry.cached_input.unwrap_or(entry.input))?;
-        let written = tokens(usage.cache_write_tokens).checked_mul(entry.cache_write.unwrap_or(entry.input))?;
-        let cost = uncached.checked_mul(entry.input)?.checked_add(cached)?.checked_add(written)?.checked_add(output)?;
+        let cost = times(uncached, entry.input)?
+            .checked_add(times(usage.cached_input_tokens, entry.cached_input.unwrap_or(entry.input))?)?
+            .checked_add(times(usage.cache_write_tokens, entry.cache_write.unwrap_or(entry.input))?)?
+            .checked_add(output)?;
         cost.round_dp_with_strategy(0, rust_decimal::RoundingStrategy::MidpointAwayFromZero).to_i64()
     }
 
@@ -135,12 +145,19 @@ impl PriceTable {
     }
 }
 
+fn times(tokens: i64, price: Price) -> Option<Decimal> {
+    Decimal::from(tokens.max(0)).checked_mul(price.0)
+}
+
 /// The model's own name, lower case: without a path (`models/`, `publishers/google/models/`), without the vendor and region that
 /// Bedrock puts before it, and without a fine-tuning prefix.
 fn bare_model(model: &str) -> String {
     let lower = model.to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
-    let name = ["us.", "eu.", "apac.", "global.", "us-gov."].iter().find_map(|region| name.strip_prefix(region)).unwrap_or(name);
+    let name = ["us.", "eu.", "apac.", "global.", "us-gov."]
+        .iter()
+        .find_map(|region| name.strip_prefix(region))
+        .unwrap_or(name);
     ["anthropic.", "meta.", "mistral.", "cohere.", "ai21.", "deepseek."]
         .iter()
         .find_map(|vendor| name.strip_prefix(vendor))
@@ -202,7 +219,8 @@ mod tests {
         let part = Usage { cached_input_tokens: 400, ..usage(1_000, 100) };
         // 600 x 2.50 + 400 x 1.25 + 100 x 10 micro-dollars.
         assert_eq!(table().cost_micros(Some("openai"), "gpt-4o", &part), Some(3_000));
-        let apart = Usage { cached_input_tokens: 400, cache_write_tokens: 100, is_cache_apart: true, ..usage(1_000, 100) };
+        let apart =
+            Usage { cached_input_tokens: 400, cache_write_tokens: 100, is_cache_apart: true, ..usage(1_000, 100) };
         // 1,000 x 3 + 400 x 0.30 + 100 x 3.75 + 100 x 15.
         assert_eq!(table().cost_micros(Some("anthropic"), "claude-sonnet-4-5", &apart), Some(4_995));
     }
@@ -269,7 +287,10 @@ mod tests {
             ("groq", "llama-3.3-70b-versatile"),
             ("deepseek", "deepseek-chat"),
         ] {
-            assert!(table.cost_micros(Some(provider), model, &usage(1_000_000, 0)).is_some_and(|cost| cost > 0), "{model}");
+            assert!(
+                table.cost_micros(Some(provider), model, &usage(1_000_000, 0)).is_some_and(|cost| cost > 0),
+                "{model}"
+            );
         }
     }
 }

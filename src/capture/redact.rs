@@ -94,9 +94,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
     }
     let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text));
     match bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
-        Some(inner) if patterns::may_match(&inner) && redact_at(&inner, 1) != inner => {
-            Cow::Borrowed(REDACTED)
-        }
+        Some(inner) if patterns::may_match(&inner) && redact_at(&inner, 1) != inner => Cow::Borrowed(REDACTED),
         _ => Cow::Borrowed(text),
     }
 }
@@ -104,7 +102,10 @@ fn decoded(text: &str) -> Cow<'_, str> {
 /// Redacts in place; true when something changed.
 fn redact_value(value: &mut Value, depth_left: u32, strings_left: u32) -> Result<bool> {
     let Some(depth) = depth_left.checked_sub(1) else {
-        return Err(Error::input("", format!("JSON is nested deeper than {DEPTH_MAX}; it cannot be redacted; flatten it")));
+        return Err(Error::input(
+            "",
+            format!("JSON is nested deeper than {DEPTH_MAX}; it cannot be redacted; flatten it"),
+        ));
     };
     match value {
         Value::Null | Value::Bool(_) => Ok(false),

@@ -76,7 +76,9 @@ fn may_be_sensitive(key: &str) -> bool {
     let bytes = key.as_bytes();
     (0..bytes.len()).any(|at| {
         matches!(bytes[at] | 0x20, b'p' | b's' | b't' | b'k' | b'a' | b'b' | b'c' | b'j')
-            && STEMS.iter().any(|stem| bytes[at..].get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem)))
+            && STEMS
+                .iter()
+                .any(|stem| bytes[at..].get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem)))
     })
 }
 
@@ -112,10 +114,34 @@ mod tests {
     #[test]
     fn whole_words_in_any_spelling() {
         for key in [
-            "password", "Password", "PASSWORD", "db_password", "userPassword", "api_key", "api-key", "apiKey", "APIKey",
-            "apikey", "x-api-key", "access_token", "accessToken", "Authorization", "http.request.header.authorization",
-            "private_key", "privateKey", "aws_access_key_id", "clientSecret", "credentials", "SSN", "credit_card",
-            "creditCardNumber", "cvv", "set-cookie", "sessionToken", "JWT", "OPENAI_API_KEY",
+            "password",
+            "Password",
+            "PASSWORD",
+            "db_password",
+            "userPassword",
+            "api_key",
+            "api-key",
+            "apiKey",
+            "APIKey",
+            "apikey",
+            "x-api-key",
+            "access_token",
+            "accessToken",
+            "Authorization",
+            "http.request.header.authorization",
+            "private_key",
+            "privateKey",
+            "aws_access_key_id",
+            "clientSecret",
+            "credentials",
+            "SSN",
+            "credit_card",
+            "creditCardNumber",
+            "cvv",
+            "set-cookie",
+            "sessionToken",
+            "JWT",
+            "OPENAI_API_KEY",
         ] {
             assert!(is_sensitive_key(key), "{key}");
         }
@@ -124,8 +150,23 @@ mod tests {
     #[test]
     fn parts_of_words_and_counts_are_left_alone() {
         for key in [
-            "max_tokens", "gen_ai.usage.input_tokens", "inputTokens", "author", "authority", "tokenizer", "key", "keys",
-            "passage", "compass", "secretary", "session", "monkey", "keyboard", "cardinal", "class", "assn",
+            "max_tokens",
+            "gen_ai.usage.input_tokens",
+            "inputTokens",
+            "author",
+            "authority",
+            "tokenizer",
+            "key",
+            "keys",
+            "passage",
+            "compass",
+            "secretary",
+            "session",
+            "monkey",
+            "keyboard",
+            "cardinal",
+            "class",
+            "assn",
         ] {
             assert!(!is_sensitive_key(key), "{key}");
         }

@@ -57,8 +57,7 @@ const TRIGGERS: &str = r"(?x)
          | cookie | jwt | social[_.\x20-]?sec | signing[_.\x20-]?key | encryption[_.\x20-]?key )";
 
 /// `name: value` and `name=value` outside of JSON: quoted, escaped or bare.
-const MEMBERS: &str =
-    r#"([A-Za-z0-9_.-]{2,80})\\*["']?\s*[:=]\s*(?:\\*"([^"\\]+)|\\*'([^'\\]+)|((?:\[REDACTED\]|[^\s"'\\,;&{}\[\]()])+))"#;
+const MEMBERS: &str = r#"([A-Za-z0-9_.-]{2,80})\\*["']?\s*[:=]\s*(?:\\*"([^"\\]+)|\\*'([^'\\]+)|((?:\[REDACTED\]|[^\s"'\\,;&{}\[\]()])+))"#;
 
 static TRIGGER: LazyLock<Regex> = LazyLock::new(|| compile(TRIGGERS));
 static SECRET: LazyLock<Regex> = LazyLock::new(|| compile(&SECRETS.join("|")));
@@ -107,7 +106,8 @@ fn numbers(text: &str, run: Range<usize>, ranges: &mut Vec<Range<usize>>) {
     if is_part(run.start.checked_sub(1)) || is_part(Some(run.end)) || continues_fraction {
         return;
     }
-    let groups: Vec<Range<usize>> = groups(&text[run.clone()]).map(|group| group.start + run.start..group.end + run.start).collect();
+    let groups: Vec<Range<usize>> =
+        groups(&text[run.clone()]).map(|group| group.start + run.start..group.end + run.start).collect();
     let mut first = 0;
     while first < groups.len() {
         let last = (first..groups.len()).rev().find(|last| {
