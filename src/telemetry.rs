@@ -11,7 +11,9 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 /// What is wrong with the directives, or that logging is on already.
 pub fn init_logs(directives: &str, is_json: bool) -> Result<(), String> {
     let filter = EnvFilter::try_new(directives).map_err(|error| {
-        format!("log-level: {error}; write error, warn, info, debug, trace, or directives like info,runledger::http=debug")
+        format!(
+            "log-level: {error}; write error, warn, info, debug, trace, or directives like info,runledger::http=debug"
+        )
     })?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -50,7 +50,9 @@ impl Listeners {
 
 fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, AppError> {
     let bound = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    bound.map_err(|error| AppError::new(format!("{setting}: {address} cannot be had: {error}; choose another with --{setting}")))
+    bound.map_err(|error| {
+        AppError::new(format!("{setting}: {address} cannot be had: {error}; choose another with --{setting}"))
+    })
 }
 
 /// Serves until the handle is told to stop.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,7 +31,7 @@ pub struct Server {
     shutdown: CancellationToken,
     shutdown_timeout: Duration,
     tls: Option<RustlsConfig>,
-    api: axum::Router<HttpState>,
+    api: Router,
 }
 
 impl Server {
@@ -64,7 +65,7 @@ impl Server {
     pub async fn run(self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = Handle::<SocketAddr>::new();
         let mut servers = JoinSet::new();
-        let router = http::router(self.state.clone(), self.api);
+        let router = http::router(self.state.clone(), self.api, api::pages());
         servers.spawn(listen::serve(listeners.http, router, self.tls.clone(), handle.clone()));
         let grpc_handle = Handle::<SocketAddr>::new();
         if let Some(listener) = listeners.grpc {

@@ -140,6 +140,8 @@ fn parse_expiry(text: &str) -> Result<Timestamp, AppError> {
         Err(_) => Timestamp::parse(text).ok(),
     };
     end.filter(|end| *end > now).ok_or_else(|| {
-        AppError::new(format!("--expires {text}: write a duration like 90d or an instant like 2027-01-01T00:00:00Z, in the future"))
+        AppError::new(format!(
+            "--expires {text}: write a duration like 90d or an instant like 2027-01-01T00:00:00Z, in the future"
+        ))
     })
 }

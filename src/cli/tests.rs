@@ -65,7 +65,9 @@ fn every_setting_has_its_variable_and_a_description() {
     let mut command = Cli::command();
     command.build();
     let serve = command.find_subcommand("serve").expect("serve");
-    for argument in serve.get_arguments().filter(|argument| !["help", "demo", "version"].contains(&argument.get_id().as_str())) {
+    for argument in
+        serve.get_arguments().filter(|argument| !["help", "demo", "version"].contains(&argument.get_id().as_str()))
+    {
         let id = argument.get_id().as_str();
         let variable = format!("RUNLEDGER_{}", id.to_uppercase());
         assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(variable.as_str()));
@@ -94,7 +96,9 @@ fn defaults_are_safe() {
 
 #[test]
 fn the_file_lies_under_the_flags() {
-    let file = file_of("trace-settle = '3s'\ntrace-timeout = '2h'\ncors-origins = ['https://a.test', 'https://b.test']\nno-migrate = true\n[graphql]\ndepth = 7\n");
+    let file = file_of(
+        "trace-settle = '3s'\ntrace-timeout = '2h'\ncors-origins = ['https://a.test', 'https://b.test']\nno-migrate = true\n[graphql]\ndepth = 7\n",
+    );
     let settings = settings(&with_file(file.path(), &["--trace-settle", "4s"]));
     assert_eq!(settings.trace_settle, Duration::from_secs(4));
     assert_eq!(settings.trace_timeout, Duration::from_secs(7_200));
@@ -131,7 +135,10 @@ fn the_environment_lies_between_file_and_flags() {
 fn a_file_is_refused_with_its_name_and_the_settings() {
     let file = file_of("trace-setle = '3s'");
     let message = refused(&with_file(file.path(), &["serve"]));
-    assert!(message.contains("did you mean trace-settle?") && message.contains(file.path().to_str().expect("UTF-8")), "{message}");
+    assert!(
+        message.contains("did you mean trace-settle?") && message.contains(file.path().to_str().expect("UTF-8")),
+        "{message}"
+    );
     let file = file_of("trace-settle = 'soon'");
     let message = refused(&with_file(file.path(), &["serve"]));
     assert!(message.contains("--trace-settle") && message.contains("15s"), "{message}");
@@ -190,7 +197,8 @@ fn secrets_are_not_shown() {
     let shown = format!("{:?}", config(&words).expect("fits"));
     assert!(!shown.contains("hunter2") && !shown.contains(secret), "{shown}");
     if std::env::var_os(CHILD).is_none() {
-        let variables = [("RUNLEDGER_DATABASE_URL", "postgres://app:hunter2@db/x"), ("RUNLEDGER_JWT_HS256_SECRET", secret)];
+        let variables =
+            [("RUNLEDGER_DATABASE_URL", "postgres://app:hunter2@db/x"), ("RUNLEDGER_JWT_HS256_SECRET", secret)];
         return in_environment("secrets_are_not_shown", &variables);
     }
     let help = refused(&["serve", "--help"]);

@@ -110,9 +110,9 @@ fn check_jwt(jwt: &JwtSettings) -> Check {
     }
     if let Some(url) = &jwt.jwt_jwks_url {
         let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-        let is_local = local.iter().any(|prefix| {
-            url.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-        });
+        let is_local = local
+            .iter()
+            .any(|prefix| url.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
         // An open http:// URL lets anyone on the way choose who may sign.
         require(url.starts_with("https://") || is_local, "jwt-jwks-url", "it is https://, or http:// on this machine")?;
     }

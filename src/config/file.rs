@@ -113,7 +113,11 @@ fn scalar(key: &str, value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),
         Value::Boolean(is_set) => Ok(is_set.to_string()),
-        other => Err(format!("{}: a {} is no setting's value; write text, a number, true or false, or a list of text", shown(key), other.type_str())),
+        other => Err(format!(
+            "{}: a {} is no setting's value; write text, a number, true or false, or a list of text",
+            shown(key),
+            other.type_str()
+        )),
     }
 }
 

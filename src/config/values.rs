@@ -46,7 +46,8 @@ impl fmt::Debug for Secret {
 /// # Errors
 /// What is allowed.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let allowed = || format!("'{text}' is not a duration: write a whole number and a unit, like 500ms, 15s, 5m, 1h, 30d");
+    let allowed =
+        || format!("'{text}' is not a duration: write a whole number and a unit, like 500ms, 15s, 5m, 1h, 30d");
     if text == "0" {
         return Ok(Duration::ZERO);
     }

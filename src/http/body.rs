@@ -65,9 +65,7 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<
         return Err(too_large(limit.bytes_max, Some(announced)));
     }
     let sink = Sink { bytes: Vec::new(), limit: limit.clone(), share: None, refused: None };
-    let reading = async move {
-        if is_gzip { read_gzip(body, sink).await } else { read_plain(body, sink).await }
-    };
+    let reading = async move { if is_gzip { read_gzip(body, sink).await } else { read_plain(body, sink).await } };
     match tokio::time::timeout(READ_TIMEOUT, reading).await {
         Ok(read) => read,
         Err(_) => Err(Refused::new(
@@ -179,8 +177,5 @@ fn too_large(limit: usize, value: Option<u64>) -> Refused {
 }
 
 fn broken(cause: impl std::fmt::Display) -> Refused {
-    Refused::new(
-        StatusCode::BAD_REQUEST,
-        Error::new(Code::BadUserInput, format!("the body cannot be read: {cause}")),
-    )
+    Refused::new(StatusCode::BAD_REQUEST, Error::new(Code::BadUserInput, format!("the body cannot be read: {cause}")))
 }

@@ -1,8 +1,12 @@
 //! OTLP/gRPC: the trace service, on a port of its own.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -20,7 +24,14 @@ use crate::error::Error;
 
 struct Traces(HttpState);
 
-/// The service; it finds its caller's scope where [`admit`] put it.
+/// Who calls, and whether the message could be read.
+#[derive(Clone)]
+struct Caller {
+    scope: Scope,
+    is_read: Arc<AtomicBool>,
+}
+
+/// The service; it finds its caller where [`admit`] put it.
 pub(super) fn service(state: &HttpState) -> Router {
     let traces = TraceServiceServer::new(Traces(state.clone()))
         .accept_compressed(CompressionEncoding::Gzip)
@@ -37,11 +48,28 @@ pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, 
     });
     match admitted {
         Ok((scope, _permit)) => {
-            request.extensions_mut().insert(scope);
-            next.run(request).await
+            let caller = Caller { scope, is_read: Arc::default() };
+            request.extensions_mut().insert(caller.clone());
+            let mut response = next.run(request).await;
+            if !caller.is_read.load(Ordering::Relaxed) {
+                correct_unread(response.headers_mut());
+            }
+            response
         }
         Err(error) => to_status(&error).into_http::<Body>(),
     }
+}
+
+/// The library answers INTERNAL to a broken message and OUT_OF_RANGE to one that is too large. The first is the caller's
+/// fault, and the second tells an exporter to send the same message again and again.
+fn correct_unread(headers: &mut HeaderMap) {
+    let code = headers.get(tonic::Status::GRPC_STATUS).map(|value| tonic::Code::from_bytes(value.as_bytes()));
+    let corrected = match code {
+        Some(tonic::Code::Internal) => tonic::Code::InvalidArgument,
+        Some(tonic::Code::OutOfRange) => tonic::Code::ResourceExhausted,
+        _ => return,
+    };
+    headers.insert(tonic::Status::GRPC_STATUS, HeaderValue::from(i32::from(corrected)));
 }
 
 #[tonic::async_trait]
@@ -50,9 +78,11 @@ impl TraceService for Traces {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        let scope = request.extensions().get::<Scope>().cloned();
-        let scope = scope.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
-        let report = self.0.backend().ingest_otlp(scope, request.into_inner()).await.map_err(|e| to_status(&e))?;
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
+        caller.is_read.store(true, Ordering::Relaxed);
+        let report =
+            self.0.backend().ingest_otlp(caller.scope, request.into_inner()).await.map_err(|e| to_status(&e))?;
         metrics::count_spans(&report);
         Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success: partial_success(&report) }))
     }

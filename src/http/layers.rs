@@ -16,6 +16,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
 use super::auth::TENANT_HEADER;
@@ -45,6 +46,10 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // The query is left out: a GET carries its GraphQL document and variables there.
     let span = tracing::info_span!("request", %id, method, path = request.uri().path());
+    let mut request = request;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        request.extensions_mut().insert(RequestId::new(id));
+    }
     let response = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
     let time = began.elapsed();
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), ?time, "answered"));
@@ -89,6 +94,17 @@ pub(super) fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     error::response(StatusCode::INTERNAL_SERVER_ERROR, &error)
 }
 
+/// The door of routes that find their caller's scope in the request's extensions.
+pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
+    match state.admit(request.headers()).await {
+        Ok(scope) => {
+            request.extensions_mut().insert(scope);
+            next.run(request).await
+        }
+        Err(refusal) => error::response(error::status(&refusal), &refusal),
+    }
+}
+
 /// Refuses what comes on top of as much as can be worked on.
 pub(super) async fn shed_load(State(state): State<HttpState>, request: Request, next: Next) -> Response {
     match state.in_flight() {
@@ -108,7 +124,8 @@ pub(super) async fn check_host(State(state): State<HttpState>, request: Request,
     if host.as_deref().is_some_and(|host| is_loopback(host) || allowed.iter().any(|name| names(name, host))) {
         return next.run(request).await;
     }
-    let message = "this server is not known under that host name; ask for localhost, or name the host in --allowed-hosts";
+    let message =
+        "this server is not known under that host name; ask for localhost, or name the host in --allowed-hosts";
     error::response(StatusCode::MISDIRECTED_REQUEST, &Error::new(Code::Forbidden, message))
 }
 

@@ -1,9 +1,13 @@
 //! The server's face: routes, and what every request passes on its way in and out.
 
+pub mod assets;
 pub mod auth;
 pub mod backend;
 pub mod body;
 pub mod error;
+pub mod graphql;
+mod graphql_media;
+mod graphql_request;
 pub mod grpc;
 pub mod health;
 mod layers;
@@ -28,12 +32,14 @@ pub use state::{HttpSettings, HttpState};
 /// Answers below this size are not worth compressing.
 const COMPRESS_ABOVE_BYTES: u64 = 4096;
 
-/// The router of the main listener. `api` brings the routes of GraphQL and GraphiQL; every layer here lies around them.
-pub fn router(state: HttpState, api: Router<HttpState>) -> Router {
+/// The router of the main listener; every layer here lies around all routes. Those of `api` are for admitted callers and
+/// find their [`Scope`](crate::domain::scope::Scope) in the request's extensions; those of `pages` are for everyone.
+pub fn router(state: HttpState, api: Router, pages: Router) -> Router {
     let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_ABOVE_BYTES));
     let served = Router::new()
         .route(otlp::PATH, post(otlp::export))
-        .merge(api)
+        .merge(api.layer(middleware::from_fn_with_state(state.clone(), layers::admit)).with_state(()))
+        .merge(pages.with_state(()))
         .layer(middleware::from_fn_with_state(state.clone(), layers::shed_load));
     let router = served
         .route("/livez", get(health::live))

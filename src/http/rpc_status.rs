@@ -50,7 +50,8 @@ pub(super) fn grpc_code(error: &Error) -> tonic::Code {
         Code::BadUserInput | Code::BadCursor | Code::GraphqlParseFailed | Code::GraphqlValidationFailed => {
             tonic::Code::InvalidArgument
         }
-        Code::Conflict => tonic::Code::Aborted,
+        // Not ABORTED, which exporters try again.
+        Code::Conflict => tonic::Code::FailedPrecondition,
         Code::LimitExceeded => tonic::Code::ResourceExhausted,
         Code::Unavailable => tonic::Code::Unavailable,
         Code::Timeout => tonic::Code::DeadlineExceeded,

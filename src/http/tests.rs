@@ -107,8 +107,13 @@ fn rig_with(settings: HttpSettings) -> Rig {
     let shutdown = CancellationToken::new();
     let backend: Arc<dyn Backend> = fake.clone();
     let state = HttpState::new(backend, settings, metrics, shutdown.clone()).expect("state");
-    let api = Router::new().route("/panic", axum::routing::get(panics));
-    Rig { fake, http: router(state.clone(), api), grpc: grpc_router(state), shutdown }
+    let api = Router::new().route("/whoami", axum::routing::get(whoami));
+    let pages = Router::new().route("/panic", axum::routing::get(panics));
+    Rig { fake, http: router(state.clone(), api, pages), grpc: grpc_router(state), shutdown }
+}
+
+async fn whoami(axum::Extension(scope): axum::Extension<Scope>) -> String {
+    scope.actor.id
 }
 
 async fn panics() {

@@ -127,9 +127,10 @@ pub(super) async fn run(args: LoadArgs) -> Result<(), AppError> {
 
 fn bounds(args: &LoadArgs, source: &Source) -> Bounds {
     let by_runs = |runs: u64| (runs * args.spans_per_run).div_ceil(args.spans_per_request);
-    let requests = args.requests.or_else(|| args.runs.map(by_runs)).or_else(|| {
-        args.duration.is_none().then(|| source.file_count().unwrap_or_else(|| by_runs(RUNS_DEFAULT)))
-    });
+    let requests = args
+        .requests
+        .or_else(|| args.runs.map(by_runs))
+        .or_else(|| args.duration.is_none().then(|| source.file_count().unwrap_or_else(|| by_runs(RUNS_DEFAULT))));
     Bounds { requests, duration: args.duration }
 }
 

@@ -143,7 +143,8 @@ async fn read(response: Response, protocol: Protocol) -> Answer {
 fn taken(body: &[u8], protocol: Protocol) -> Result<Taken, String> {
     match protocol {
         Protocol::Protobuf => {
-            let response = ExportTraceServiceResponse::decode(body).map_err(|error| format!("no OTLP answer: {error}"))?;
+            let response =
+                ExportTraceServiceResponse::decode(body).map_err(|error| format!("no OTLP answer: {error}"))?;
             let partial = response.partial_success.unwrap_or_default();
             Ok(Taken {
                 rejected_spans: u64::try_from(partial.rejected_spans).unwrap_or(0),

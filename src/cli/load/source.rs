@@ -94,10 +94,13 @@ fn read_files(paths: &[PathBuf], protocol: Option<Protocol>) -> Result<Vec<Body>
     let mut total = 0;
     let mut bodies = Vec::with_capacity(found.len());
     for path in found {
-        let body = read_file(&path, protocol).map_err(|reason| AppError::new(format!("{}: {reason}", path.display())))?;
+        let body =
+            read_file(&path, protocol).map_err(|reason| AppError::new(format!("{}: {reason}", path.display())))?;
         total += body.bytes.len();
         if total > FILES_BYTES_MAX {
-            return Err(AppError::new(format!("the files have more than {FILES_BYTES_MAX} bytes; send fewer at a time")));
+            return Err(AppError::new(format!(
+                "the files have more than {FILES_BYTES_MAX} bytes; send fewer at a time"
+            )));
         }
         bodies.push(body);
     }
@@ -108,7 +111,8 @@ fn read_files(paths: &[PathBuf], protocol: Option<Protocol>) -> Result<Vec<Body>
 fn collect(path: &Path, found: &mut Vec<PathBuf>, is_named: bool) -> Result<(), AppError> {
     let refuse = |error: std::io::Error| AppError::new(format!("{}: {error}", path.display()));
     if path.is_dir() {
-        let entries: Result<Vec<_>, _> = std::fs::read_dir(path).map_err(refuse)?.map(|entry| entry.map(|e| e.path())).collect();
+        let entries: Result<Vec<_>, _> =
+            std::fs::read_dir(path).map_err(refuse)?.map(|entry| entry.map(|e| e.path())).collect();
         let mut entries = entries.map_err(refuse)?;
         entries.sort();
         return entries.iter().try_for_each(|entry| collect(entry, found, false));
@@ -127,7 +131,8 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>, is_named: bool) -> Result<(), 
 
 fn read_file(path: &Path, protocol: Option<Protocol>) -> Result<Body, String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let own = if path.extension().is_some_and(|extension| extension == "json") { Protocol::Json } else { Protocol::Protobuf };
+    let own =
+        if path.extension().is_some_and(|extension| extension == "json") { Protocol::Json } else { Protocol::Protobuf };
     let encoding = match own {
         Protocol::Protobuf => OtlpEncoding::Protobuf,
         Protocol::Json => OtlpEncoding::Json,
@@ -291,7 +296,9 @@ mod tests {
         let roots: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id.is_empty()).collect();
         assert_eq!(roots.len(), 100);
         assert!(spans.iter().all(|span| {
-            roots.iter().any(|root| root.trace_id == span.trace_id && root.end_time_unix_nano >= span.end_time_unix_nano)
+            roots
+                .iter()
+                .any(|root| root.trace_id == span.trace_id && root.end_time_unix_nano >= span.end_time_unix_nano)
         }));
         assert_ne!(made_up(7).span(0).trace_id, made_up(8).span(0).trace_id);
     }

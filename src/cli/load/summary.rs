@@ -89,7 +89,13 @@ impl fmt::Display for Summary {
         let a_second = |count: u64| u128::from(count) * 1_000 / millis;
         let (requests, taken, spans) = (self.requests, self.taken, self.spans);
         writeln!(f, "requests  {requests} in {:.1} s, {taken} taken", self.time.as_secs_f64())?;
-        writeln!(f, "rate      {} requests/s, {} spans/s, {} kB/s", a_second(taken), a_second(spans), a_second(self.bytes) / 1_000)?;
+        writeln!(
+            f,
+            "rate      {} requests/s, {} spans/s, {} kB/s",
+            a_second(taken),
+            a_second(spans),
+            a_second(self.bytes) / 1_000
+        )?;
         writeln!(f, "spans     {spans} sent and taken, {} of them rejected", self.rejected_spans)?;
         let [p50, p90, p99] = [50, 90, 99].map(|percent| self.latency.percentile(percent).as_secs_f64() * 1_000.0);
         let max = self.latency.max().as_secs_f64() * 1_000.0;

@@ -80,7 +80,8 @@ impl JwtVerifier {
 
     fn scope(&self, claims: &Claims) -> Result<Scope> {
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
-        let missing = |claim: &str| refuse(&format!("this token's claim {claim} is missing or not 1 to 128 bytes of text"));
+        let missing =
+            |claim: &str| refuse(&format!("this token's claim {claim} is missing or not 1 to 128 bytes of text"));
         let settings = &self.settings;
         let tenant = text(&settings.tenant_claim).and_then(|tenant| TenantId::parse(tenant).ok());
         let tenant = tenant.ok_or_else(|| missing(&settings.tenant_claim))?;

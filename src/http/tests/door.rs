@@ -163,3 +163,16 @@ async fn one_authorization_header_and_no_more() {
     let response = rig.send(lower).await;
     assert_eq!(response.status(), 200, "{:?}", bytes_of(response).await);
 }
+
+#[tokio::test]
+async fn the_api_is_for_admitted_callers() {
+    let rig = rig();
+    let response = rig.send(get("/whoami", &[])).await;
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "www-authenticate")),
+        (401, "Bearer realm=\"runledger\"")
+    );
+    assert_eq!(json_of(response).await["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    let response = rig.send(get("/whoami", &[("authorization", WRITER)])).await;
+    assert_eq!((response.status().as_u16(), bytes_of(response).await.as_slice()), (200, &b"rl_1_writer"[..]));
+}

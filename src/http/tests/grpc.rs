@@ -59,7 +59,8 @@ async fn a_large_message_is_refused_even_when_it_comes_small() {
     let rig = rig();
     // 700,000 spans of some 30 bytes: 20 MB, a few kB in gzip.
     let status = export(&rig, Some(WRITER), 700_000, true).await.expect_err("refused");
-    assert!(matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange | Code::Internal), "{status:?}");
+    // RESOURCE_EXHAUSTED without RetryInfo: exporters do not try again.
+    assert_eq!((status.code(), status.details()), (Code::ResourceExhausted, &b""[..]));
     assert_eq!(rig.fake.spans.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
@@ -70,4 +71,17 @@ async fn rejected_spans_are_told() {
     *rig.fake.next.lock().expect("lock") = Some(Ok(report));
     let partial = export(&rig, Some(WRITER), 1, false).await.expect("taken").partial_success.expect("partial");
     assert_eq!((partial.rejected_spans, partial.error_message.as_str()), (1, "bad ids"));
+}
+
+#[tokio::test]
+async fn a_broken_message_is_the_callers_fault() {
+    let message: &[u8] = b"\0\0\0\0\x02\xff\xff";
+    let request =
+        axum::http::Request::post("http://localhost/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+            .header("content-type", "application/grpc")
+            .header("authorization", WRITER)
+            .body(axum::body::Body::from(message))
+            .expect("request");
+    let response = tower::ServiceExt::oneshot(rig().grpc, request).await.expect("infallible");
+    assert_eq!(response.headers()["grpc-status"], "3");
 }

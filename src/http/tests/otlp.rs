@@ -32,7 +32,10 @@ fn spans(rig: &Rig) -> usize {
 async fn answers_in_the_encoding_of_the_request() {
     let rig = rig();
     let response = export(&rig, protobuf_of(2), &[("content-type", PROTOBUF)]).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &PROTOBUF.parse().expect("value")));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (200, &PROTOBUF.parse().expect("value"))
+    );
     let answer = ExportTraceServiceResponse::decode(bytes_of(response).await.as_slice()).expect("protobuf");
     assert_eq!(answer.partial_success, None);
     let response = export(&rig, JSON_SPAN, &[("content-type", "application/json; charset=utf-8")]).await;
@@ -147,7 +150,9 @@ async fn who_may_not_write_learns_nothing_else() {
     let response = rig.send(nobody).await;
     assert_eq!(response.status(), 401);
     assert!(response.headers()["www-authenticate"].to_str().expect("text").starts_with("Bearer"));
-    for (credentials, expected) in [("Bearer rl_1_wrong", 401), ("Bearer wrong", 401), ("Basic eDp5", 401), (READER, 403)] {
+    for (credentials, expected) in
+        [("Bearer rl_1_wrong", 401), ("Bearer wrong", 401), ("Basic eDp5", 401), (READER, 403)]
+    {
         let request = Request::post("/v1/traces").header("authorization", credentials).header("content-type", PROTOBUF);
         // The body is broken: it must not be looked at first.
         let response = rig.send(request.body(Body::from("\u{ff}")).expect("request")).await;
@@ -168,13 +173,15 @@ async fn a_full_queue_says_when_to_come_again() {
 #[tokio::test]
 async fn rejected_and_differing_spans_are_told() {
     let rig = rig();
-    let report = IngestReport { accepted: 3, existing: 2, differing: 1, rejected: 2, message: Some("bad ids".to_owned()) };
+    let report =
+        IngestReport { accepted: 3, existing: 2, differing: 1, rejected: 2, message: Some("bad ids".to_owned()) };
     *rig.fake.next.lock().expect("lock") = Some(Ok(report.clone()));
     let answer = json_of(export(&rig, JSON_SPAN, &[("content-type", JSON)]).await).await;
     let partial = &answer["partialSuccess"];
     assert_eq!(partial["rejectedSpans"], "2");
     let message = partial["errorMessage"].as_str().expect("text");
     assert!(message.contains("bad ids") && message.contains("1 spans were on record"), "{message}");
-    *rig.fake.next.lock().expect("lock") = Some(Ok(IngestReport { rejected: 0, message: None, differing: 0, ..report }));
+    *rig.fake.next.lock().expect("lock") =
+        Some(Ok(IngestReport { rejected: 0, message: None, differing: 0, ..report }));
     assert_eq!(json_of(export(&rig, JSON_SPAN, &[("content-type", JSON)]).await).await, serde_json::json!({}));
 }

@@ -235,7 +235,8 @@ async fn a_url_is_asked_once_however_many_unknown_keys_come() {
 #[tokio::test]
 async fn without_any_keys_yet_the_answer_is_come_again() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let verifier = JwtVerifier::new(&settings(JwtKeys::JwksUrl("http://127.0.0.1:1/jwks".to_owned()))).expect("verifier");
+    let verifier =
+        JwtVerifier::new(&settings(JwtKeys::JwksUrl("http://127.0.0.1:1/jwks".to_owned()))).expect("verifier");
     let error = verifier.verify(&sign(&claims(), Algorithm::ES256, Some("ec"), &ec())).await.expect_err("no keys");
     assert_eq!(error.code(), Code::Unavailable);
 }
