@@ -8,7 +8,7 @@ import { introspect } from './lib/schema.mjs';
 const rep = new Report('graphiql-examples');
 const { examples } = await import(pathToFileURL(process.env.EXAMPLES).href);
 const schema = buildClientSchema(await introspect());
-const newest = await gql('{ llmRuns(first: 2) { nodes { runId traceId } } }');
+const newest = await gql('{ llmRuns(first: 2, filter: { source: [OTLP] }) { nodes { runId traceId } } }');
 const [one, two] = newest.body.data.llmRuns.nodes;
 const known = { runId: one.runId, left: one.traceId, right: two.traceId };
 
