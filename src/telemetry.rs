@@ -1,22 +1,28 @@
 //! Logs and metrics of the process.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+/// Libraries that report every start; directives for the same targets go before these.
+const QUIET: &str = "sea_orm_migration=warn";
 
 /// Turns logging on, to standard error. `directives` is a level, or what `tracing`'s filters take.
 ///
 /// # Errors
 /// What is wrong with the directives, or that logging is on already.
 pub fn init_logs(directives: &str, is_json: bool) -> Result<(), String> {
-    let filter = EnvFilter::try_new(directives).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{directives}")).map_err(|error| {
         format!(
             "log-level: {error}; write error, warn, info, debug, trace, or directives like info,runledger::http=debug"
         )
     })?;
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started: Result<(), TryInitError> = if is_json {
         registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
     } else {

@@ -1,5 +1,6 @@
 //! The schema as clients see it: its printed form is committed, everything in it is described, and nothing of it is open
 //! by accident.
+#![expect(clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
 

@@ -77,6 +77,18 @@ impl<'a> Found<'a> {
     }
 }
 
+/// The model among the parameters of a call: some instrumentations name it nowhere else when the call fails.
+#[must_use]
+pub fn model_of_parameters(attributes: &[KeyValue]) -> Option<String> {
+    const NAMES: &[&str] =
+        &["llm.invocation_parameters", "embedding.invocation_parameters", "langfuse.observation.model.parameters"];
+    let parameters = attributes.iter().find(|attribute| NAMES.contains(&attribute.key.as_str()))?;
+    let parameters: serde_json::Value = serde_json::from_str(&value::text(parameters.value.as_ref()?)?).ok()?;
+    let model =
+        ["model", "model_name", "model_id", "modelId"].iter().find_map(|name| parameters.get(name)?.as_str())?;
+    super::text::label(model)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,11 @@ pub mod redact;
 pub mod seal;
 pub mod text;
 
+#[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
+mod fixtures;
+
 use std::sync::Arc;
 
 use self::pricing::PriceTable;

@@ -53,6 +53,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
         demo::fill(&logs, clock.now()).await?;
         demo::greet(http, grpc, config.tls_cert.is_some());
     }
-    tracing::info!(%http, grpc = ?grpc, version = env!("CARGO_PKG_VERSION"), "serving");
+    let grpc = grpc.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(%http, grpc, version = env!("CARGO_PKG_VERSION"), "serving");
     server.run(listeners, stop).await
 }

@@ -12,7 +12,7 @@ pub const ERRORS_MAX: usize = 20;
 /// Bytes of one error's message; names out of the document may stand in it.
 pub const MESSAGE_BYTES_MAX: usize = 1_000;
 
-/// The id of a request, which ties an `INTERNAL` error to its cause in the log. Put it into the request's data.
+/// The id of a request, which ties an `INTERNAL` error to its cause in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 

@@ -17,6 +17,7 @@ pub mod node;
 pub mod prefetch;
 pub mod query;
 pub mod row;
+pub mod run_list;
 pub mod run_trace;
 pub mod runs;
 pub mod scalars;

@@ -1,24 +1,21 @@
 //! LLM runs: the record and its lists.
 
-use async_graphql::{Context, ID, Object, Value};
+use async_graphql::{Context, ID, Object};
 
-use super::connection::{Connection, List, PageArgs, connect, given};
+use super::connection::{Connection, PageArgs};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
 use super::enums::{ActorType, ExecutionStatus, RecordSource};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{LlmRunFilter, LlmRunOrder};
-use super::prefetch;
 use super::row::{Row, columns};
+use super::run_list::RunList;
 use super::run_trace::LlmRunTrace;
 use super::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
+use crate::domain::evidence;
 use crate::domain::ids::{IdKind, RunId};
-use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::trace::TraceRef;
-use crate::domain::{evidence, filter};
-use crate::error::Result;
-use crate::facade::LogsFacade;
 use crate::facade::runs::StoredRun;
 
 /// Microseconds of a millisecond; durations are shown in whole milliseconds, rounded down.
@@ -301,69 +298,6 @@ columns!(LlmRun {
     "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
     "traceRootHash" => trace_root_hash, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
 });
-
-/// A list of runs.
-pub struct RunList {
-    filter: filter::LlmRunFilter,
-    given: Value,
-    order: filter::LlmRunOrder,
-    as_of: Option<AsOf>,
-}
-
-impl RunList {
-    /// The list that the arguments describe.
-    ///
-    /// # Errors
-    /// As [`LlmRunFilter::to_domain`]; `BAD_CURSOR` for a wrong `asOf`.
-    pub fn of(filter: Option<&LlmRunFilter>, order: Option<&LlmRunOrder>, as_of: Option<&str>) -> Result<Self> {
-        Ok(Self {
-            filter: filter.map(LlmRunFilter::to_domain).transpose()?.unwrap_or_default(),
-            given: given(filter),
-            order: LlmRunOrder::to_domain(order),
-            as_of: as_of.map(AsOf::parse).transpose()?,
-        })
-    }
-
-    /// Of these, only the runs of one agent.
-    #[must_use]
-    pub fn of_agent(mut self, agent_id: &str) -> Self {
-        let is_wanted = self.filter.agent_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id == agent_id));
-        self.filter.agent_ids = Some(if is_wanted { vec![agent_id.to_owned()] } else { Vec::new() });
-        self
-    }
-
-    /// A page of it, with the traces and steps that the query goes on to read.
-    ///
-    /// # Errors
-    /// As [`connect`].
-    pub async fn connect(self, ctx: &Context<'_>, args: PageArgs) -> ApiResult<Row<Connection<Self>>> {
-        let page = connect(ctx, self, &args).await?;
-        prefetch::traces(ctx, page.items().filter_map(|run| run.0.trace_id.clone()).collect()).await?;
-        Ok(page)
-    }
-}
-
-impl List for RunList {
-    type Item = LlmRun;
-    const CONNECTION: &'static str = "LlmRunConnection";
-    const EDGE: &'static str = "LlmRunEdge";
-
-    fn selection(&self) -> String {
-        format!("{:?} {:?}", self.filter, self.order)
-    }
-
-    fn filter(&self) -> &Value {
-        &self.given
-    }
-
-    async fn page(&self, facade: &LogsFacade, request: &PageRequest) -> Result<Page<LlmRun>> {
-        Ok(facade.list_llm_runs(&self.filter, self.order, request, self.as_of).await?.map(LlmRun))
-    }
-
-    async fn count(&self, facade: &LogsFacade, cap: u32) -> Result<Count> {
-        facade.count_llm_runs(&self.filter, self.as_of, cap).await
-    }
-}
 
 /// Root fields about runs.
 #[derive(Default)]

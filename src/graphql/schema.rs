@@ -124,7 +124,7 @@ mod tests {
         let helpful = execute(&build(options), typo(), None).await;
         assert!(helpful.errors[0].message.contains("Did you mean"), "{:?}", helpful.errors);
         let closed = execute(&build(options), Request::new("{ __schema { queryType { name } } }"), None).await;
-        assert_eq!(closed.data.into_json().expect("JSON").to_string().contains("Query"), false);
+        assert!(!closed.data.into_json().expect("JSON").to_string().contains("Query"));
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! What the transports need of the facade. A trait, so that they can be tested without a database.
 
 use futures_util::future::BoxFuture;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
+use super::otlp::ExportTraceServiceRequest;
 use crate::domain::scope::Scope;
 use crate::error::Result;
 use crate::facade::Logs;

@@ -8,13 +8,11 @@ pub mod error;
 pub mod graphql;
 mod graphql_media;
 mod graphql_request;
-pub mod grpc;
 pub mod health;
 mod layers;
 pub mod metrics;
 pub mod otlp;
 mod rate;
-mod rpc_status;
 pub mod state;
 
 use axum::extract::Request;
@@ -54,7 +52,7 @@ pub fn router(state: HttpState, api: Router, pages: Router) -> Router {
 
 /// The router of the OTLP/gRPC listener.
 pub fn grpc_router(state: HttpState) -> Router {
-    let admitted = grpc::service(&state).layer(middleware::from_fn_with_state(state.clone(), grpc::admit));
+    let admitted = otlp::grpc::service(&state).layer(middleware::from_fn_with_state(state.clone(), otlp::grpc::admit));
     wrap(admitted, &state)
 }
 

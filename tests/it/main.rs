@@ -6,6 +6,9 @@
 #[macro_use]
 mod support;
 
+mod mutations;
+mod otlp_fixtures;
+mod statements;
 mod store_append;
 mod store_keys;
 mod store_lists;
@@ -14,3 +17,4 @@ mod store_schema;
 mod store_seals;
 mod store_steps;
 mod store_writer;
+mod tenancy;

@@ -9,9 +9,11 @@ use crate::support::app::TestApp;
 async fn record_runs(app: &TestApp, count: usize, steps: usize) {
     for run in 0..count {
         let steps: Vec<_> = (0..steps)
-            .map(|step| json!({ "kind": "LLM", "skillName": "chat", "status": "SUCCESS", "model": "gpt-4o",
+            .map(|step| {
+                json!({ "kind": "LLM", "skillName": "chat", "status": "SUCCESS", "model": "gpt-4o",
                 "spanId": format!("{step:016x}"), "inputTokens": 1, "outputTokens": 1,
-                "startedAt": "2026-11-21T08:00:00Z", "durationMs": 1 }))
+                "startedAt": "2026-11-21T08:00:00Z", "durationMs": 1 })
+            })
             .collect();
         app.query_with(
             "mutation($input: RecordLlmRunInput!) { recordLlmRun(input: $input) { run { id } } }",
@@ -46,7 +48,7 @@ db_test! {
         let query = "{ llmRuns(first: 20) { nodes { trace {
             a: steps(first: 1) { nodes { spanId } } b: steps(first: 2) { nodes { spanId } }
             failed: steps(status: [FAILURE]) { nodes { spanId } totalCount { value } }
-            summary { kind status count } } } } }";
+            summary { groups { kind status count } } } } } }";
         let (_, statements) = app.counted(query, json!({})).await;
         assert!(statements <= 7, "{statements} statements for 20 rows");
     }

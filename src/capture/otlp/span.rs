@@ -17,7 +17,7 @@ use crate::capture::genai::outcome::{self, Failure, Outcome};
 use crate::capture::genai::provider;
 use crate::capture::genai::table::Slot;
 use crate::capture::genai::usage::{SpanUsage, is_cache_apart, said_cost_micros};
-use crate::capture::genai::{Found, value};
+use crate::capture::genai::{Found, model_of_parameters, value};
 use crate::capture::pricing::Usage;
 use crate::capture::text::{label, sorted_tags};
 use crate::domain::draft::{DraftPayload, DraftStep};
@@ -118,7 +118,7 @@ impl<'a> Mapper<'a> {
         };
         let outcome = outcome::outcome(&found, status.is_some_and(|status| status.code == 2), failure);
         let contents = Contents::read(span, &self.hasher);
-        let call = self.call(&found, kind, &scope.name);
+        let call = self.call(&found, &span.attributes, kind, &scope.name);
         let span_name = label(&span.name).unwrap_or_else(|| "unnamed".to_owned());
         let facts = facts(&found, resource, scope, span, &outcome, &call, &span_name);
         let step = TraceStep {
@@ -159,9 +159,12 @@ impl<'a> Mapper<'a> {
     }
 
     /// What a span says about the call to a model, with its cost.
-    fn call(&self, found: &Found<'_>, kind: StepKind, scope: &str) -> Call {
+    fn call(&self, found: &Found<'_>, attributes: &[KeyValue], kind: StepKind, scope: &str) -> Call {
         let provider = found.label(Slot::Provider).and_then(|name| provider::of_span(&name));
-        let request_model = found.label(Slot::RequestModel);
+        let request_model = found.label(Slot::RequestModel).or_else(|| {
+            let has_answered = found.get(Slot::ResponseModel).is_some();
+            if has_answered { None } else { model_of_parameters(attributes) }
+        });
         // The model that answered is what was paid for; an alias in the request is not.
         let model = found.label(Slot::ResponseModel).or_else(|| request_model.clone());
         let usage = SpanUsage::read(found, kind);

@@ -15,7 +15,7 @@ const SECRETS: &[&str] = &[
     // Bearer and basic credentials. Shorter words are prose: "bearer of news".
     r"(?i:\bbearer\s+[a-z0-9._~+/=-]*[0-9._~+/=-][a-z0-9._~+/=-]*)",
     r"(?i:\bbearer\s+[a-z]{16,})",
-    r"(?i:\bbasic\x20+[a-z0-9+/_-]{8,}={0,2})",
+    r"\b(?i:basic)\s+[A-Za-z0-9+/_-]+[A-Z0-9+/=][A-Za-z0-9+/_-]*={0,2}",
     // `sk-` keys of model providers, `sk_live_` and kin of payment providers.
     r"\bsk-[A-Za-z0-9_*.-]{3,}",
     r"\b(?:sk|rk|pk|whsec)_(?:live_|test_)?[A-Za-z0-9]{10,}",

@@ -6,7 +6,7 @@ use tonic::{Code, Request, Status};
 use super::{READER, Rig, WRITER, export_of, rig};
 use crate::error::Error;
 use crate::facade::capture::IngestReport;
-use crate::http::rpc_status::{self, RetryInfo};
+use crate::http::otlp::rpc_status::{self, RetryInfo};
 
 type Answer = Result<opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse, Status>;
 

@@ -7,7 +7,7 @@ use super::{READER, Rig, WRITER, bytes_of, gzip, json_of, protobuf_of, rig};
 use crate::error::Error;
 use crate::facade::capture::IngestReport;
 use crate::http::otlp::BODY_BYTES_MAX;
-use crate::http::rpc_status::Status;
+use crate::http::otlp::rpc_status::Status;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";

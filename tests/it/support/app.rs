@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, header};
+use axum::http::{HeaderValue, Request, Uri, header};
 use http_body_util::BodyExt;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use runledger::capture::pricing::PriceTable;
 use runledger::facade::{Logs, LogsConfig};
+use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
+use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};
 use runledger::store::Store;
 use serde_json::{Value, json};
@@ -66,26 +68,22 @@ pub struct TestApp {
 impl TestApp {
     /// The application on a database, with production limits. Nothing is sealed unless a test asks for it.
     pub async fn on(db: &TestDb) -> Self {
-        Self::with(db, AuthSettings::Off).await
+        Self::with(db, AuthSettings::Off, GraphqlLimits::default()).await
     }
 
-    /// The same with authentication as given.
-    pub async fn with(db: &TestDb, auth: AuthSettings) -> Self {
+    /// The same with authentication and limits as given.
+    pub async fn with(db: &TestDb, auth: AuthSettings, limits: GraphqlLimits) -> Self {
         let store = db.store().await;
         let prices = Arc::new(PriceTable::embedded().expect("the embedded prices parse"));
         let config = LogsConfig { prices, content_capture: HashSet::new(), settle_us: 15_000_000 };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
-        let settings = HttpSettings {
-            auth,
-            rate_limit: 0,
-            cors_origins: Vec::new(),
-            allowed_hosts: Vec::new(),
-            has_tls: false,
-        };
+        let settings =
+            HttpSettings { auth, rate_limit: 0, cors_origins: Vec::new(), allowed_hosts: Vec::new(), has_tls: false };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state = HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
-        let api = http::graphql::routes(&logs, http::graphql::GraphqlSettings::default());
-        let router = http::router(state.clone(), api);
+        let state =
+            HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
+        let graphql = GraphqlState::new(schema::build(SchemaOptions::default()), limits, logs.clone());
+        let router = http::router(state.clone(), http::graphql::routes(graphql), http::assets::routes());
         Self { store, logs, clock: db.clock.clone(), state, router, tenant: "ours".to_owned() }
     }
 
@@ -122,7 +120,10 @@ impl TestApp {
 
     /// An OTLP request over gRPC, in-process.
     pub async fn export_grpc(&self, request: ExportTraceServiceRequest) -> Result<(), tonic::Status> {
-        let mut client = TraceServiceClient::new(http::grpc_router(self.state.clone()));
+        let mut client = TraceServiceClient::with_origin(
+            http::grpc_router(self.state.clone()),
+            Uri::from_static("http://localhost"),
+        );
         let mut request = tonic::Request::new(request);
         request.metadata_mut().insert("x-runledger-tenant", self.tenant.parse().expect("a header"));
         client.export(request).await.map(drop)

@@ -36,14 +36,21 @@ pub fn folder() -> PathBuf {
 /// Every fixture, in order of name.
 pub fn fixtures() -> Vec<Fixture> {
     let mut found = Vec::new();
-    let read_dir = |path: &Path| std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let read_dir =
+        |path: &Path| std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
     for set in read_dir(&folder()).filter(|path| path.is_dir()) {
         for meta in read_dir(&set).filter(|path| path.to_string_lossy().ends_with(".meta.json")) {
             let base = meta.to_string_lossy().trim_end_matches(".meta.json").to_owned();
             let either = |own: &str, other: &str| {
-                std::fs::read(format!("{base}.{own}")).or_else(|_| std::fs::read(format!("{base}.{other}"))).expect("a fixture")
+                std::fs::read(format!("{base}.{own}"))
+                    .or_else(|_| std::fs::read(format!("{base}.{other}")))
+                    .expect("a fixture")
             };
-            let name = format!("{}/{}", set.file_name().expect("a name").display(), Path::new(&base).file_name().expect("a name").display());
+            let name = format!(
+                "{}/{}",
+                set.file_name().expect("a name").display(),
+                Path::new(&base).file_name().expect("a name").display()
+            );
             found.push(Fixture { name, protobuf: either("pb", "as.pb"), json: either("json", "as.json") });
         }
     }

@@ -1,13 +1,16 @@
 //! What the tests stand on.
 
+pub mod app;
 pub mod db;
+pub mod fixtures;
 pub mod seed;
+pub mod walk;
 
 /// One test on both databases: `name::sqlite` and `name::postgres`, with one body. Snapshots inside it must be named, so
 /// that both variants share them.
 macro_rules! db_test {
-    ($(#[$meta:meta])* async fn $name:ident($db:ident: TestDb) $body:block) => {
-        mod $name {
+    ($($(#[$meta:meta])* async fn $name:ident($db:ident: TestDb) $body:block)+) => {
+        $(mod $name {
             #[allow(unused_imports, reason = "a body need not use everything around it")]
             use super::*;
 
@@ -24,6 +27,6 @@ macro_rules! db_test {
             fn postgres() {
                 $crate::support::db::on_postgres(body);
             }
-        }
+        })+
     };
 }

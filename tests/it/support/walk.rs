@@ -32,7 +32,9 @@ impl Schema {
     pub async fn of(app: &TestApp) -> Self {
         let answer = app.query(INTROSPECTION).await;
         let types = answer["__schema"]["types"].as_array().expect("types").clone();
-        Self { types: types.into_iter().map(|each| (each["name"].as_str().expect("a name").to_owned(), each)).collect() }
+        Self {
+            types: types.into_iter().map(|each| (each["name"].as_str().expect("a name").to_owned(), each)).collect(),
+        }
     }
 
     /// The fields of a type.
@@ -41,7 +43,12 @@ impl Schema {
     }
 
     /// `field(args) { everything below, to a depth }`; `None` when an argument is required that `argument` does not know.
-    pub fn select(&self, field: &Value, depth: usize, argument: &dyn Fn(&str, &str) -> Option<String>) -> Option<String> {
+    pub fn select(
+        &self,
+        field: &Value,
+        depth: usize,
+        argument: &dyn Fn(&str, &str) -> Option<String>,
+    ) -> Option<String> {
         let mut text = field["name"].as_str().expect("a name").to_owned();
         let mut arguments = Vec::new();
         for each in field["args"].as_array().expect("args") {
@@ -59,11 +66,12 @@ impl Schema {
         match below["kind"].as_str() {
             Some("SCALAR" | "ENUM") => Some(text),
             _ if depth == 0 => None,
-            Some("OBJECT") => Some(format!("{text} {{ {} }}", self.selection(below, depth - 1, argument))),
+            Some("OBJECT") => Some(format!("{text} {{ {} }}", self.selection(below, depth - 1, "", argument))),
             _ => {
                 let each = below["possibleTypes"].as_array().expect("possible types").iter().map(|possible| {
                     let name = possible["name"].as_str().expect("a name");
-                    format!("... on {name} {{ {} }}", self.selection(&self.types[name], depth - 1, argument))
+                    let prefix = name.to_lowercase();
+                    format!("... on {name} {{ {} }}", self.selection(&self.types[name], depth - 1, &prefix, argument))
                 });
                 Some(format!("{text} {{ __typename {} }}", each.collect::<Vec<_>>().join(" ")))
             }
@@ -72,15 +80,24 @@ impl Schema {
 
     /// Everything that can be selected on a type.
     pub fn everything(&self, type_name: &str, depth: usize, argument: &dyn Fn(&str, &str) -> Option<String>) -> String {
-        self.selection(&self.types[type_name], depth, argument)
+        self.selection(&self.types[type_name], depth, "", argument)
     }
 
-    fn selection(&self, of: &Value, depth: usize, argument: &dyn Fn(&str, &str) -> Option<String>) -> String {
-        let fields = of["fields"].as_array().expect("fields").iter();
-        let selected: Vec<String> = fields.filter_map(|field| self.select(field, depth, argument)).collect();
-        // Members of a union may have fields of one name and different types: aliases keep them apart.
-        let type_name = of["name"].as_str().expect("a name");
-        let aliased = selected.iter().enumerate().map(|(place, field)| format!("{}{place}: {field}", type_name.to_lowercase()));
-        format!("__typename {}", aliased.collect::<Vec<_>>().join(" "))
+    /// Members of a union may have fields of one name and different types: with a prefix they get aliases.
+    fn selection(
+        &self,
+        of: &Value,
+        depth: usize,
+        prefix: &str,
+        argument: &dyn Fn(&str, &str) -> Option<String>,
+    ) -> String {
+        let mut selected = vec!["__typename".to_owned()];
+        for (place, field) in of["fields"].as_array().expect("fields").iter().enumerate() {
+            if let Some(field) = self.select(field, depth, argument) {
+                let alias = if prefix.is_empty() { String::new() } else { format!("{prefix}{place}: ") };
+                selected.push(format!("{alias}{field}"));
+            }
+        }
+        selected.join(" ")
     }
 }

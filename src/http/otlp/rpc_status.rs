@@ -9,7 +9,7 @@ use crate::error::{Code, Detail, Error};
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Status {
+pub(in crate::http) struct Status {
     #[prost(int32, tag = "1")]
     pub code: i32,
     #[prost(string, tag = "2")]
@@ -19,7 +19,7 @@ pub(super) struct Status {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Any {
+pub(in crate::http) struct Any {
     #[prost(string, tag = "1")]
     pub type_url: String,
     #[prost(bytes = "vec", tag = "2")]
@@ -27,13 +27,13 @@ pub(super) struct Any {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct RetryInfo {
+pub(in crate::http) struct RetryInfo {
     #[prost(message, optional, tag = "1")]
     pub retry_delay: Option<Duration>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Duration {
+pub(in crate::http) struct Duration {
     #[prost(int64, tag = "1")]
     pub seconds: i64,
     #[prost(int32, tag = "2")]
@@ -42,7 +42,7 @@ pub(super) struct Duration {
 
 /// The gRPC code of an error. A busy server is UNAVAILABLE, which exporters try again; RESOURCE_EXHAUSTED with a time to
 /// wait they do too, without one they do not.
-pub(super) fn grpc_code(error: &Error) -> tonic::Code {
+pub(in crate::http) fn grpc_code(error: &Error) -> tonic::Code {
     match error.code() {
         Code::Unauthenticated => tonic::Code::Unauthenticated,
         Code::Forbidden => tonic::Code::PermissionDenied,
@@ -60,7 +60,7 @@ pub(super) fn grpc_code(error: &Error) -> tonic::Code {
 }
 
 /// The error as a protobuf message, with RetryInfo where a time to wait is known.
-pub(super) fn to_message(error: &Error) -> Status {
+pub(in crate::http) fn to_message(error: &Error) -> Status {
     let details = match error.detail() {
         Detail::RetryAfterMs(wait_ms) => {
             let nanos = i32::try_from(wait_ms % 1_000).unwrap_or(0) * 1_000_000;
@@ -74,7 +74,7 @@ pub(super) fn to_message(error: &Error) -> Status {
 }
 
 /// The same in protobuf's JSON form.
-pub(super) fn to_json(error: &Error) -> Value {
+pub(in crate::http) fn to_json(error: &Error) -> Value {
     let mut status = json!({ "code": i32::from(grpc_code(error)), "message": error.message() });
     if let Detail::RetryAfterMs(wait_ms) = error.detail() {
         let delay = format!("{}.{:03}s", wait_ms / 1_000, wait_ms % 1_000);

@@ -16,9 +16,9 @@ use prost::Message as _;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
-use super::otlp::{BODY_BYTES_MAX, partial_success};
-use super::state::HttpState;
-use super::{error, metrics, rpc_status};
+use super::super::state::HttpState;
+use super::super::{error, metrics};
+use super::{BODY_BYTES_MAX, partial_success, rpc_status};
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Error;
 
@@ -32,7 +32,7 @@ struct Caller {
 }
 
 /// The service; it finds its caller where [`admit`] put it.
-pub(super) fn service(state: &HttpState) -> Router {
+pub(in crate::http) fn service(state: &HttpState) -> Router {
     let traces = TraceServiceServer::new(Traces(state.clone()))
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(BODY_BYTES_MAX);
@@ -40,7 +40,7 @@ pub(super) fn service(state: &HttpState) -> Router {
 }
 
 /// Lets a call in before its message is read.
-pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
+pub(in crate::http) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
     let scope = state.admit(request.headers()).await;
     let admitted = scope.and_then(|scope| {
         scope.require(Permission::RunsWrite)?;

@@ -1,19 +1,21 @@
-//! OTLP/HTTP: `POST /v1/traces`, in protobuf or JSON, as the OTLP specification says.
+//! OTLP/HTTP: `POST /v1/traces`, in protobuf or JSON, as the OTLP specification says; [`grpc`] is its sister.
+
+pub mod grpc;
+pub(super) mod rpc_status;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+pub use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message as _;
 use serde_json::json;
 
-use super::body::{BodyLimit, Refused};
+use super::body::{self, BodyLimit, Refused};
 use super::state::HttpState;
-use super::{body, error, metrics, rpc_status};
+use super::{error, metrics};
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
 use crate::facade::capture::{IngestReport, OtlpEncoding, decode_otlp};

@@ -1,0 +1,77 @@
+//! The list of runs.
+
+use async_graphql::{Context, Value};
+
+use super::connection::{Connection, List, PageArgs, connect, given};
+use super::error::ApiResult;
+use super::filters::{LlmRunFilter, LlmRunOrder};
+use super::prefetch;
+use super::row::Row;
+use super::runs::LlmRun;
+use crate::domain::filter;
+use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::error::Result;
+use crate::facade::LogsFacade;
+
+/// A list of runs.
+pub struct RunList {
+    filter: filter::LlmRunFilter,
+    given: Value,
+    order: filter::LlmRunOrder,
+    as_of: Option<AsOf>,
+}
+
+impl RunList {
+    /// The list that the arguments describe.
+    ///
+    /// # Errors
+    /// As [`LlmRunFilter::to_domain`]; `BAD_CURSOR` for a wrong `asOf`.
+    pub fn of(filter: Option<&LlmRunFilter>, order: Option<&LlmRunOrder>, as_of: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            filter: filter.map(LlmRunFilter::to_domain).transpose()?.unwrap_or_default(),
+            given: given(filter),
+            order: LlmRunOrder::to_domain(order),
+            as_of: as_of.map(AsOf::parse).transpose()?,
+        })
+    }
+
+    /// Of these, only the runs of one agent.
+    #[must_use]
+    pub fn of_agent(mut self, agent_id: &str) -> Self {
+        let is_wanted = self.filter.agent_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id == agent_id));
+        self.filter.agent_ids = Some(if is_wanted { vec![agent_id.to_owned()] } else { Vec::new() });
+        self
+    }
+
+    /// A page of it, with the traces and steps that the query goes on to read.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn connect(self, ctx: &Context<'_>, args: PageArgs) -> ApiResult<Row<Connection<Self>>> {
+        let page = connect(ctx, self, &args).await?;
+        prefetch::traces(ctx, page.items().filter_map(|run| run.0.trace_id.clone()).collect()).await?;
+        Ok(page)
+    }
+}
+
+impl List for RunList {
+    type Item = LlmRun;
+    const CONNECTION: &'static str = "LlmRunConnection";
+    const EDGE: &'static str = "LlmRunEdge";
+
+    fn selection(&self) -> String {
+        format!("{:?} {:?}", self.filter, self.order)
+    }
+
+    fn filter(&self) -> &Value {
+        &self.given
+    }
+
+    async fn page(&self, facade: &LogsFacade, request: &PageRequest) -> Result<Page<LlmRun>> {
+        Ok(facade.list_llm_runs(&self.filter, self.order, request, self.as_of).await?.map(LlmRun))
+    }
+
+    async fn count(&self, facade: &LogsFacade, cap: u32) -> Result<Count> {
+        facade.count_llm_runs(&self.filter, self.as_of, cap).await
+    }
+}
