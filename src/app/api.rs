@@ -2,13 +2,34 @@
 
 use axum::Router;
 
-use crate::config::Config;
+use crate::config::{Config, GraphqlSettings};
 use crate::facade::Logs;
-use crate::{graphql, http};
+use crate::graphql::guard::Limits;
+use crate::graphql::schema::{self, SchemaOptions};
+use crate::http;
+use crate::http::graphql::{GraphqlLimits, GraphqlState};
 
 /// Routes for admitted callers.
-pub(super) fn routes(_config: &Config, _logs: &Logs) -> Router {
-    Router::new()
+pub(super) fn routes(config: &Config, logs: &Logs) -> Router {
+    let settings = &config.graphql;
+    let options = SchemaOptions { introspection: settings.introspection, suggestions: settings.suggestions };
+    http::graphql::routes(GraphqlState::new(schema::build(options), limits(settings), logs.clone()))
+}
+
+fn limits(settings: &GraphqlSettings) -> GraphqlLimits {
+    let document = Limits {
+        tokens: settings.graphql_tokens.into(),
+        depth: settings.graphql_depth.into(),
+        complexity: settings.graphql_complexity.into(),
+        selections: settings.graphql_selections.into(),
+        aliases: settings.graphql_aliases.into(),
+        directives: settings.graphql_directives.into(),
+        root_fields: settings.graphql_root_fields.into(),
+        introspection: settings.introspection,
+        ..Limits::default()
+    };
+    let body_bytes = usize::try_from(settings.graphql_body_bytes).unwrap_or(usize::MAX);
+    GraphqlLimits { document, body_bytes, time: settings.graphql_timeout }
 }
 
 /// Routes for everyone: GraphiQL, which asks for a key itself.
@@ -19,5 +40,5 @@ pub(super) fn pages() -> Router {
 /// The schema as SDL.
 #[must_use]
 pub fn sdl() -> String {
-    graphql::schema::sdl()
+    schema::sdl()
 }

@@ -120,7 +120,7 @@ pub struct GraphqlSettings {
     #[arg(long, env = "RUNLEDGER_INTROSPECTION", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub introspection: bool,
     /// Whether errors suggest names of fields.
-    #[arg(long, env = "RUNLEDGER_SUGGESTIONS", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "RUNLEDGER_SUGGESTIONS", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub suggestions: bool,
 }
 

@@ -97,7 +97,7 @@ impl Loaders {
 /// Loads that were started and not yet polled. They run on the request's own task, after its resolvers have all been
 /// polled: a batch on another thread would start before the page has asked for all of its keys.
 #[derive(Clone, Default)]
-pub(super) struct LoadQueue(Arc<Mutex<Vec<FutureObj<'static, ()>>>>);
+pub struct LoadQueue(Arc<Mutex<Vec<FutureObj<'static, ()>>>>);
 
 impl Spawn for LoadQueue {
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> Result<(), SpawnError> {
@@ -107,8 +107,9 @@ impl Spawn for LoadQueue {
 }
 
 impl LoadQueue {
-    /// Polls `execution`, then the loads that it started, until it is done.
-    pub(super) async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
+    /// Runs the execution of a request together with the loads that it starts, on one task: a batch is loaded only when
+    /// every resolver that can run has asked for its keys, so batches never split.
+    pub async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
         let mut execution = pin!(execution);
         let mut loads = FuturesUnordered::new();
         std::future::poll_fn(move |context| {

@@ -9,7 +9,6 @@ pub mod sealer;
 pub mod traces;
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Scope};
 use crate::error::{Error, Result};
 use crate::store::Store;
-use loaders::Loaders;
+use loaders::{LoadQueue, Loaders};
 
 /// How records are captured.
 #[derive(Clone)]
@@ -117,10 +116,10 @@ impl LogsFacade {
         &self.scope
     }
 
-    /// Runs the execution of this request together with what its loaders start, on one task: a batch is loaded only when
-    /// every resolver that can run has asked for its keys, so batches never split.
-    pub async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
-        self.loaders.queue.drive(execution).await
+    /// What this request's loaders start; whoever runs the request must [drive](LoadQueue::drive) it.
+    #[must_use]
+    pub fn loads(&self) -> LoadQueue {
+        self.loaders.queue.clone()
     }
 
     fn store(&self) -> &Store {

@@ -296,3 +296,6 @@ leaves!(
     ExecutionStatus, TraceStatus, StepStatus, StepKind, OutcomeCategory, StepLevel, RecordSource, ActorType,
     SourceDomain, Origin, DivergenceReason
 );
+
+#[cfg(test)]
+mod tests;

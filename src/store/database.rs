@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -33,6 +35,8 @@ pub(super) struct Database {
     pub backend: DbBackend,
     pub read: DatabaseConnection,
     pub write: DatabaseConnection,
+    /// Statements that were read with, since the start.
+    reads: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -43,12 +47,12 @@ impl Database {
                 check_sqlite_path(url)?;
                 let write = open(sqlite(url, false)).await?;
                 let read = open(sqlite(url, true)).await?;
-                Self { backend: DbBackend::Sqlite, read, write }
+                Self { backend: DbBackend::Sqlite, read, write, reads: Arc::default() }
             }
             backend => {
                 let write = open(postgres(url, POSTGRES_WRITERS, None)).await?;
                 let read = open(postgres(url, pool_size.max(1), Some(POSTGRES_READ_TIMEOUT))).await?;
-                Self { backend, read, write }
+                Self { backend, read, write, reads: Arc::default() }
             }
         };
         database.check_durability().await?;
@@ -72,7 +76,13 @@ impl Database {
     }
 
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.read.query_all_raw(statement).await.map_err(database)
+    }
+
+    /// Statements that were read with, since the start.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// A transaction that holds SQLite's write lock from its beginning: one that takes it later fails as busy.

@@ -95,6 +95,12 @@ impl Store {
         self.queue().depth()
     }
 
+    /// Statements that rows were read with since the start: what a request costs is the difference.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.db().reads()
+    }
+
     /// Takes no more units, appends what waits, and closes the connections.
     pub async fn close(&self) {
         self.queue().close();

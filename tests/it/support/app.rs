@@ -5,15 +5,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{HeaderValue, Request, header};
 use http_body_util::BodyExt;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use runledger::capture::pricing::PriceTable;
+use runledger::facade::{Logs, LogsConfig};
+use runledger::http::auth::AuthSettings;
+use runledger::http::{self, HttpSettings, HttpState};
+use runledger::store::Store;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::db::TestDb;
+use super::db::{TestClock, TestDb};
 
 /// How an OTLP body is written.
 #[derive(Clone, Copy)]
@@ -43,5 +49,126 @@ impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+}
+
+/// The application for one tenant; authentication is off, the tenant named by header.
+#[derive(Clone)]
+pub struct TestApp {
+    pub store: Store,
+    pub logs: Logs,
+    pub clock: Arc<TestClock>,
+    state: HttpState,
+    router: Router,
+    tenant: String,
+}
+
+impl TestApp {
+    /// The application on a database, with production limits. Nothing is sealed unless a test asks for it.
+    pub async fn on(db: &TestDb) -> Self {
+        Self::with(db, AuthSettings::Off).await
+    }
+
+    /// The same with authentication as given.
+    pub async fn with(db: &TestDb, auth: AuthSettings) -> Self {
+        let store = db.store().await;
+        let prices = Arc::new(PriceTable::embedded().expect("the embedded prices parse"));
+        let config = LogsConfig { prices, content_capture: HashSet::new(), settle_us: 15_000_000 };
+        let logs = Logs::new(store.clone(), db.clock.clone(), config);
+        let settings = HttpSettings {
+            auth,
+            rate_limit: 0,
+            cors_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            has_tls: false,
+        };
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let state = HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
+        let api = http::graphql::routes(&logs, http::graphql::GraphqlSettings::default());
+        let router = http::router(state.clone(), api);
+        Self { store, logs, clock: db.clock.clone(), state, router, tenant: "ours".to_owned() }
+    }
+
+    /// The same application for another tenant.
+    pub fn other_tenant(&self, tenant: &str) -> Self {
+        Self { tenant: tenant.to_owned(), ..self.clone() }
+    }
+
+    /// Sends a request through the router.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let headers = request.headers_mut();
+        headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
+        headers.entry("x-runledger-tenant").or_insert(HeaderValue::from_str(&self.tenant).expect("a header"));
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes().to_vec();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// A POST.
+    pub async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let request = Request::post(path).header(header::CONTENT_TYPE, content_type);
+        self.send(request.body(Body::from(body)).expect("a request")).await
+    }
+
+    /// An OTLP request.
+    pub async fn post_otlp(&self, encoding: Encoding, body: Vec<u8>) -> Answer {
+        let content_type = match encoding {
+            Encoding::Protobuf => "application/x-protobuf",
+            Encoding::Json => "application/json",
+        };
+        self.post("/v1/traces", content_type, body).await
+    }
+
+    /// An OTLP request over gRPC, in-process.
+    pub async fn export_grpc(&self, request: ExportTraceServiceRequest) -> Result<(), tonic::Status> {
+        let mut client = TraceServiceClient::new(http::grpc_router(self.state.clone()));
+        let mut request = tonic::Request::new(request);
+        request.metadata_mut().insert("x-runledger-tenant", self.tenant.parse().expect("a header"));
+        client.export(request).await.map(drop)
+    }
+
+    /// A GraphQL request; the whole answer.
+    pub async fn raw_query(&self, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        self.post("/graphql", "application/json", body.into_bytes()).await.json()
+    }
+
+    /// A GraphQL request that must succeed; its data.
+    pub async fn query_with(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.raw_query(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query}: {answer}");
+        answer["data"].take()
+    }
+
+    /// The same without variables.
+    pub async fn query(&self, query: &str) -> Value {
+        self.query_with(query, json!({})).await
+    }
+
+    /// A GraphQL request, and how many statements it read with.
+    pub async fn counted(&self, query: &str, variables: Value) -> (Value, u64) {
+        let before = self.store.statements();
+        let answer = self.query_with(query, variables).await;
+        (answer, self.store.statements() - before)
+    }
+
+    /// Every node of a list, page by page. The query takes `$after`.
+    pub async fn all_nodes(&self, query: &str, list: &str) -> Vec<Value> {
+        let (mut nodes, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let mut page = self.query_with(query, json!({ "after": after })).await[list].take();
+            nodes.append(page["nodes"].as_array_mut().expect("nodes"));
+            if page["pageInfo"]["hasNextPage"] != true {
+                return nodes;
+            }
+            after = page["pageInfo"]["endCursor"].take();
+        }
+    }
+
+    /// Lets the settle times pass and seals everything that is due then.
+    pub async fn seal_all(&self) {
+        self.clock.advance_us(120_000_000);
+        while self.logs.seal_due().await.expect("seals").due > 0 {}
     }
 }

@@ -1,4 +1,4 @@
-// The tabs that a first visit opens. tests/conformance/graphiql.mjs runs each of them against the schema.
+// The tabs that a first visit opens. tests/conformance/examples.mjs runs each of them.
 
 const runsWithSteps = `# The newest runs, each with its trace and its first steps.
 # Ctrl-Enter runs a query. The book icon opens the documentation of everything.
@@ -6,6 +6,7 @@ query RunsWithSteps {
   llmRuns(first: 10) {
     nodes {
       runId
+      traceId
       name
       provider
       model
@@ -79,7 +80,7 @@ const costliest = `# Finished runs of the real world, the costliest first. A run
 query CostliestRuns {
   llmRuns(
     first: 20
-    filter: { executionStatuses: [SUCCEEDED], isSynthetic: false }
+    filter: { executionStatus: [SUCCEEDED], isSynthetic: false }
     orderBy: { field: COST, direction: DESC }
   ) {
     filtersApplied
@@ -95,11 +96,24 @@ query CostliestRuns {
 `;
 
 const comparison = `# Did two executions behave alike, and if not, from which step on?
-query CompareTraces($left: String!, $right: String!) {
+# Put two traceIds into the variables.
+query CompareTraces($left: ID!, $right: ID!) {
   traceComparison(left: { traceId: $left }, right: { traceId: $right }) {
     parity
-    divergenceStep
-    reason
+    leftRootHash
+    rightRootHash
+    divergence {
+      position
+      reason
+      left {
+        skillName
+        status
+      }
+      right {
+        skillName
+        status
+      }
+    }
   }
 }
 `;
@@ -112,7 +126,7 @@ query Totals {
       isExact
     }
   }
-  failed: llmRuns(first: 1, filter: { executionStatuses: [FAILED, TIMEOUT] }) {
+  failed: llmRuns(first: 1, filter: { executionStatus: [FAILED, TIMEOUT] }) {
     totalCount(cap: 1000) {
       value
       isExact
@@ -123,12 +137,17 @@ query Totals {
 
 const running = `# What is still under way: traces without a seal, with what is known so far.
 query RunningTraces {
-  traces(first: 10, filter: { statuses: [RUNNING] }) {
+  traces(first: 10, filter: { status: [RUNNING] }) {
     nodes {
       traceId
       status
       startedAt
       totalSteps
+      totals {
+        calls
+        totalTokens
+        costUsd
+      }
     }
   }
 }
@@ -137,10 +156,11 @@ query RunningTraces {
 const frozen = `# ledger.now is a point in the log. Give it to asOf, and pages stay still while new runs arrive.
 query LedgerNow {
   viewer {
+    actorId
+    scopes
     tenant {
       id
     }
-    permissions
   }
   ledger {
     now

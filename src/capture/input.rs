@@ -1,0 +1,400 @@
+//! What callers of the mutations hand in: checked, digested, redacted and priced like OTLP, but refused where OTLP is mended:
+//! a caller can correct their request, an exporter cannot.
+
+use serde_json::{Value, json};
+
+use super::CaptureContext;
+use super::digest::{ContentHasher, content_digest, sha256};
+use super::facts::Facts;
+use super::genai::outcome;
+use super::genai::provider::{self, UNKNOWN};
+use super::genai::usage::is_cache_apart;
+use super::json::{JSON_DEPTH_MAX, canonical, check, check_text};
+use super::pricing::Usage;
+use super::redact::{redact_json, redact_text};
+use super::text::{NAME_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX, clip, cut_name, sorted_tags};
+use crate::domain::draft::{DraftPayload, DraftStep, DraftTrace};
+use crate::domain::ids::{Digest, RunId, TraceId, check_name};
+use crate::domain::input::{ContentInput, RunInput, StepInput, TraceInput};
+use crate::domain::payload::PayloadPart;
+use crate::domain::run::LlmRun;
+use crate::domain::settle::TraceSignals;
+use crate::domain::time::Timestamp;
+use crate::domain::trace::{TRACE_SCHEMA_VERSION, Trace, TraceStep};
+use crate::domain::vocabulary::{ExecutionStatus, RecordSource};
+use crate::error::{Error, Result};
+
+pub use super::otlp::signals;
+
+/// The longest text of one side of a call, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1_048_576;
+/// The largest `attributes` of a step, in bytes of canonical JSON.
+pub const ATTRIBUTES_BYTES_MAX: usize = super::otlp::ATTRIBUTES_BYTES_MAX;
+/// The largest `plan` of a trace.
+pub const PLAN_BYTES_MAX: usize = 262_144;
+/// The largest `metadata` of a seal.
+pub const METADATA_BYTES_MAX: usize = 65_536;
+/// The longest reason of a seal, in bytes; a longer one is refused.
+pub const REASON_BYTES_MAX: usize = 512;
+/// The highest count, cost or duration taken: what JSON keeps exactly.
+pub const NUMBER_MAX: i64 = 9_007_199_254_740_991;
+
+/// A step as it is recorded.
+///
+/// # Errors
+/// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for what is too long.
+pub fn step(ctx: &CaptureContext, trace_id: &TraceId, input: StepInput, fallback_span_id: &str) -> Result<DraftStep> {
+    let digest = step_digest(ctx, &input)?;
+    let span_id = input.span_id.unwrap_or_else(|| fallback_span_id.to_owned());
+    check_name("spanId", &span_id)?;
+    let ids = [
+        ("parentSpanId", &input.parent_span_id),
+        ("idempotencyKey", &input.idempotency_key),
+        ("duplicateOf", &input.duplicate_of),
+    ];
+    for (field, id) in ids {
+        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
+    }
+    let attempt = input.attempt.unwrap_or(1);
+    if !(1..=i64::from(i32::MAX)).contains(&attempt) {
+        return Err(Error::input("attempt", format!("attempt counts from 1, got {attempt}")));
+    }
+    for (field, count) in
+        [("inputTokens", input.input_tokens), ("outputTokens", input.output_tokens), ("costUsd", input.cost_micros)]
+    {
+        check_number(field, count)?;
+    }
+    check_number("durationMs", Some(input.duration_us))?;
+    let outcome_code = label("outcomeCode", input.outcome_code)?;
+    let provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
+    let model = label("model", input.model)?;
+    let skill_name = label("skillName", Some(input.skill_name))?.unwrap_or_default();
+    let priced = price(ctx, provider.as_deref(), model.as_deref(), [input.input_tokens, input.output_tokens, None]);
+    let priced = priced.filter(|_| input.cost_micros.is_none());
+    let facts = Facts {
+        span_name: skill_name.clone(),
+        is_timeout: outcome_code.as_deref().is_some_and(outcome::is_timeout),
+        error_type: outcome_code.clone().filter(|_| input.status == crate::domain::vocabulary::StepStatus::Failure),
+        price_version: priced.map(|_| ctx.prices.version().to_owned()),
+        ..Facts::default()
+    };
+    let step = TraceStep {
+        trace_id: trace_id.clone(),
+        caller_index: input.caller_index,
+        span_id,
+        parent_span_id: input.parent_span_id,
+        attempt,
+        kind: input.kind,
+        skill_name,
+        status: input.status,
+        outcome_category: input
+            .outcome_category
+            .unwrap_or_else(|| outcome::of_code(input.status, outcome_code.as_deref())),
+        outcome_code,
+        provider,
+        model,
+        response_id: label("responseId", input.response_id)?,
+        input_tokens: input.input_tokens,
+        output_tokens: input.output_tokens,
+        cost_micros: input.cost_micros.or(priced),
+        started_at: input.started_at,
+        duration_us: input.duration_us,
+        input_hash: content_hash(ctx, "input", &input.input)?,
+        output_hash: content_hash(ctx, "output", &input.output)?,
+        idempotency_key: input.idempotency_key,
+        duplicate_of: input.duplicate_of,
+        attributes_commitment: None,
+        content_commitment: None,
+    };
+    let mut payloads = Vec::new();
+    if let Some(attributes) = input.attributes {
+        if !attributes.is_object() {
+            return Err(Error::input("attributes", "attributes is a JSON object"));
+        }
+        payloads.push(DraftPayload {
+            part: PayloadPart::Attributes,
+            text: document("attributes", attributes, ATTRIBUTES_BYTES_MAX)?,
+        });
+    }
+    payloads.extend(kept_content(ctx, &input.input, &input.output)?);
+    Ok(DraftStep { step, payloads, facts: facts.store(digest) })
+}
+
+/// A trace's beginning, without steps.
+///
+/// # Errors
+/// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for a plan that is too large.
+pub fn trace(input: TraceInput, fallback_trace_id: &TraceId, now: Timestamp) -> Result<DraftTrace> {
+    let trace_id = input.trace_id.unwrap_or_else(|| fallback_trace_id.clone());
+    check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
+    for (field, id) in [
+        ("agentId", &input.agent_id),
+        ("parentRunId", &input.parent_run_id),
+        ("correlationId", &input.correlation_id),
+        ("planHash", &input.plan_hash),
+        ("syntheticScenarioId", &input.synthetic_scenario_id),
+    ] {
+        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
+    }
+    let plan = input.plan.map(|plan| document("plan", plan, PLAN_BYTES_MAX)).transpose()?;
+    let trace = Trace {
+        run_id: input.run_id.unwrap_or_else(|| RunId::trusted(trace_id.as_str())),
+        trace_id,
+        agent_id: input.agent_id,
+        parent_run_id: input.parent_run_id,
+        correlation_id: input.correlation_id,
+        plan_hash: input.plan_hash,
+        seed: input.seed,
+        frozen_at: input.frozen_at,
+        schema_version: TRACE_SCHEMA_VERSION.to_owned(),
+        replay_mode: label("replayMode", input.replay_mode)?,
+        is_synthetic: input.is_synthetic,
+        synthetic_scenario_id: input.synthetic_scenario_id,
+        service_name: label("serviceName", input.service_name)?,
+        service_instance_id: label("serviceInstanceId", input.service_instance_id)?,
+        service_version: label("serviceVersion", input.service_version)?,
+        environment: label("environment", input.environment)?,
+        started_at: input.started_at.unwrap_or(now),
+        plan_commitment: None,
+    };
+    let payloads = plan.map(|text| DraftPayload { part: PayloadPart::Plan, text }).into_iter().collect();
+    Ok(DraftTrace { trace, payloads, steps: Vec::new(), signals: TraceSignals::default() })
+}
+
+/// A run that is given without steps.
+///
+/// # Errors
+/// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for what is too long.
+pub fn run(
+    ctx: &CaptureContext,
+    input: RunInput,
+    fallback_run_id: &RunId,
+    revision: i64,
+    now: Timestamp,
+) -> Result<LlmRun> {
+    let prompt_hash = content_hash(ctx, "prompt", &input.prompt)?;
+    let response_hash = content_hash(ctx, "response", &input.response)?;
+    let input = checked_run(input)?;
+    let tokens = [input.input_tokens, input.output_tokens, input.cached_input_tokens];
+    let priced =
+        price(ctx, input.provider.as_deref(), input.model.as_deref(), tokens).filter(|_| input.cost_micros.is_none());
+    Ok(LlmRun {
+        run_id: input.run_id.unwrap_or_else(|| fallback_run_id.clone()),
+        revision,
+        trace_id: None,
+        name: input.name,
+        agent_id: input.agent_id,
+        session_id: input.session_id,
+        end_user_id: input.end_user_id,
+        tags: sorted_tags(input.tags),
+        provider: input.provider.unwrap_or_else(|| UNKNOWN.to_owned()),
+        model: input.model.unwrap_or_else(|| UNKNOWN.to_owned()),
+        operation: input.operation,
+        service_name: input.service_name,
+        service_instance_id: input.service_instance_id,
+        service_version: input.service_version,
+        environment: input.environment,
+        prompt_hash,
+        response_hash,
+        input_tokens: input.input_tokens.unwrap_or(0),
+        output_tokens: input.output_tokens.unwrap_or(0),
+        cached_input_tokens: input.cached_input_tokens,
+        reasoning_tokens: input.reasoning_tokens,
+        time_to_first_token_us: input.time_to_first_token_us,
+        finish_reason: input.finish_reason,
+        cost_micros: input.cost_micros.or(priced),
+        price_version: priced.map(|_| ctx.prices.version().to_owned()),
+        execution_status: input.execution_status.unwrap_or(ExecutionStatus::Succeeded),
+        error_type: input.error_type,
+        started_at: input.started_at.unwrap_or(now),
+        completed_at: input.completed_at,
+        source: input.source.unwrap_or(RecordSource::Api),
+        is_synthetic: input.is_synthetic,
+        synthetic_scenario_id: input.synthetic_scenario_id,
+        correlation_id: input.correlation_id,
+        actor_type: input.actor_type,
+        actor_id: input.actor_id,
+        step_count: 0,
+        trace_root_hash: None,
+    })
+}
+
+/// A run's input, its labels redacted and everything checked; contents are left to [`content_hash`].
+///
+/// # Errors
+/// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for too many tags.
+pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
+    check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
+    for (field, id) in [
+        ("agentId", &input.agent_id),
+        ("endUserId", &input.end_user_id),
+        ("correlationId", &input.correlation_id),
+        ("actorId", &input.actor_id),
+        ("syntheticScenarioId", &input.synthetic_scenario_id),
+    ] {
+        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
+    }
+    for (field, number) in [
+        ("inputTokens", input.input_tokens),
+        ("outputTokens", input.output_tokens),
+        ("cachedInputTokens", input.cached_input_tokens),
+        ("reasoningTokens", input.reasoning_tokens),
+        ("timeToFirstTokenMs", input.time_to_first_token_us),
+        ("costUsd", input.cost_micros),
+    ] {
+        check_number(field, number)?;
+    }
+    if input.started_at.zip(input.completed_at).is_some_and(|(start, end)| end < start) {
+        return Err(Error::input("completedAt", "completedAt lies before startedAt"));
+    }
+    if input.tags.len() > TAGS_MAX {
+        let sent = u64::try_from(input.tags.len()).unwrap_or(u64::MAX);
+        return Err(Error::limit(
+            format!("a run has at most {TAGS_MAX} tags; send fewer"),
+            TAGS_MAX as u64,
+            Some(sent),
+        ));
+    }
+    let tags = std::mem::take(&mut input.tags);
+    input.tags =
+        tags.into_iter().map(|tag| Ok(label("tags", Some(tag))?.unwrap_or_default())).collect::<Result<_>>()?;
+    debug_assert!(input.tags.iter().all(|tag| tag.len() <= TAG_BYTES_MAX));
+    input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
+    for (field, text) in [
+        ("name", &mut input.name),
+        ("sessionId", &mut input.session_id),
+        ("model", &mut input.model),
+        ("operation", &mut input.operation),
+        ("serviceName", &mut input.service_name),
+        ("serviceInstanceId", &mut input.service_instance_id),
+        ("serviceVersion", &mut input.service_version),
+        ("environment", &mut input.environment),
+        ("finishReason", &mut input.finish_reason),
+        ("errorType", &mut input.error_type),
+    ] {
+        *text = label(field, text.take())?;
+    }
+    Ok(input)
+}
+
+/// The digest of one side of a call: of its text, or as the caller gives it.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for both at once and for what is no digest, `LIMIT_EXCEEDED` for text beyond [`TEXT_BYTES_MAX`].
+pub fn content_hash(ctx: &CaptureContext, field: &str, content: &ContentInput) -> Result<Option<Digest>> {
+    match (&content.text, &content.hash) {
+        (Some(_), Some(_)) => Err(Error::input(field, format!("{field} is given as text or as hash, not both"))),
+        (Some(text), None) => {
+            check_length(field, text, TEXT_BYTES_MAX)?;
+            check_text(field, text)?;
+            Ok(Some(content_digest(&ctx.content_key, text)))
+        }
+        (None, Some(hash)) => Digest::parse(hash).map(Some).ok_or_else(|| {
+            Error::input(field, format!("the hash of {field} is 64 hex digits, as contentDigest gives it"))
+        }),
+        (None, None) => Ok(None),
+    }
+}
+
+/// JSON as it is stored: checked, redacted, canonical.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for what canonical JSON would change, `LIMIT_EXCEEDED` for size and depth.
+pub fn document(field: &str, value: Value, bytes_max: usize) -> Result<String> {
+    check(field, &value, JSON_DEPTH_MAX)?;
+    let text = canonical(&redact_json(value).map_err(|error| error.at_field(field))?)?;
+    check_length(field, &text, bytes_max)?;
+    Ok(text)
+}
+
+/// A seal's reason as it is stored.
+///
+/// # Errors
+/// `LIMIT_EXCEEDED` beyond [`REASON_BYTES_MAX`], `BAD_USER_INPUT` for U+0000.
+pub fn reason(text: &str) -> Result<String> {
+    check_length("reason", text, REASON_BYTES_MAX)?;
+    check_text("reason", text)?;
+    Ok(clip(&redact_text(text), REASON_BYTES_MAX * 2).into_owned())
+}
+
+/// A name or label as it is stored: checked, then redacted.
+fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    check_name(field, &text)?;
+    let redacted = redact_text(&text);
+    Ok(Some(cut_name(&redacted, NAME_BYTES_MAX).into_owned()))
+}
+
+fn check_scenario(is_synthetic: bool, scenario: Option<&str>) -> Result<()> {
+    if is_synthetic && scenario.is_none() {
+        return Err(Error::input("syntheticScenarioId", "synthetic data names its scenario; set syntheticScenarioId"));
+    }
+    Ok(())
+}
+
+fn check_number(field: &str, number: Option<i64>) -> Result<()> {
+    match number.filter(|number| !(0..=NUMBER_MAX).contains(number)) {
+        Some(number) => Err(Error::input(field, format!("{field} lies between 0 and 2^53-1, got {number}"))),
+        None => Ok(()),
+    }
+}
+
+fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
+    if text.len() <= bytes_max {
+        return Ok(());
+    }
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let sent = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    Err(Error::limit(format!("{field} has at most {bytes_max} bytes; shorten it"), limit, Some(sent)))
+}
+
+/// What the table asks for some tokens: input, output, cached.
+fn price(ctx: &CaptureContext, provider: Option<&str>, model: Option<&str>, tokens: [Option<i64>; 3]) -> Option<i64> {
+    let [input, output, cached] = tokens;
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let usage = Usage {
+        input_tokens: input.unwrap_or(0),
+        output_tokens: output.unwrap_or(0),
+        cached_input_tokens: cached.unwrap_or(0),
+        cache_write_tokens: 0,
+        is_cache_apart: is_cache_apart(provider, model, ""),
+    };
+    ctx.prices.cost_micros(provider, model?, &usage)
+}
+
+/// The contents themselves, redacted, where the tenant keeps them.
+fn kept_content(ctx: &CaptureContext, input: &ContentInput, output: &ContentInput) -> Result<Option<DraftPayload>> {
+    let mut members = serde_json::Map::new();
+    for (side, content) in [("input", input), ("output", output)] {
+        if let Some(text) = &content.text {
+            let text = clip(&redact_text(text), super::otlp::CONTENT_BYTES_MAX / 4).into_owned();
+            members.insert(side.to_owned(), json!({ "text": text }));
+        }
+    }
+    if !ctx.keeps_content || members.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(DraftPayload { part: PayloadPart::Content, text: canonical(&Value::Object(members))? }))
+}
+
+/// Keyed digest of a step as it was handed in, to notice one that differs under the same span id. A span id and an
+/// idempotency key name the step; they are no part of what it says.
+fn step_digest(ctx: &CaptureContext, input: &StepInput) -> Result<Digest> {
+    let StepInput { span_id: _, idempotency_key: _, .. } = input;
+    let attributes = input.attributes.as_ref().map(canonical).transpose()?;
+    let said = format!(
+        "{:?}",
+        (
+            (input.caller_index, &input.parent_span_id, input.attempt, input.kind, &input.skill_name, input.status),
+            (input.outcome_category, &input.outcome_code, &input.provider, &input.model, &input.response_id),
+            (input.input_tokens, input.output_tokens, input.cost_micros, input.started_at, input.duration_us),
+            (&input.input, &input.output, &input.duplicate_of, attributes),
+        )
+    );
+    Ok(ContentHasher::new(&ctx.content_key).digest_bytes(&sha256(said.as_bytes()).0))
+}
+
+#[cfg(test)]
+mod tests;

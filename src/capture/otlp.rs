@@ -1,0 +1,139 @@
+//! OTLP: bytes to messages, messages to drafts of records. A step's draft depends on nothing but its own span, resource and
+//! scope, so that order, batching and transport do not matter.
+
+mod content;
+mod document;
+mod json;
+mod payload;
+mod span;
+mod wire;
+
+use std::collections::HashMap;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+
+use self::span::{Mapper, ResourceContext, ScopeContext};
+use super::CaptureContext;
+use super::facts::Facts;
+use crate::domain::draft::{DraftStep, DraftTrace};
+use crate::domain::settle::TraceSignals;
+use crate::domain::trace::TraceStep;
+use crate::domain::vocabulary::StepKind;
+use crate::error::{Error, Result};
+
+pub use self::payload::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX, CONTENT_BYTES_MAX, EVENTS_MAX, STRING_BYTES_MAX};
+
+/// What became of a request.
+#[derive(Clone, Debug, Default)]
+pub struct OtlpDraft {
+    /// The traces, each with the steps that the request brought.
+    pub traces: Vec<DraftTrace>,
+    /// One reason for each span that cannot be recorded.
+    pub rejected: Vec<String>,
+}
+
+/// Reads a protobuf request.
+///
+/// # Errors
+/// `BAD_USER_INPUT` when the bytes are no such message; text that is not UTF-8 is an error too.
+pub fn decode_protobuf(bytes: &[u8]) -> Result<ExportTraceServiceRequest> {
+    ExportTraceServiceRequest::decode(bytes)
+        .map_err(|error| Error::input("", format!("the body is not an OTLP trace request in protobuf: {error}")))
+}
+
+/// Reads a JSON request, as leniently as OTLP asks: 64-bit integers as numbers or text, ids in hex of any case, enums by
+/// number or name, unknown fields ignored, null and missing alike. An id that is not hex is taken as empty, so that its span is
+/// rejected alone.
+///
+/// # Errors
+/// `BAD_USER_INPUT` when the bytes are no such JSON.
+pub fn decode_json(bytes: &[u8]) -> Result<ExportTraceServiceRequest> {
+    json::decode(bytes)
+        .map_err(|error| Error::input("", format!("the body is not an OTLP trace request in JSON: {error}")))
+}
+
+/// Turns spans into drafts: mapped, digested, priced, redacted, capped.
+#[must_use]
+pub fn map_spans(ctx: &CaptureContext, request: ExportTraceServiceRequest) -> OtlpDraft {
+    let mut mapper = Mapper::new(ctx);
+    let mut groups = Groups::default();
+    for resource_spans in &request.resource_spans {
+        let resource = ResourceContext::read(resource_spans);
+        for scope_spans in &resource_spans.scope_spans {
+            let scope = ScopeContext::read(scope_spans);
+            for span in &scope_spans.spans {
+                match mapper.step(&resource, &scope, span) {
+                    Ok((draft, signals)) => groups.add(span, &resource, draft, signals),
+                    Err(reason) => groups.rejected.push(reason),
+                }
+            }
+        }
+    }
+    OtlpDraft { traces: groups.traces, rejected: groups.rejected }
+}
+
+#[derive(Default)]
+struct Groups {
+    places: HashMap<Vec<u8>, usize>,
+    traces: Vec<DraftTrace>,
+    rejected: Vec<String>,
+}
+
+impl Groups {
+    fn add(&mut self, span: &Span, resource: &ResourceContext, draft: DraftStep, signals: TraceSignals) {
+        let place = self.places.get(span.trace_id.as_slice()).copied();
+        let Some(trace) = place.and_then(|place| self.traces.get_mut(place)) else {
+            let trace = span::trace(span, resource, &draft);
+            self.places.insert(span.trace_id.clone(), self.traces.len());
+            self.traces.push(DraftTrace { trace, payloads: Vec::new(), steps: vec![draft], signals });
+            return;
+        };
+        // The root knows best how the trace began, else the earliest span does.
+        let is_better = |first: &TraceStep| {
+            let key = |step: &TraceStep| (step.parent_span_id.is_some(), step.started_at, step.span_id.clone());
+            key(&draft.step) < key(first)
+        };
+        if trace.steps.iter().all(|step| is_better(&step.step)) {
+            let started_at = trace.trace.started_at;
+            trace.trace = span::trace(span, resource, &draft);
+            trace.trace.started_at = started_at;
+        }
+        trace.trace.started_at = trace.trace.started_at.min(draft.step.started_at);
+        trace.signals = trace.signals.union(signals);
+        trace.steps.push(draft);
+    }
+}
+
+/// What steps say about their trace: roots, remote parents, LLM work. Never that it is open.
+#[must_use]
+pub fn signals(steps: &[DraftStep]) -> TraceSignals {
+    steps.iter().fold(TraceSignals::default(), |sum, draft| {
+        let facts = Facts::parse(&draft.facts.text);
+        sum.union(signals_of(&draft.step, &facts))
+    })
+}
+
+/// What one step says about its trace.
+#[must_use]
+pub fn signals_of(step: &TraceStep, facts: &Facts) -> TraceSignals {
+    TraceSignals {
+        has_root: step.parent_span_id.is_none(),
+        has_remote_parent: step.parent_span_id.is_some() && facts.has_remote_parent,
+        has_llm_work: is_llm_work(step),
+        is_open: false,
+    }
+}
+
+/// Whether a step is LLM work: a call to a model, or anything that names a model or bears usage.
+#[must_use]
+pub fn is_llm_work(step: &TraceStep) -> bool {
+    matches!(step.kind, StepKind::Llm | StepKind::Embedding | StepKind::Reranker)
+        || step.model.is_some()
+        || step.input_tokens.is_some()
+        || step.output_tokens.is_some()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Attribute values as canonical JSON: redacted and capped for what is stored, raw for what is only digested.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+
+use crate::capture::genai::content::{self, Treatment};
+use crate::capture::genai::table;
+use crate::capture::json::{key_order, write_f64, write_i64, write_string};
+use crate::capture::redact::{REDACTED, is_card_integer, is_kept_text, is_sensitive_key, redact_text};
+use crate::capture::text::{clip, cut_name};
+
+/// The largest payload part `attributes`, in bytes. A larger one is written again with shorter strings and fewer attributes.
+pub const ATTRIBUTES_BYTES_MAX: usize = 65_536;
+/// The largest payload part `content`, in bytes.
+pub const CONTENT_BYTES_MAX: usize = 262_144;
+/// The longest string within the attributes, in bytes; a longer one is cut and says so.
+pub const STRING_BYTES_MAX: usize = 8_192;
+/// The most attributes kept of a span, an event, a link, a scope or a resource.
+pub const ATTRIBUTES_MAX: usize = 256;
+/// The most events, and the most links, kept of a span.
+pub const EVENTS_MAX: usize = 128;
+/// The longest attribute name, in bytes.
+const KEY_BYTES_MAX: usize = 256;
+/// The most items kept of a list.
+const ITEMS_MAX: usize = 256;
+/// How deep a value may be nested.
+const DEPTH_MAX: u32 = 16;
+/// What stands in the place of what is nested deeper.
+const TOO_DEEP: &str = "[nested too deep]";
+
+/// How much of a span is kept; tried one after the other until the payload fits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    pub(super) string_bytes: usize,
+    pub(super) attributes: usize,
+    pub(super) events: usize,
+}
+
+/// Budgets of payload part `attributes`.
+pub(super) const BUDGETS: [Budget; 4] = [
+    Budget { string_bytes: STRING_BYTES_MAX, attributes: ATTRIBUTES_MAX, events: EVENTS_MAX },
+    Budget { string_bytes: 1_024, attributes: ATTRIBUTES_MAX, events: 64 },
+    Budget { string_bytes: 128, attributes: 64, events: 16 },
+    Budget { string_bytes: 64, attributes: 32, events: 2 },
+];
+
+/// Writes values as canonical JSON.
+#[derive(Clone, Copy)]
+pub(super) enum Style {
+    /// As sent: for digests of content that did not come as text.
+    Raw,
+    /// Redacted and within a budget.
+    Stored(Budget),
+}
+
+impl Style {
+    fn text<'a>(self, text: &'a str) -> Cow<'a, str> {
+        let Self::Stored(budget) = self else { return Cow::Borrowed(text) };
+        match redact_text(text) {
+            Cow::Borrowed(text) => clip(text, budget.string_bytes),
+            Cow::Owned(text) => Cow::Owned(clip(&text, budget.string_bytes).into_owned()),
+        }
+    }
+
+    /// A name of an attribute as it is written. Known names hold no secrets.
+    pub(super) fn key(self, key: &str) -> Cow<'_, str> {
+        let Self::Stored(_) = self else { return Cow::Borrowed(key) };
+        if table::lookup(key).is_some() {
+            return Cow::Borrowed(key);
+        }
+        match redact_text(key) {
+            Cow::Borrowed(key) => cut_name(key, KEY_BYTES_MAX),
+            Cow::Owned(key) => Cow::Owned(cut_name(&key, KEY_BYTES_MAX).into_owned()),
+        }
+    }
+
+    /// Writes a value that stands under a name.
+    pub(super) fn member(self, out: &mut String, key: &str, value: Option<&AnyValue>, depth: u32) {
+        let value = value.and_then(|value| value.value.as_ref());
+        let Some(value) = value else { return out.push_str("null") };
+        if matches!(self, Self::Stored(_)) && is_sensitive_key(key) && !is_kept(key, value) {
+            return write_string(out, REDACTED);
+        }
+        self.value(out, value, depth);
+    }
+
+    fn value(self, out: &mut String, value: &Value, depth: u32) {
+        if depth > DEPTH_MAX && matches!(self, Self::Stored(_)) {
+            return write_string(out, TOO_DEEP);
+        }
+        match value {
+            Value::StringValue(text) => write_string(out, &self.text(text)),
+            Value::BoolValue(flag) => out.push_str(if *flag { "true" } else { "false" }),
+            Value::IntValue(number) if matches!(self, Self::Stored(_)) && is_card_integer(*number) => {
+                write_string(out, REDACTED)
+            }
+            Value::IntValue(number) => write_i64(out, *number),
+            Value::DoubleValue(number) => write_f64(out, *number),
+            Value::ArrayValue(items) => self.items(out, &items.values, depth),
+            Value::KvlistValue(members) => self.object(out, &members.values, depth),
+            Value::BytesValue(bytes) => write_string(out, &self.bytes(bytes)),
+            Value::StringValueStrindex(_) => out.push_str("null"),
+        }
+    }
+
+    fn items(self, out: &mut String, items: &[AnyValue], depth: u32) {
+        let kept = if matches!(self, Self::Stored(_)) { items.len().min(ITEMS_MAX) } else { items.len() };
+        out.push('[');
+        for (place, item) in items[..kept].iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            self.member(out, "", Some(item), depth + 1);
+        }
+        if kept < items.len() {
+            out.push(',');
+            write_string(out, &format!("[{} items cut]", items.len() - kept));
+        }
+        out.push(']');
+    }
+
+    /// Base64 of bytes; of bytes that are text with secrets in it, nothing.
+    fn bytes(self, bytes: &[u8]) -> Cow<'static, str> {
+        let Self::Stored(budget) = self else { return Cow::Owned(STANDARD.encode(bytes)) };
+        let is_secret = std::str::from_utf8(bytes).is_ok_and(|text| redact_text(text) != text);
+        if is_secret {
+            return Cow::Borrowed(REDACTED);
+        }
+        Cow::Owned(clip(&STANDARD.encode(bytes), budget.string_bytes).into_owned())
+    }
+
+    fn object(self, out: &mut String, members: &[KeyValue], depth: u32) {
+        self.members(out, members.iter().map(|member| (member.key.as_str(), member.value.as_ref())), depth);
+    }
+
+    /// Writes an object of names and values as they are, without looking for content.
+    pub(super) fn members<'a>(
+        self,
+        out: &mut String,
+        members: impl Iterator<Item = (&'a str, Option<&'a AnyValue>)>,
+        depth: u32,
+    ) {
+        let mut sorted: Vec<(Cow<'a, str>, &'a str, Option<&'a AnyValue>)> =
+            members.map(|(key, value)| (self.key(key), key, value)).collect();
+        // Stable: of several attributes of one name the first stays.
+        sorted.sort_by(|left, right| key_order(&left.0, &right.0));
+        sorted.dedup_by(|next, first| next.0 == first.0);
+        if let Self::Stored(budget) = self {
+            sorted.truncate(budget.attributes);
+        }
+        out.push('{');
+        for (place, (written, key, value)) in sorted.iter().enumerate() {
+            write_member_name(out, place == 0, written);
+            self.member(out, key, *value, depth + 1);
+        }
+        out.push('}');
+    }
+}
+
+/// Writes `,"name":`.
+pub(super) fn write_member_name(out: &mut String, is_first: bool, name: &str) {
+    if !is_first {
+        out.push(',');
+    }
+    write_string(out, name);
+    out.push(':');
+}
+
+fn is_kept(key: &str, value: &Value) -> bool {
+    match value {
+        Value::IntValue(_) | Value::DoubleValue(_) => true,
+        Value::StringValue(text) => is_kept_text(key, text),
+        Value::ArrayValue(items) => items.values.is_empty(),
+        _ => false,
+    }
+}
+
+/// Writes the attributes of a span or event that are kept: those that hold content are left out, settings lose theirs. Returns how
+/// many were left out for the budget.
+pub(super) fn write_kept<'a>(
+    out: &mut String,
+    attributes: &'a [KeyValue],
+    budget: Budget,
+    treatment: impl Fn(&'a KeyValue, &'a AnyValue) -> Treatment<'a>,
+) -> usize {
+    let style = Style::Stored(budget);
+    let mut kept: Vec<(Cow<'_, str>, &KeyValue, bool)> = attributes
+        .iter()
+        .filter_map(|attribute| {
+            let is_scrubbed = match attribute.value.as_ref().map(|value| treatment(attribute, value)) {
+                Some(Treatment::Drop { .. }) => return None,
+                Some(Treatment::Scrub) => true,
+                Some(Treatment::Keep) | None => false,
+            };
+            Some((style.key(&attribute.key), attribute, is_scrubbed))
+        })
+        .collect();
+    kept.sort_by(|left, right| key_order(&left.0, &right.0));
+    kept.dedup_by(|next, first| next.0 == first.0);
+    let omitted = kept.len().saturating_sub(budget.attributes);
+    kept.truncate(budget.attributes);
+    out.push('{');
+    for (place, (key, attribute, is_scrubbed)) in kept.iter().enumerate() {
+        write_member_name(out, place == 0, key);
+        match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+            Some(Value::StringValue(text)) if *is_scrubbed => match scrubbed(text) {
+                Some(text) => {
+                    style.member(out, &attribute.key, Some(&AnyValue { value: Some(Value::StringValue(text)) }), 1)
+                }
+                None => style.member(out, &attribute.key, attribute.value.as_ref(), 1),
+            },
+            _ => style.member(out, &attribute.key, attribute.value.as_ref(), 1),
+        }
+    }
+    out.push('}');
+    omitted
+}
+
+/// JSON settings without the content among them; `None` where the text is no JSON object.
+fn scrubbed(text: &str) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_str(text).ok().filter(serde_json::Value::is_object)?;
+    content::scrub(&mut value);
+    Some(value.to_string())
+}
+
+/// The raw text of content: text as it was sent, everything else as canonical JSON.
+pub(super) fn raw_text(value: &AnyValue) -> Cow<'_, str> {
+    match &value.value {
+        Some(Value::StringValue(text)) => Cow::Borrowed(text),
+        _ => {
+            let mut out = String::new();
+            Style::Raw.member(&mut out, "", Some(value), 0);
+            Cow::Owned(out)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Every test that needs a database or the whole server: one binary, a file a family.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected has failed")]
+#![expect(clippy::print_stdout, reason = "a variant that is skipped says so")]
+
+#[macro_use]
+mod support;
+
+mod store_append;
+mod store_keys;
+mod store_lists;
+mod store_reads;
+mod store_schema;
+mod store_seals;
+mod store_steps;
+mod store_writer;
