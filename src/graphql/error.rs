@@ -167,7 +167,10 @@ mod tests {
             }])
         );
         let input = json(&refusal(&Error::input("last", "not both")));
-        assert_eq!(input[0]["extensions"], serde_json::json!({"code": "BAD_USER_INPUT", "field": "last"}));
+        assert_eq!(
+            input[0]["extensions"],
+            serde_json::json!({"classification": "BAD_REQUEST", "code": "BAD_USER_INPUT", "field": "last"})
+        );
         let busy = json(&refusal(&Error::unavailable("busy", 250)));
         assert_eq!(busy[0]["extensions"], serde_json::json!({"code": "UNAVAILABLE", "retryAfterMs": 250}));
     }
