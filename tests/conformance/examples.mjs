@@ -8,9 +8,8 @@ import { introspect } from './lib/schema.mjs';
 const rep = new Report('graphiql-examples');
 const { examples } = await import(pathToFileURL(process.env.EXAMPLES).href);
 const schema = buildClientSchema(await introspect());
-const newest = await gql('{ llmRuns(first: 200) { nodes { runId traceId } } }');
-// Other checks record runs without a trace.
-const [one, two] = newest.body.data.llmRuns.nodes.filter((run) => run.traceId);
+const newest = await gql('{ llmRuns(first: 2, filter: { source: [OTLP] }) { nodes { runId traceId } } }');
+const [one, two] = newest.body.data.llmRuns.nodes;
 const known = { runId: one.runId, left: one.traceId, right: two.traceId };
 
 rep.check('there are examples', examples.length > 4, examples.length);
