@@ -10,6 +10,8 @@ mod error;
 pub mod keys;
 pub mod migrate;
 mod paginate;
+#[cfg(test)]
+mod plans;
 pub mod runs;
 mod scoped;
 pub mod seals;
