@@ -53,6 +53,24 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Whose fault it is, in the words that graphql-java's clients look for in `extensions.classification`: `BAD_REQUEST`
+    /// where another request would do better; `None` where the same one may.
+    #[must_use]
+    pub const fn classification(self) -> Option<&'static str> {
+        match self {
+            Self::NotFound
+            | Self::BadUserInput
+            | Self::BadCursor
+            | Self::Conflict
+            | Self::LimitExceeded
+            | Self::GraphqlParseFailed
+            | Self::GraphqlValidationFailed => Some("BAD_REQUEST"),
+            Self::Unauthenticated | Self::Forbidden | Self::Unavailable | Self::Timeout | Self::Internal => None,
+        }
+    }
+}
+
 /// What an error says beside its code and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detail {

@@ -11,6 +11,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("{bool}", "BOOLEAN", "INTEGER"),
     ("{uuid}", "UUID", "BLOB"),
     ("{bytes}", "BYTEA", "BLOB"),
+    // A column that is computed from others; PostgreSQL can only store it.
+    ("{computed}", "STORED", "VIRTUAL"),
     // STRICT refuses values of another type, as PostgreSQL does.
     ("{table}", "", "STRICT"),
     // The table itself is its primary key's tree, for tables with small rows that are read along that key.

@@ -12,6 +12,9 @@ use crate::dialect::{append_only, drop_tables, run};
 pub struct Migration;
 
 /// Rows are large for SQLite's index trees, so the table keeps its rowid: lists read it in the order of insertion.
+///
+/// The computed columns are what lists are ordered by: no field of a run, never selected. A null sorts last either way, so
+/// each way has its own stand-in for null. They are columns because SQLite does not seek (expression, seq) in an index.
 const TABLE: &str = "CREATE TABLE llm_run (
     tenant_id {text} NOT NULL,
     id {uuid} NOT NULL,
@@ -54,6 +57,11 @@ const TABLE: &str = "CREATE TABLE llm_run (
     actor_id {text},
     step_count {int} NOT NULL CHECK (step_count >= 0),
     trace_root_hash {bytes} CHECK (length(trace_root_hash) = 32),
+    total_tokens {int} GENERATED ALWAYS AS (input_tokens + output_tokens) {computed},
+    cost_asc {int} GENERATED ALWAYS AS (COALESCE(cost_micros, 9223372036854775807)) {computed},
+    cost_desc {int} GENERATED ALWAYS AS (COALESCE(cost_micros, -9223372036854775807)) {computed},
+    duration_asc {int} GENERATED ALWAYS AS (COALESCE(completed_at - started_at, 9223372036854775807)) {computed},
+    duration_desc {int} GENERATED ALWAYS AS (COALESCE(completed_at - started_at, -9223372036854775807)) {computed},
     PRIMARY KEY (tenant_id, run_id, revision)
 ) {table}";
 
@@ -70,14 +78,12 @@ const INDEXES: &[&str] = &[
     // list_runs by start, and the filter started_at.
     "CREATE INDEX llm_run_started ON llm_run (tenant_id, started_at, seq)",
     // list_runs by total tokens.
-    "CREATE INDEX llm_run_tokens ON llm_run (tenant_id, (input_tokens + output_tokens), seq)",
-    // list_runs by cost and by duration; a null sorts last either way, so each way has its own stand-in for null.
-    "CREATE INDEX llm_run_cost_asc ON llm_run (tenant_id, COALESCE(cost_micros, 9223372036854775807), seq)",
-    "CREATE INDEX llm_run_cost_desc ON llm_run (tenant_id, COALESCE(cost_micros, -9223372036854775807), seq)",
-    "CREATE INDEX llm_run_duration_asc ON llm_run
-        (tenant_id, COALESCE(completed_at - started_at, 9223372036854775807), seq)",
-    "CREATE INDEX llm_run_duration_desc ON llm_run
-        (tenant_id, COALESCE(completed_at - started_at, -9223372036854775807), seq)",
+    "CREATE INDEX llm_run_tokens ON llm_run (tenant_id, total_tokens, seq)",
+    // list_runs by cost and by duration, each way.
+    "CREATE INDEX llm_run_cost_asc ON llm_run (tenant_id, cost_asc, seq)",
+    "CREATE INDEX llm_run_cost_desc ON llm_run (tenant_id, cost_desc, seq)",
+    "CREATE INDEX llm_run_duration_asc ON llm_run (tenant_id, duration_asc, seq)",
+    "CREATE INDEX llm_run_duration_desc ON llm_run (tenant_id, duration_desc, seq)",
 ];
 
 #[async_trait::async_trait]

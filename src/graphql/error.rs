@@ -110,6 +110,7 @@ pub fn finish(response: &mut Response, request_id: Option<&RequestId>) {
             // Only the library makes errors without a code, and only of documents and arguments that do not fit.
             let code = if is_refused { Code::GraphqlValidationFailed } else { Code::BadUserInput };
             extensions.set("code", code.as_str());
+            code.classification().map(|classification| extensions.set("classification", classification));
         }
         if let Some(cause) = cause {
             let request_id = request_id.map_or("", |id| id.0.as_str());
@@ -122,6 +123,9 @@ pub fn finish(response: &mut Response, request_id: Option<&RequestId>) {
 /// Writes code and detail.
 fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {
     extensions.set("code", error.code().as_str());
+    if let Some(classification) = error.code().classification() {
+        extensions.set("classification", classification);
+    }
     match error.detail() {
         Detail::None => {}
         Detail::Field(field) => extensions.set("field", field.as_str()),
@@ -159,11 +163,14 @@ mod tests {
             json(&limit),
             serde_json::json!([{
                 "message": "first is at most 200",
-                "extensions": {"code": "LIMIT_EXCEEDED", "limit": 200, "value": 201}
+                "extensions": {"classification": "BAD_REQUEST", "code": "LIMIT_EXCEEDED", "limit": 200, "value": 201}
             }])
         );
         let input = json(&refusal(&Error::input("last", "not both")));
-        assert_eq!(input[0]["extensions"], serde_json::json!({"code": "BAD_USER_INPUT", "field": "last"}));
+        assert_eq!(
+            input[0]["extensions"],
+            serde_json::json!({"classification": "BAD_REQUEST", "code": "BAD_USER_INPUT", "field": "last"})
+        );
         let busy = json(&refusal(&Error::unavailable("busy", 250)));
         assert_eq!(busy[0]["extensions"], serde_json::json!({"code": "UNAVAILABLE", "retryAfterMs": 250}));
     }

@@ -169,8 +169,8 @@ pub struct TraceStepInput {
     cost_usd: Option<Decimal>,
     /// When the step began.
     started_at: DateTime,
-    /// How long the step took, in whole milliseconds.
-    duration_ms: SafeInt,
+    /// How long the step took, in whole milliseconds. 0 when it is not given.
+    duration_ms: Option<SafeInt>,
     /// What went in.
     input: Option<ContentInput>,
     /// What came out.

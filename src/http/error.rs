@@ -42,6 +42,9 @@ pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
 pub fn to_json(error: &Error) -> Value {
     let mut extensions = Map::new();
     extensions.insert("code".to_owned(), error.code().as_str().into());
+    if let Some(classification) = error.code().classification() {
+        extensions.insert("classification".to_owned(), classification.into());
+    }
     match error.detail() {
         // The way to the cause, which only the log has.
         Detail::None if error.code() == Code::Internal => {

@@ -11,10 +11,8 @@ use crate::domain::vocabulary::{ExecutionStatus, RecordSource, TraceStatus};
 use crate::entity::{llm_run, llm_run_tag, trace, trace_seal, trace_state};
 use crate::error::Result;
 
-/// The sum that runs are filtered and ordered by; as the index has it.
-pub(super) const TOTAL_TOKENS: &str = "(\"llm_run\".\"input_tokens\" + \"llm_run\".\"output_tokens\")";
 /// How long a run took; null while its end is unknown.
-pub(super) const DURATION: &str = "\"llm_run\".\"completed_at\" - \"llm_run\".\"started_at\"";
+const DURATION: &str = "(\"llm_run\".\"completed_at\" - \"llm_run\".\"started_at\")";
 
 /// Conditions that all must hold, on one database.
 struct All {
@@ -101,9 +99,9 @@ pub(super) fn runs(
     all.time(C::CompletedAt, filter.completed_at);
     all.number(C::InputTokens.into_expr(), filter.input_tokens);
     all.number(C::OutputTokens.into_expr(), filter.output_tokens);
-    all.number(Expr::cust(TOTAL_TOKENS), filter.total_tokens);
+    all.number(Expr::col((llm_run::Entity, "total_tokens")), filter.total_tokens);
     all.number(C::CostMicros.into_expr(), filter.cost_micros);
-    all.number(Expr::cust(format!("({DURATION})")), filter.duration_us);
+    all.number(Expr::cust(DURATION), filter.duration_us);
     Ok(all.condition)
 }
 

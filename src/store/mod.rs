@@ -11,6 +11,8 @@ mod idempotency;
 pub mod keys;
 pub mod migrate;
 mod paginate;
+#[cfg(test)]
+mod plans;
 pub mod runs;
 mod scoped;
 pub mod seals;

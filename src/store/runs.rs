@@ -6,7 +6,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Value};
 
 use super::Store;
-use super::condition::{self, DURATION, TOTAL_TOKENS};
+use super::condition;
 use super::convert::runs::decode_run;
 use super::convert::{Columns, decode_all};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
@@ -24,7 +24,7 @@ pub type StoredRun = Stored<LlmRun>;
 
 const TABLE: &str = "llm_run";
 
-/// What stands for a null in the order of a list, so that it comes last either way; the indexes hold the same numbers.
+/// What stands for a null in the order of a list, so that it comes last either way; as the computed columns have it.
 const fn absent(direction: Direction) -> i64 {
     match direction {
         Direction::Asc => i64::MAX,
@@ -32,16 +32,18 @@ const fn absent(direction: Direction) -> i64 {
     }
 }
 
-/// The order in SQL, in the words of the indexes.
+/// The order in SQL: the column that the list's index has behind the tenant.
 fn sort_key(order: LlmRunOrder) -> SortKey {
-    let absent = absent(order.direction);
-    let key = match order.sort {
-        LlmRunSort::Seq => None,
-        LlmRunSort::StartedAt => Some(llm_run::Column::StartedAt.into_expr()),
-        LlmRunSort::Duration => Some(Expr::cust(format!("COALESCE({DURATION}, {absent})"))),
-        LlmRunSort::Cost => Some(Expr::cust(format!("COALESCE(\"llm_run\".\"cost_micros\", {absent})"))),
-        LlmRunSort::TotalTokens => Some(Expr::cust(TOTAL_TOKENS)),
+    let column = match (order.sort, order.direction) {
+        (LlmRunSort::Seq, _) => None,
+        (LlmRunSort::StartedAt, _) => Some("started_at"),
+        (LlmRunSort::Duration, Direction::Asc) => Some("duration_asc"),
+        (LlmRunSort::Duration, Direction::Desc) => Some("duration_desc"),
+        (LlmRunSort::Cost, Direction::Asc) => Some("cost_asc"),
+        (LlmRunSort::Cost, Direction::Desc) => Some("cost_desc"),
+        (LlmRunSort::TotalTokens, _) => Some("total_tokens"),
     };
+    let key = column.map(|column| Expr::col((llm_run::Entity, column)));
     SortKey { key, seq: llm_run::Column::Seq.into_expr(), direction: order.direction }
 }
 
@@ -71,9 +73,8 @@ impl Store {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredRun>> {
-        let selected = condition::runs(self.db().backend, &scope.tenant, filter, as_of)?;
-        let select = scoped::<llm_run::Entity>(&scope.tenant).filter(selected);
-        let runs = self.runs(&scope.tenant, paginate(select, &sort_key(order), page)).await?;
+        let select = self.select_runs(&scope.tenant, filter, order, page, as_of)?;
+        let runs = self.runs(&scope.tenant, select).await?;
         Ok(page.page(runs.into_iter().map(|run| Row { position: position(&run, order), item: run }).collect()))
     }
 
@@ -180,6 +181,19 @@ impl Store {
             .filter(any_text(self.db().backend, llm_run::Column::TraceId.into_expr(), names)?)
             .filter(condition::newest_of_trace());
         self.runs(tenant, select).await
+    }
+
+    /// The query of a list.
+    pub(super) fn select_runs(
+        &self,
+        tenant: &TenantId,
+        filter: &LlmRunFilter,
+        order: LlmRunOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
+    ) -> Result<Select<llm_run::Entity>> {
+        let selected = condition::runs(self.db().backend, tenant, filter, as_of)?;
+        Ok(paginate(scoped::<llm_run::Entity>(tenant).filter(selected), &sort_key(order), page))
     }
 
     async fn runs(&self, tenant: &TenantId, select: Select<llm_run::Entity>) -> Result<Vec<StoredRun>> {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement, Value};
 
 use super::Store;
 use super::convert::steps::decode_step;
 use super::convert::{Columns, decode_all};
 use super::paginate::ChildPages;
 use super::scoped::{any_id, any_text, scoped, text_keys};
-use crate::domain::ids::{RecordId, TraceId};
+use crate::domain::ids::{RecordId, TenantId, TraceId};
 use crate::domain::page::{Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::scope::Scope;
@@ -56,6 +56,27 @@ impl Store {
         filter: &StepFilter,
         page: &PageRequest,
     ) -> Result<HashMap<TraceId, Page<StoredStep>>> {
+        let rows = self.db().rows(self.select_steps(&scope.tenant, trace_ids, filter, page)?).await?;
+        let mut steps: HashMap<TraceId, Vec<Row<StoredStep>>> =
+            trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::new())).collect();
+        let mut latest = None;
+        for row in &rows {
+            let step = decode_step(&mut Columns::of(row, TABLE)?, &scope.tenant, &mut latest)?;
+            if let Some(steps) = steps.get_mut(&step.trace_id) {
+                steps.push(Row { position: Position { key: step.step_index, seq: step.seq }, item: step });
+            }
+        }
+        Ok(steps.into_iter().map(|(trace_id, rows)| (trace_id, page.page(rows))).collect())
+    }
+
+    /// The query of a page of steps of each trace.
+    pub(super) fn select_steps(
+        &self,
+        tenant: &TenantId,
+        trace_ids: &[TraceId],
+        filter: &StepFilter,
+        page: &PageRequest,
+    ) -> Result<Statement> {
         let (condition, values) = step_condition(self, filter)?;
         let pages = ChildPages {
             table: TABLE,
@@ -68,18 +89,7 @@ impl Store {
             to: page.before.map_or(i64::MAX, |before| before.key.saturating_sub(1)),
             limit: u64::from(page.size) + 1,
         };
-        let names = trace_ids.iter().map(TraceId::as_str);
-        let rows = self.db().rows(pages.statement::<trace_step::Entity>(self.db(), &scope.tenant, names)?).await?;
-        let mut steps: HashMap<TraceId, Vec<Row<StoredStep>>> =
-            trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::new())).collect();
-        let mut latest = None;
-        for row in &rows {
-            let step = decode_step(&mut Columns::of(row, TABLE)?, &scope.tenant, &mut latest)?;
-            if let Some(steps) = steps.get_mut(&step.trace_id) {
-                steps.push(Row { position: Position { key: step.step_index, seq: step.seq }, item: step });
-            }
-        }
-        Ok(steps.into_iter().map(|(trace_id, rows)| (trace_id, page.page(rows))).collect())
+        pages.statement::<trace_step::Entity>(self.db(), tenant, trace_ids.iter().map(TraceId::as_str))
     }
 
     /// How many steps of each trace the filter selects; exact. A trace without any is absent.

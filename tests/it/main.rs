@@ -12,6 +12,7 @@ mod statements;
 mod store_append;
 mod store_keys;
 mod store_lists;
+mod store_rates;
 mod store_reads;
 mod store_schema;
 mod store_seals;

@@ -281,7 +281,7 @@ fn trace_filters() -> impl Strategy<Value = TraceFilter> {
 
 /// A record of the model's log.
 enum Entry {
-    Trace(Trace),
+    Trace(Box<Trace>),
     Seal(TraceSeal),
 }
 
@@ -334,13 +334,13 @@ db_test! {
             let (mut trace, seals) = sample(&mut runner, &traces());
             let name = place.to_string();
             trace.trace_id = trace_id(&name);
-            log.push(Entry::Trace(trace));
+            log.push(Entry::Trace(Box::new(trace)));
             for (revision, status) in (1..).zip(seals) {
                 log.push(Entry::Seal(TraceSeal { status, ..seed::seal(&name, revision) }));
             }
         }
         let unit = log.iter().fold(Unit::of("acme", &db.clock), |unit, entry| match entry {
-            Entry::Trace(trace) => unit.trace(trace.clone()),
+            Entry::Trace(trace) => unit.trace(Trace::clone(trace)),
             Entry::Seal(seal) => unit.seal(seal.clone()),
         });
         all_new(store.append(unit.unit).await.expect("written"));

@@ -107,7 +107,7 @@ impl TraceStepInput {
             output_tokens: count("outputTokens", self.output_tokens)?,
             cost_micros: cost(self.cost_usd)?,
             started_at: self.started_at.0,
-            duration_us: millis("durationMs", Some(self.duration_ms))?.unwrap_or_default(),
+            duration_us: millis("durationMs", self.duration_ms)?.unwrap_or_default(),
             input: content(self.input),
             output: content(self.output),
             idempotency_key: text("idempotencyKey", self.idempotency_key)?,

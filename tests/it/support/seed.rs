@@ -188,17 +188,17 @@ impl<'c> Unit<'c> {
         self
     }
 
-    fn new<T>(&self, record: T) -> Box<New<T>> {
+    fn wrap<T>(&self, record: T) -> Box<New<T>> {
         Box::new(New { id: self.clock.new_id(), record, payloads: Vec::new() })
     }
 
     pub fn run(mut self, run: LlmRun) -> Self {
-        self.unit.records.push(NewRecord::Run(self.new(run)));
+        self.unit.records.push(NewRecord::Run(self.wrap(run)));
         self
     }
 
     pub fn trace(mut self, trace: Trace) -> Self {
-        self.unit.records.push(NewRecord::Trace(self.new(trace)));
+        self.unit.records.push(NewRecord::Trace(self.wrap(trace)));
         self
     }
 
@@ -213,14 +213,14 @@ impl<'c> Unit<'c> {
         let payloads: Vec<_> =
             attributes.map(|text| payload(PayloadPart::Attributes, salt, text.to_owned())).into_iter().collect();
         step.attributes_commitment = payloads.first().map(|payload| payload.commitment);
-        let mut new = self.new(step);
+        let mut new = self.wrap(step);
         new.payloads = payloads;
         self.unit.records.push(NewRecord::Step(new, facts));
         self
     }
 
     pub fn seal(mut self, seal: TraceSeal) -> Self {
-        self.unit.records.push(NewRecord::Seal(self.new(seal)));
+        self.unit.records.push(NewRecord::Seal(self.wrap(seal)));
         self
     }
 

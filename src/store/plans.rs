@@ -1,0 +1,88 @@
+//! How SQLite carries out the lists: along their index, from the cursor on, without sorting. (PostgreSQL's planner
+//! decides by statistics; the integration tests count the rows that it reads.)
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+
+use super::{Store, StoreConfig};
+use crate::clock::SystemClock;
+use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
+use crate::domain::ids::{TenantId, TraceId};
+use crate::domain::page::{Direction, PageRequest, Position};
+use crate::domain::settle::SettlePolicy;
+use crate::domain::trace::StepFilter;
+use crate::domain::vocabulary::StepKind;
+
+async fn store(folder: &tempfile::TempDir) -> Store {
+    let config = StoreConfig {
+        database_url: format!("sqlite://{}", folder.path().join("test.db").display()),
+        migrate: true,
+        pool_size: 1,
+        settle: SettlePolicy { settle_us: 0, settle_remote_us: 0, timeout_us: 0 },
+        queue_records: 1,
+    };
+    Store::connect(config, Arc::new(SystemClock)).await.expect("connects")
+}
+
+async fn plan(store: &Store, statement: Statement) -> String {
+    let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement };
+    let rows = store.db().read.query_all_raw(explain).await.expect("explained");
+    let lines: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").expect("text")).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn lists_of_runs_follow_their_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    let cursor = Some(Position { key: 1, seq: 1 });
+    for (sort, asc, desc, range) in [
+        (LlmRunSort::Seq, "llm_run_seq", "llm_run_seq", "seq"),
+        (LlmRunSort::StartedAt, "llm_run_started", "llm_run_started", "(started_at,seq)"),
+        (LlmRunSort::Duration, "llm_run_duration_asc", "llm_run_duration_desc", "(duration_*,seq)"),
+        (LlmRunSort::Cost, "llm_run_cost_asc", "llm_run_cost_desc", "(cost_*,seq)"),
+        (LlmRunSort::TotalTokens, "llm_run_tokens", "llm_run_tokens", "(total_tokens,seq)"),
+    ] {
+        for (direction, index) in [(Direction::Asc, asc), (Direction::Desc, desc)] {
+            for page in [
+                PageRequest { after: cursor, ..PageRequest::first(10) },
+                PageRequest { before: cursor, is_backward: true, ..PageRequest::first(10) },
+            ] {
+                let order = LlmRunOrder { sort, direction };
+                let tenant = TenantId::trusted("acme");
+                let select = store.select_runs(&tenant, &LlmRunFilter::default(), order, &page, None).expect("built");
+                let plan = plan(&store, select.build(DbBackend::Sqlite)).await;
+                let is_forward = (direction == Direction::Asc) != page.is_backward;
+                let range = range.replace('*', if direction == Direction::Asc { "asc" } else { "desc" });
+                let (sign, value) = (if is_forward { '>' } else { '<' }, if range == "seq" { "?" } else { "(?,?)" });
+                assert!(
+                    plan.contains(&format!("USING INDEX {index} (tenant_id=? AND {range}{sign}{value})")),
+                    "{plan}"
+                );
+                assert!(!plan.contains("ORDER BY"), "{plan}");
+            }
+        }
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn pages_of_steps_are_ranges_of_the_primary_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    let filtered = StepFilter { kinds: vec![StepKind::Llm], statuses: Vec::new() };
+    for filter in [StepFilter::default(), filtered] {
+        for is_backward in [false, true] {
+            let page = PageRequest { is_backward, ..PageRequest::first(10) };
+            let (tenant, traces) = (TenantId::trusted("acme"), [TraceId::trusted("a"), TraceId::trusted("b")]);
+            let statement = store.select_steps(&tenant, &traces, &filter, &page).expect("built");
+            let plan = plan(&store, statement).await;
+            let range = "USING PRIMARY KEY (tenant_id=? AND trace_id=? AND step_index>? AND step_index<?)";
+            // Once for the rows, once for the row that bounds them.
+            assert_eq!(plan.matches(range).count(), 2, "{plan}");
+            assert!(!plan.contains("SCAN c") && !plan.contains("SCAN d"), "{plan}");
+        }
+    }
+    store.close().await;
+}
