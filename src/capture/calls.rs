@@ -336,4 +336,4 @@ fn is_free(node: &Node<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

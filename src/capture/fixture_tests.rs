@@ -222,18 +222,17 @@ fn no_message_text_is_kept_unless_the_tenant_wants_it() {
     );
 }
 
-/// Token sums by the plainest reading of the raw spans: usage counts where nothing below bears any; of two scopes' spans of one call,
-/// siblings with the same counts that overlap, one.
-fn independent_sums(fixtures: &[Fixture]) -> HashMap<String, (i64, i64)> {
-    struct Raw {
-        id: Vec<u8>,
-        parent: Vec<u8>,
-        scope: String,
-        start: u64,
-        end: u64,
-        input: i64,
-        output: i64,
-    }
+struct Raw {
+    id: Vec<u8>,
+    parent: Vec<u8>,
+    scope: String,
+    start: u64,
+    end: u64,
+    input: i64,
+    output: i64,
+}
+
+fn raw_spans(fixtures: &[Fixture]) -> HashMap<String, Vec<Raw>> {
     let mut traces: HashMap<String, Vec<Raw>> = HashMap::new();
     for request in fixtures.iter().map(Fixture::request) {
         for scope in request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans) {
@@ -267,20 +266,27 @@ fn independent_sums(fixtures: &[Fixture]) -> HashMap<String, (i64, i64)> {
             }
         }
     }
-    let sums = traces.into_iter().map(|(trace, spans)| {
-        let is_below = |span: &Raw, top: &Raw| {
-            let mut parent = span.parent.clone();
-            while let Some(above) = spans.iter().find(|other| other.id == parent) {
-                if above.id == top.id {
-                    return true;
-                }
-                parent.clone_from(&above.parent);
-            }
-            false
-        };
+    traces
+}
+
+fn is_below(spans: &[Raw], span: &Raw, top: &Raw) -> bool {
+    let mut parent = &span.parent;
+    while let Some(above) = spans.iter().find(|other| other.id == *parent) {
+        if above.id == top.id {
+            return true;
+        }
+        parent = &above.parent;
+    }
+    false
+}
+
+/// Token sums by the plainest reading of the raw spans: usage counts where nothing below bears any; of two scopes' spans of one call,
+/// siblings with the same counts that overlap, one.
+fn independent_sums(fixtures: &[Fixture]) -> HashMap<String, (i64, i64)> {
+    let sums = raw_spans(fixtures).into_iter().map(|(trace, spans)| {
         let mut counted: Vec<&Raw> = Vec::new();
         for span in spans.iter().filter(|span| span.input + span.output > 0) {
-            let wraps = spans.iter().any(|other| other.input + other.output > 0 && is_below(other, span));
+            let wraps = spans.iter().any(|other| other.input + other.output > 0 && is_below(&spans, other, span));
             let repeats = counted.iter().any(|other| {
                 other.scope != span.scope
                     && other.parent == span.parent

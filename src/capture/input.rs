@@ -1,18 +1,21 @@
 //! What callers of the mutations hand in: checked, digested, redacted and priced like OTLP, but refused where OTLP is mended:
 //! a caller can correct their request, an exporter cannot.
 
+mod check;
+
 use serde_json::{Value, json};
 
+use self::check::{check_length, check_scenario, checked_step, label};
 use super::CaptureContext;
-use super::digest::{ContentHasher, content_digest, sha256};
+use super::digest::{ContentHasher, content_digest};
 use super::facts::Facts;
 use super::genai::outcome;
-use super::genai::provider::{self, UNKNOWN};
+use super::genai::provider::UNKNOWN;
 use super::genai::usage::is_cache_apart;
-use super::json::{JSON_DEPTH_MAX, canonical, check, check_text};
+use super::json::{self, JSON_DEPTH_MAX, canonical, check_text};
 use super::pricing::Usage;
 use super::redact::{redact_json, redact_text};
-use super::text::{NAME_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX, clip, cut_name, sorted_tags};
+use super::text::{clip, sorted_tags};
 use crate::domain::draft::{DraftPayload, DraftStep, DraftTrace};
 use crate::domain::ids::{Digest, RunId, TraceId, check_name};
 use crate::domain::input::{ContentInput, RunInput, StepInput, TraceInput};
@@ -21,9 +24,10 @@ use crate::domain::run::LlmRun;
 use crate::domain::settle::TraceSignals;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{TRACE_SCHEMA_VERSION, Trace, TraceStep};
-use crate::domain::vocabulary::{ExecutionStatus, RecordSource};
+use crate::domain::vocabulary::{ExecutionStatus, OutcomeCategory, RecordSource, StepStatus};
 use crate::error::{Error, Result};
 
+pub use self::check::checked_run;
 pub use super::otlp::signals;
 
 /// The longest text of one side of a call, in bytes.
@@ -45,55 +49,35 @@ pub const NUMBER_MAX: i64 = 9_007_199_254_740_991;
 /// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for what is too long.
 pub fn step(ctx: &CaptureContext, trace_id: &TraceId, input: StepInput, fallback_span_id: &str) -> Result<DraftStep> {
     let digest = step_digest(ctx, &input)?;
+    let input = checked_step(input)?;
     let span_id = input.span_id.unwrap_or_else(|| fallback_span_id.to_owned());
     check_name("spanId", &span_id)?;
-    let ids = [
-        ("parentSpanId", &input.parent_span_id),
-        ("idempotencyKey", &input.idempotency_key),
-        ("duplicateOf", &input.duplicate_of),
-    ];
-    for (field, id) in ids {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
-    let attempt = input.attempt.unwrap_or(1);
-    if !(1..=i64::from(i32::MAX)).contains(&attempt) {
-        return Err(Error::input("attempt", format!("attempt counts from 1, got {attempt}")));
-    }
-    for (field, count) in
-        [("inputTokens", input.input_tokens), ("outputTokens", input.output_tokens), ("costUsd", input.cost_micros)]
-    {
-        check_number(field, count)?;
-    }
-    check_number("durationMs", Some(input.duration_us))?;
-    let outcome_code = label("outcomeCode", input.outcome_code)?;
-    let provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
-    let model = label("model", input.model)?;
-    let skill_name = label("skillName", Some(input.skill_name))?.unwrap_or_default();
-    let priced = price(ctx, provider.as_deref(), model.as_deref(), [input.input_tokens, input.output_tokens, None]);
-    let priced = priced.filter(|_| input.cost_micros.is_none());
+    let tokens = [input.input_tokens, input.output_tokens, None];
+    let priced =
+        price(ctx, input.provider.as_deref(), input.model.as_deref(), tokens).filter(|_| input.cost_micros.is_none());
     let facts = Facts {
-        span_name: skill_name.clone(),
-        is_timeout: outcome_code.as_deref().is_some_and(outcome::is_timeout),
-        error_type: outcome_code.clone().filter(|_| input.status == crate::domain::vocabulary::StepStatus::Failure),
+        span_name: input.skill_name.clone(),
+        is_timeout: input.outcome_code.as_deref().is_some_and(outcome::is_timeout),
+        error_type: input.outcome_code.clone().filter(|_| input.status == StepStatus::Failure),
         price_version: priced.map(|_| ctx.prices.version().to_owned()),
         ..Facts::default()
     };
+    let by_code = || outcome::of_code(input.status, input.outcome_code.as_deref());
+    let outcome_category = input.outcome_category.unwrap_or_else(by_code);
     let step = TraceStep {
         trace_id: trace_id.clone(),
         caller_index: input.caller_index,
         span_id,
         parent_span_id: input.parent_span_id,
-        attempt,
+        attempt: input.attempt.unwrap_or(1),
         kind: input.kind,
-        skill_name,
+        skill_name: input.skill_name,
         status: input.status,
-        outcome_category: input
-            .outcome_category
-            .unwrap_or_else(|| outcome::of_code(input.status, outcome_code.as_deref())),
-        outcome_code,
-        provider,
-        model,
-        response_id: label("responseId", input.response_id)?,
+        outcome_category,
+        outcome_code: input.outcome_code,
+        provider: input.provider,
+        model: input.model,
+        response_id: input.response_id,
         input_tokens: input.input_tokens,
         output_tokens: input.output_tokens,
         cost_micros: input.cost_micros.or(priced),
@@ -108,9 +92,6 @@ pub fn step(ctx: &CaptureContext, trace_id: &TraceId, input: StepInput, fallback
     };
     let mut payloads = Vec::new();
     if let Some(attributes) = input.attributes {
-        if !attributes.is_object() {
-            return Err(Error::input("attributes", "attributes is a JSON object"));
-        }
         payloads.push(DraftPayload {
             part: PayloadPart::Attributes,
             text: document("attributes", attributes, ATTRIBUTES_BYTES_MAX)?,
@@ -219,64 +200,6 @@ pub fn run(
     })
 }
 
-/// A run's input, its labels redacted and everything checked; contents are left to [`content_hash`].
-///
-/// # Errors
-/// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for too many tags.
-pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
-    check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
-    for (field, id) in [
-        ("agentId", &input.agent_id),
-        ("endUserId", &input.end_user_id),
-        ("correlationId", &input.correlation_id),
-        ("actorId", &input.actor_id),
-        ("syntheticScenarioId", &input.synthetic_scenario_id),
-    ] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
-    for (field, number) in [
-        ("inputTokens", input.input_tokens),
-        ("outputTokens", input.output_tokens),
-        ("cachedInputTokens", input.cached_input_tokens),
-        ("reasoningTokens", input.reasoning_tokens),
-        ("timeToFirstTokenMs", input.time_to_first_token_us),
-        ("costUsd", input.cost_micros),
-    ] {
-        check_number(field, number)?;
-    }
-    if input.started_at.zip(input.completed_at).is_some_and(|(start, end)| end < start) {
-        return Err(Error::input("completedAt", "completedAt lies before startedAt"));
-    }
-    if input.tags.len() > TAGS_MAX {
-        let sent = u64::try_from(input.tags.len()).unwrap_or(u64::MAX);
-        return Err(Error::limit(
-            format!("a run has at most {TAGS_MAX} tags; send fewer"),
-            TAGS_MAX as u64,
-            Some(sent),
-        ));
-    }
-    let tags = std::mem::take(&mut input.tags);
-    input.tags =
-        tags.into_iter().map(|tag| Ok(label("tags", Some(tag))?.unwrap_or_default())).collect::<Result<_>>()?;
-    debug_assert!(input.tags.iter().all(|tag| tag.len() <= TAG_BYTES_MAX));
-    input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
-    for (field, text) in [
-        ("name", &mut input.name),
-        ("sessionId", &mut input.session_id),
-        ("model", &mut input.model),
-        ("operation", &mut input.operation),
-        ("serviceName", &mut input.service_name),
-        ("serviceInstanceId", &mut input.service_instance_id),
-        ("serviceVersion", &mut input.service_version),
-        ("environment", &mut input.environment),
-        ("finishReason", &mut input.finish_reason),
-        ("errorType", &mut input.error_type),
-    ] {
-        *text = label(field, text.take())?;
-    }
-    Ok(input)
-}
-
 /// The digest of one side of a call: of its text, or as the caller gives it.
 ///
 /// # Errors
@@ -301,7 +224,7 @@ pub fn content_hash(ctx: &CaptureContext, field: &str, content: &ContentInput) -
 /// # Errors
 /// `BAD_USER_INPUT` for what canonical JSON would change, `LIMIT_EXCEEDED` for size and depth.
 pub fn document(field: &str, value: Value, bytes_max: usize) -> Result<String> {
-    check(field, &value, JSON_DEPTH_MAX)?;
+    json::check(field, &value, JSON_DEPTH_MAX)?;
     let text = canonical(&redact_json(value).map_err(|error| error.at_field(field))?)?;
     check_length(field, &text, bytes_max)?;
     Ok(text)
@@ -315,37 +238,6 @@ pub fn reason(text: &str) -> Result<String> {
     check_length("reason", text, REASON_BYTES_MAX)?;
     check_text("reason", text)?;
     Ok(clip(&redact_text(text), REASON_BYTES_MAX * 2).into_owned())
-}
-
-/// A name or label as it is stored: checked, then redacted.
-fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
-    let Some(text) = text else { return Ok(None) };
-    check_name(field, &text)?;
-    let redacted = redact_text(&text);
-    Ok(Some(cut_name(&redacted, NAME_BYTES_MAX).into_owned()))
-}
-
-fn check_scenario(is_synthetic: bool, scenario: Option<&str>) -> Result<()> {
-    if is_synthetic && scenario.is_none() {
-        return Err(Error::input("syntheticScenarioId", "synthetic data names its scenario; set syntheticScenarioId"));
-    }
-    Ok(())
-}
-
-fn check_number(field: &str, number: Option<i64>) -> Result<()> {
-    match number.filter(|number| !(0..=NUMBER_MAX).contains(number)) {
-        Some(number) => Err(Error::input(field, format!("{field} lies between 0 and 2^53-1, got {number}"))),
-        None => Ok(()),
-    }
-}
-
-fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
-    if text.len() <= bytes_max {
-        return Ok(());
-    }
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    let sent = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    Err(Error::limit(format!("{field} has at most {bytes_max} bytes; shorten it"), limit, Some(sent)))
 }
 
 /// What the table asks for some tokens: input, output, cached.
@@ -379,22 +271,26 @@ fn kept_content(ctx: &CaptureContext, input: &ContentInput, output: &ContentInpu
     Ok(Some(DraftPayload { part: PayloadPart::Content, text: canonical(&Value::Object(members))? }))
 }
 
-/// Keyed digest of a step as it was handed in, to notice one that differs under the same span id. A span id and an
-/// idempotency key name the step; they are no part of what it says.
+/// Keyed digest of a step as it was handed in, to notice one that differs under the same span id. Span id and idempotency
+/// key name the step; they are no part of what it says.
 fn step_digest(ctx: &CaptureContext, input: &StepInput) -> Result<Digest> {
-    let StepInput { span_id: _, idempotency_key: _, .. } = input;
-    let attributes = input.attributes.as_ref().map(canonical).transpose()?;
-    let said = format!(
-        "{:?}",
-        (
-            (input.caller_index, &input.parent_span_id, input.attempt, input.kind, &input.skill_name, input.status),
-            (input.outcome_category, &input.outcome_code, &input.provider, &input.model, &input.response_id),
-            (input.input_tokens, input.output_tokens, input.cost_micros, input.started_at, input.duration_us),
-            (&input.input, &input.output, &input.duplicate_of, attributes),
-        )
-    );
-    Ok(ContentHasher::new(&ctx.content_key).digest_bytes(&sha256(said.as_bytes()).0))
+    let text = |number: Option<i64>| number.map(|number| number.to_string());
+    let content = |content: &ContentInput| json!([content.text, content.hash]);
+    let said = json!([
+        [text(input.caller_index), text(input.attempt), text(Some(input.duration_us)), input.started_at.to_rfc3339()],
+        [text(input.input_tokens), text(input.output_tokens), text(input.cost_micros)],
+        [input.kind.as_str(), input.status.as_str(), input.skill_name],
+        [input.outcome_category.map(OutcomeCategory::as_str), input.outcome_code.as_deref(), input.provider.as_deref()],
+        [
+            input.model.as_deref(),
+            input.response_id.as_deref(),
+            input.parent_span_id.as_deref(),
+            input.duplicate_of.as_deref()
+        ],
+        [content(&input.input), content(&input.output), input.attributes],
+    ]);
+    Ok(ContentHasher::new(&ctx.content_key).digest(&canonical(&said)?))
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

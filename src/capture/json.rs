@@ -15,6 +15,11 @@ pub const SAFE_INTEGER_MAX: u64 = 9_007_199_254_740_991;
 /// Writes a string. U+0000 becomes U+FFFD, which no database refuses.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    // Most texts need no escape, and looking for one goes many bytes at a time.
+    if !text.bytes().fold(false, |found, byte| found | (byte < 32) | (byte == b'"') | (byte == b'\\')) {
+        out.push_str(text);
+        return out.push('"');
+    }
     let mut start = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape = match byte {

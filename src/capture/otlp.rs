@@ -19,6 +19,7 @@ use super::CaptureContext;
 use super::facts::Facts;
 use crate::domain::draft::{DraftStep, DraftTrace};
 use crate::domain::settle::TraceSignals;
+use crate::domain::time::Timestamp;
 use crate::domain::trace::TraceStep;
 use crate::domain::vocabulary::StepKind;
 use crate::error::{Error, Result};
@@ -78,29 +79,31 @@ pub fn map_spans(ctx: &CaptureContext, request: ExportTraceServiceRequest) -> Ot
 struct Groups {
     places: HashMap<Vec<u8>, usize>,
     traces: Vec<DraftTrace>,
+    /// For each trace the rank of the span that its beginning was read from.
+    best: Vec<(bool, Timestamp, String)>,
     rejected: Vec<String>,
 }
 
 impl Groups {
     fn add(&mut self, span: &Span, resource: &ResourceContext, draft: DraftStep, signals: TraceSignals) {
+        // The root knows best how the trace began, else the earliest span does.
+        let step = &draft.step;
+        let rank = (step.parent_span_id.is_some(), step.started_at, step.span_id.clone());
         let place = self.places.get(span.trace_id.as_slice()).copied();
-        let Some(trace) = place.and_then(|place| self.traces.get_mut(place)) else {
+        let known = place.and_then(|place| Some((self.traces.get_mut(place)?, self.best.get_mut(place)?)));
+        let Some((trace, best)) = known else {
             let trace = span::trace(span, resource, &draft);
             self.places.insert(span.trace_id.clone(), self.traces.len());
             self.traces.push(DraftTrace { trace, payloads: Vec::new(), steps: vec![draft], signals });
+            self.best.push(rank);
             return;
         };
-        // The root knows best how the trace began, else the earliest span does.
-        let is_better = |first: &TraceStep| {
-            let key = |step: &TraceStep| (step.parent_span_id.is_some(), step.started_at, step.span_id.clone());
-            key(&draft.step) < key(first)
-        };
-        if trace.steps.iter().all(|step| is_better(&step.step)) {
-            let started_at = trace.trace.started_at;
+        let started_at = trace.trace.started_at.min(step.started_at);
+        if rank < *best {
             trace.trace = span::trace(span, resource, &draft);
-            trace.trace.started_at = started_at;
+            *best = rank;
         }
-        trace.trace.started_at = trace.trace.started_at.min(draft.step.started_at);
+        trace.trace.started_at = started_at;
         trace.signals = trace.signals.union(signals);
         trace.steps.push(draft);
     }
@@ -135,5 +138,7 @@ pub fn is_llm_work(step: &TraceStep) -> bool {
         || step.output_tokens.is_some()
 }
 
+#[cfg(test)]
+mod dialects;
 #[cfg(test)]
 mod tests;

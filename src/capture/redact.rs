@@ -70,15 +70,15 @@ fn redact_at(text: &str, strings_left: u32) -> Cow<'_, str> {
     if !patterns::may_match(text) {
         return decoded(text);
     }
-    if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"')) {
-        if let Some(mut value) = strict::parse(text) {
-            let Some(left) = strings_left.checked_sub(1) else { return Cow::Borrowed(REDACTED) };
-            return match redact_value(&mut value, DEPTH_MAX, left) {
-                Ok(false) => Cow::Borrowed(text),
-                Ok(true) => Cow::Owned(value.to_string()),
-                Err(_) => Cow::Owned(format!("\"{REDACTED}\"")),
-            };
-        }
+    if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
+        && let Some(mut value) = strict::parse(text)
+    {
+        let Some(left) = strings_left.checked_sub(1) else { return Cow::Borrowed(REDACTED) };
+        return match redact_value(&mut value, DEPTH_MAX, left) {
+            Ok(false) => Cow::Borrowed(text),
+            Ok(true) => Cow::Owned(value.to_string()),
+            Err(_) => Cow::Owned(format!("\"{REDACTED}\"")),
+        };
     }
     patterns::replace(text)
 }
@@ -87,7 +87,7 @@ fn redact_at(text: &str, strings_left: u32) -> Cow<'_, str> {
 fn decoded(text: &str) -> Cow<'_, str> {
     let is_base64 = text.len() >= 16
         && text.len() <= 65_536
-        && text.len() % 4 == 0
+        && text.len().is_multiple_of(4)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'='));
     if !is_base64 {
         return Cow::Borrowed(text);

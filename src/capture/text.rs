@@ -8,9 +8,7 @@ use super::redact::redact_text;
 /// The longest name taken from OTLP, in bytes; the same as the domain's cap on names.
 pub const NAME_BYTES_MAX: usize = crate::domain::ids::NAME_BYTES_MAX;
 
-/// The longest label of a run, in bytes; and how many labels a run has at most.
-pub const TAG_BYTES_MAX: usize = NAME_BYTES_MAX;
-/// See [`TAG_BYTES_MAX`].
+/// How many labels a run has at most; each is as long as a name at most.
 pub const TAGS_MAX: usize = 64;
 
 /// The largest index not above `at` where `text` may be cut.

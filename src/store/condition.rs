@@ -125,6 +125,10 @@ fn newer_run(order: &'static str, key: &'static str, as_of: Option<AsOf>) -> Sim
         .and_where(newer("tenant_id").equals((llm_run::Entity, llm_run::Column::TenantId)))
         .and_where(newer(key).eq(this(key)))
         .and_where(newer(order).gt(this(order)))
+        // The offset keeps PostgreSQL from making this a join, which it does badly without statistics: it is one look
+        // into an index for each row that is read.
+        .limit(1)
+        .offset(0)
         .take();
     if let Some(as_of) = as_of {
         select.and_where(newer("seq").lt(as_of.size));
@@ -164,12 +168,17 @@ pub(super) fn traces(
         all.and(any_number(backend, C::Seed.into_expr(), seeds)?);
     }
     all.time(C::StartedAt, filter.started_at);
-    match (filter.statuses.as_deref(), as_of) {
-        (None, _) => {}
-        (Some([TraceStatus::Running]), None) => all.and(C::TraceId.in_subquery(unsealed(tenant))),
-        (Some(statuses), _) => all.condition = all.condition.add(any_status(backend, statuses, as_of)?),
+    if selects_running(filter, as_of) {
+        all.and(C::TraceId.in_subquery(unsealed(tenant)));
+    } else if let Some(statuses) = &filter.statuses {
+        all.condition = all.condition.add(any_status(backend, statuses, as_of)?);
     }
     Ok(all.condition)
+}
+
+/// Whether the filter selects traces that run now, and no others.
+pub(super) fn selects_running(filter: &TraceFilter, as_of: Option<AsOf>) -> bool {
+    as_of.is_none() && filter.statuses.as_deref() == Some(&[TraceStatus::Running])
 }
 
 /// Traces without a seal, found by their own index however few they are.

@@ -26,6 +26,11 @@ const POSTGRES_WRITERS: u32 = 3;
 const STATEMENT_CACHE: usize = 256;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_IDLE_TEST: Duration = Duration::from_secs(30);
+/// No plan of ours is worth compiling, and its estimates err on tables without statistics.
+const POSTGRES_READ: &[(&str, &str)] = &[("jit", "off")];
+/// The writer looks keys up, few in a flush, in tables that may have grown since they were last analyzed: always by index.
+const POSTGRES_WRITE: &[(&str, &str)] =
+    &[("jit", "off"), ("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// A read that takes longer is cancelled by the server; the API's own time limit is shorter.
 const POSTGRES_READ_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -50,8 +55,10 @@ impl Database {
                 Self { backend: DbBackend::Sqlite, read, write, reads: Arc::default() }
             }
             backend => {
-                let write = open(postgres(url, POSTGRES_WRITERS, None)).await?;
-                let read = open(postgres(url, pool_size.max(1), Some(POSTGRES_READ_TIMEOUT))).await?;
+                let write = open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE)).await?;
+                let mut read = postgres(url, pool_size.max(1), POSTGRES_READ);
+                read.statement_timeout(POSTGRES_READ_TIMEOUT);
+                let read = open(read).await?;
                 Self { backend, read, write, reads: Arc::default() }
             }
         };
@@ -66,7 +73,7 @@ impl Database {
                 check_sqlite_path(url)?;
                 open(sqlite(url, false)).await
             }
-            _ => open(postgres(url, 1, None)).await,
+            _ => open(postgres(url, 1, POSTGRES_READ)).await,
         }
     }
 
@@ -199,7 +206,7 @@ fn sqlite(url: &str, is_reader: bool) -> ConnectOptions {
     options
 }
 
-fn postgres(url: &str, size: u32, read_timeout: Option<Duration>) -> ConnectOptions {
+fn postgres(url: &str, size: u32, settings: &'static [(&str, &str)]) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(size)
@@ -208,10 +215,9 @@ fn postgres(url: &str, size: u32, read_timeout: Option<Duration>) -> ConnectOpti
         .set_application_name("runledger")
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(STATEMENT_CACHE));
-    if let Some(timeout) = read_timeout {
-        options.statement_timeout(timeout);
-    }
+        .map_sqlx_postgres_opts(move |options| {
+            options.statement_cache_capacity(STATEMENT_CACHE).options(settings.iter().copied())
+        });
     options
 }
 

@@ -51,11 +51,9 @@ pub(super) fn unavailable(cause: &dyn std::fmt::Display) -> Error {
 
 fn refused(error: &DbErr, cause: &dyn DatabaseError) -> Error {
     match cause.kind() {
-        ErrorKind::CheckViolation | ErrorKind::NotNullViolation => {
-            tracing::warn!(cause = %error, "the schema refused a value");
-            Error::input("", "a value lies outside what can be recorded")
-        }
+        ErrorKind::CheckViolation | ErrorKind::NotNullViolation => value(error),
         _ => match Trouble::of(cause) {
+            Some(Trouble::Value) => value(error),
             Some(Trouble::Passing) => unavailable(error),
             Some(Trouble::Cancelled) => Error::new(Code::Timeout, "the query took longer than allowed; narrow it"),
             None => Error::internal(error.clone()),
@@ -63,9 +61,17 @@ fn refused(error: &DbErr, cause: &dyn DatabaseError) -> Error {
     }
 }
 
-/// Trouble that is the database's and not the statement's.
+/// BAD_USER_INPUT, with the cause in the log.
+fn value(cause: &DbErr) -> Error {
+    tracing::warn!(%cause, "the schema refused a value");
+    Error::input("", "a value lies outside what can be recorded")
+}
+
+/// What constraints do not tell.
 #[derive(Debug, PartialEq, Eq)]
 enum Trouble {
+    /// A value that its column cannot hold.
+    Value,
     /// Busy, locked, full, restarting, out of connections, or a lost race: another try may succeed.
     Passing,
     /// The statement was cancelled, by its time limit or an operator.
@@ -83,20 +89,22 @@ impl Trouble {
         }
     }
 
-    /// Primary result codes: BUSY, LOCKED, IOERR, FULL, CANTOPEN; INTERRUPT.
+    /// Primary result codes: BUSY, LOCKED, IOERR, FULL, CANTOPEN; INTERRUPT. 3091 is CONSTRAINT_DATATYPE.
     fn of_sqlite(code: i32) -> Option<Self> {
         match code & 0xff {
+            _ if code == 3091 => Some(Self::Value),
             5 | 6 | 10 | 13 | 14 => Some(Self::Passing),
             9 => Some(Self::Cancelled),
             _ => None,
         }
     }
 
-    /// Classes: connection, rollback, resources, operator, system; lock not available.
+    /// Classes: connection, rollback, resources, operator, system; lock not available; data exception.
     fn of_postgres(code: &str) -> Option<Self> {
         match code {
             "57014" => Some(Self::Cancelled),
             "55P03" => Some(Self::Passing),
+            _ if code.starts_with("22") => Some(Self::Value),
             _ => matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58")).then_some(Self::Passing),
         }
     }
@@ -112,7 +120,9 @@ mod tests {
         assert_eq!(Trouble::of_sqlite(1811), None, "a trigger's refusal");
         assert_eq!(Trouble::of_postgres("40P01"), Some(Trouble::Passing), "deadlock");
         assert_eq!(Trouble::of_postgres("57014"), Some(Trouble::Cancelled));
-        assert_eq!(Trouble::of_postgres("22021"), None, "U+0000 in text");
+        assert_eq!(Trouble::of_postgres("22003"), Some(Trouble::Value), "out of range");
+        assert_eq!(Trouble::of_sqlite(3091), Some(Trouble::Value), "a REAL for an INTEGER");
+        assert_eq!(Trouble::of_postgres("P0001"), None, "a trigger's refusal");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! API keys and tenants' content keys: operational, never evidence.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryOrder, QueryTrait, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QueryTrait, Set};
 
 use super::Store;
 use super::convert::{Columns, decode_all};
 use super::error::database;
-use super::scoped::scoped;
+use super::scoped::{any_text, scoped};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::scope::{Permission, Permissions};
 use crate::domain::time::Timestamp;
@@ -80,7 +80,8 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer, `INTERNAL` for a corrupt row.
     pub async fn get_api_key(&self, key_id: &str) -> Result<Option<ApiKey>> {
-        let select = api_key::Entity::find_by_id(key_id);
+        let wanted = any_text(self.db().backend, api_key::Column::KeyId.into_expr(), [key_id])?;
+        let select = api_key::Entity::find().filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         Ok(decode_all(&rows, "api_key", decode_key)?.pop())
     }

@@ -7,12 +7,12 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
 use super::{Store, StoreConfig};
 use crate::clock::SystemClock;
-use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
+use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort, TraceFilter, TraceOrder};
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::page::{Direction, PageRequest, Position};
 use crate::domain::settle::SettlePolicy;
 use crate::domain::trace::StepFilter;
-use crate::domain::vocabulary::StepKind;
+use crate::domain::vocabulary::{StepKind, TraceStatus};
 
 async fn store(folder: &tempfile::TempDir) -> Store {
     let config = StoreConfig {
@@ -64,6 +64,26 @@ async fn lists_of_runs_follow_their_index() {
             }
         }
     }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn traces_follow_their_index_and_running_ones_are_found_by_theirs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    let (tenant, order) = (TenantId::trusted("acme"), TraceOrder::default());
+    let page = PageRequest { after: Some(Position { key: 9, seq: 9 }), ..PageRequest::first(10) };
+    let all = store.select_traces(&tenant, &TraceFilter::default(), order, &page, None).expect("built");
+    let all = plan(&store, all.build(DbBackend::Sqlite)).await;
+    assert!(
+        all.contains("SEARCH trace USING INDEX trace_seq (tenant_id=? AND seq<?)") && !all.contains("ORDER BY"),
+        "{all}"
+    );
+    let running = TraceFilter { statuses: Some(vec![TraceStatus::Running]), ..TraceFilter::default() };
+    let running = store.select_traces(&tenant, &running, order, &page, None).expect("built");
+    let running = plan(&store, running.build(DbBackend::Sqlite)).await;
+    assert!(running.contains("SEARCH trace USING PRIMARY KEY (tenant_id=? AND trace_id=?)"), "{running}");
+    assert!(running.contains("trace_state_running"), "{running}");
     store.close().await;
 }
 

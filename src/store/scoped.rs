@@ -55,7 +55,7 @@ pub(super) fn scoped_statement(
 /// Distinct keys as one value, so that one prepared statement serves any number of them: an array on PostgreSQL, a JSON
 /// array on SQLite.
 pub(super) fn text_keys<'k>(backend: DbBackend, keys: impl IntoIterator<Item = &'k str>) -> Result<Value> {
-    let mut keys: Vec<&str> = keys.into_iter().collect();
+    let mut keys = possible(keys);
     keys.sort_unstable();
     keys.dedup();
     if backend == DbBackend::Postgres {
@@ -71,7 +71,7 @@ pub(super) fn any_text<'k>(
     column: impl Into<SimpleExpr>,
     keys: impl IntoIterator<Item = &'k str>,
 ) -> Result<SimpleExpr> {
-    let keys: Vec<&str> = keys.into_iter().collect();
+    let keys = possible(keys);
     match keys.as_slice() {
         [] => Ok(nothing()),
         [key] => Ok(column.into().eq(*key)),
@@ -100,6 +100,11 @@ pub(super) fn any_id(backend: DbBackend, column: impl Into<SimpleExpr>, ids: &[R
         serde_json::to_string(&hex).map_err(Error::internal)?.into()
     };
     Ok(any(backend, column.into(), value, "unhex(value)"))
+}
+
+/// Keys that a row can have. One with U+0000 is on no row; PostgreSQL would refuse it, SQLite find nothing.
+fn possible<'k>(keys: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
+    keys.into_iter().filter(|key| !key.contains('\0')).collect()
 }
 
 fn any(backend: DbBackend, column: SimpleExpr, keys: Value, of_json: &str) -> SimpleExpr {

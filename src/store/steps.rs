@@ -186,7 +186,7 @@ impl Store {
     pub async fn idempotency_hit(&self, scope: &Scope, key: &str) -> Result<Option<IdempotencyHit>> {
         use trace_step::Column as C;
         let select = scoped::<trace_step::Entity>(&scope.tenant)
-            .filter(C::IdempotencyKey.eq(key))
+            .filter(any_text(self.db().backend, C::IdempotencyKey.into_expr(), [key])?)
             .order_by_desc(C::Seq)
             .limit(1);
         let rows = self.db().rows(select.build(self.db().backend)).await?;

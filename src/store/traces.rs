@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, Condition, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
@@ -26,6 +26,16 @@ fn sort_key(order: TraceOrder) -> SortKey {
         TraceSort::StartedAt => Some(trace::Column::StartedAt.into_expr()),
     };
     SortKey { key, seq: trace::Column::Seq.into_expr(), direction: order.direction }
+}
+
+/// The same order for rows that SQLite finds by another index than that of the order: it would rather walk the log, but
+/// does not see a column behind a plus.
+fn sort_key_of_few(order: TraceOrder) -> SortKey {
+    let key = match order.sort {
+        TraceSort::Seq => None,
+        TraceSort::StartedAt => Some(Expr::cust("+\"trace\".\"started_at\"")),
+    };
+    SortKey { key, seq: Expr::cust("+\"trace\".\"seq\""), direction: order.direction }
 }
 
 fn position(view: &TraceView, order: TraceOrder) -> Position {
@@ -74,9 +84,7 @@ impl Store {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<TraceView>> {
-        let selected = condition::traces(self.db().backend, &scope.tenant, filter, as_of)?;
-        let select = scoped::<trace::Entity>(&scope.tenant).filter(selected);
-        let select = paginate(view(select, as_of), &sort_key(order), page);
+        let select = self.select_traces(&scope.tenant, filter, order, page, as_of)?;
         let views = self.views(&scope.tenant, select).await?;
         Ok(page.page(views.into_iter().map(|view| Row { position: position(&view, order), item: view }).collect()))
     }
@@ -176,6 +184,22 @@ impl Store {
         let names = trace_ids.iter().map(TraceId::as_str);
         let wanted = any_text(self.db().backend, trace::Column::TraceId.into_expr(), names)?;
         self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
+    }
+
+    /// The query of a list.
+    pub(super) fn select_traces(
+        &self,
+        tenant: &TenantId,
+        filter: &TraceFilter,
+        order: TraceOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
+    ) -> Result<Select<trace::Entity>> {
+        let selected = condition::traces(self.db().backend, tenant, filter, as_of)?;
+        let select = scoped::<trace::Entity>(tenant).filter(selected);
+        let is_few = self.db().backend == DbBackend::Sqlite && condition::selects_running(filter, as_of);
+        let sort = if is_few { sort_key_of_few(order) } else { sort_key(order) };
+        Ok(paginate(view(select, as_of), &sort, page))
     }
 
     async fn views(&self, tenant: &TenantId, select: Select<trace::Entity>) -> Result<Vec<TraceView>> {

@@ -27,7 +27,9 @@ db_test! {
         }
         assert_eq!(store.create_api_key(&key("a", "zeta")).await.expect_err("taken").code(), Code::Conflict);
         assert_eq!(store.get_api_key("a").await.expect("read"), Some(key("a", "acme")));
-        assert_eq!(store.get_api_key("x").await.expect("read"), None);
+        for unknown in ["x", "", "a\0"] {
+            assert_eq!(store.get_api_key(unknown).await.expect("read"), None);
+        }
         let bare = ApiKey { name: None, permissions: Permissions::default(), expires_at: None, ..key("d", "bare") };
         store.create_api_key(&bare).await.expect("created");
         assert_eq!(store.list_api_keys(&tenant("bare")).await.expect("listed"), [bare]);

@@ -35,6 +35,13 @@ fn unit<'c>(db: &'c TestDb, name: &str, steps: usize) -> Unit<'c> {
     unit
 }
 
+/// CPU seconds of this process so far, from Linux's accounting; PostgreSQL's own are not in it.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 /// Appends traces from several callers, each waiting for its answers; the seconds it took.
 async fn write(db: &Arc<TestDb>, store: &Store, prefix: &str, traces: usize, steps: usize, callers: usize) -> f64 {
     let mut ready = vec![Vec::new(); callers];
@@ -62,9 +69,11 @@ db_test! {
         let store = db.store().await;
         write(&db, &store, "warm", 100, 10, 8).await;
         for (traces, steps, callers) in [(6_000, 10, 8), (6_000, 10, 64), (600, 100, 8), (4_000, 1, 64)] {
+            let cpu = cpu_seconds();
             let seconds = write(&db, &store, &format!("{steps}x{callers}"), traces, steps, callers).await;
-            let rate = f64::from(u32::try_from(traces * steps).expect("small")) / seconds;
-            println!("{:?}: {callers} callers, {steps} steps a unit: {rate:.0} steps/s", db.backend);
+            let count = f64::from(u32::try_from(traces * steps).expect("small"));
+            let (rate, cpu) = (count / seconds, (cpu_seconds() - cpu) / count * 1e6);
+            println!("{:?}: {callers} callers, {steps} steps a unit: {rate:.0} steps/s, {cpu:.0} us CPU a step", db.backend);
         }
         let runs = (0..2_000).fold(Unit::of("acme", &db.clock), |unit, number| {
             let name = format!("10x64-{number:032x}");
@@ -74,7 +83,7 @@ db_test! {
         let rounds = 60_u32;
         for callers in [1, 16_u32] {
             let mut tasks = tokio::task::JoinSet::new();
-            let started = Instant::now();
+            let (started, cpu) = (Instant::now(), cpu_seconds());
             for _ in 0..callers {
                 let store = store.clone();
                 tasks.spawn(async move {
@@ -84,8 +93,9 @@ db_test! {
                 });
             }
             tasks.join_all().await;
-            let rate = f64::from(callers * rounds) / started.elapsed().as_secs_f64();
-            println!("{:?}: {callers} readers: {rate:.0} pages of 50 runs x 10 steps a second", db.backend);
+            let pages = f64::from(callers * rounds);
+            let (rate, cpu) = (pages / started.elapsed().as_secs_f64(), (cpu_seconds() - cpu) / pages * 1e6);
+            println!("{:?}: {callers} readers: {rate:.0} pages of 50 runs x 10 steps a second, {cpu:.0} us CPU each", db.backend);
         }
         store.close().await;
     }

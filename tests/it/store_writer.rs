@@ -1,6 +1,7 @@
 //! The writer under load and in trouble: several processes, a full queue, callers that go away, a process that dies.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runledger::domain::append::AppendResult;
@@ -161,14 +162,14 @@ db_test! {
         let mut acknowledged = BTreeSet::new();
         for life in 0..3 {
             let (sender, receiver) = std::sync::mpsc::channel();
-            let task_db = db.clone();
+            let (task_db, heard) = (db.clone(), std::sync::Arc::new(AtomicUsize::new(0)));
             // A runtime of its own is the process; dropping it amid writing is its death.
             let process = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
                 runtime.block_on(async move {
                     let store = task_db.store().await;
                     for writer in 0..6 {
-                        let (store, db, sender) = (store.clone(), task_db.clone(), sender.clone());
+                        let (store, db, sender, heard) = (store.clone(), task_db.clone(), sender.clone(), heard.clone());
                         tokio::spawn(async move {
                             let name = format!("{life}-{writer}");
                             all_new(store.append(Unit::of("acme", &db.clock).trace(trace(&name)).unit).await.expect("begun"));
@@ -176,17 +177,20 @@ db_test! {
                                 let unit = Unit::of("acme", &db.clock).step(step(&name, &format!("{span}"))).unit;
                                 let written = all_new(store.append(unit).await.expect("written"));
                                 sender.send((name.clone(), written[0])).expect("heard");
+                                heard.fetch_add(1, Ordering::Relaxed);
                             }
                         });
                     }
-                    tokio::time::sleep(Duration::from_millis(150)).await;
+                    while heard.load(Ordering::Relaxed) < 40 {
+                        tokio::time::sleep(Duration::from_millis(3)).await;
+                    }
                 });
                 runtime.shutdown_background();
             });
             process.join().expect("died on time");
             acknowledged.extend(receiver.iter().map(|(name, one)| (name, one.step_index, one.seq)));
         }
-        assert!(acknowledged.len() > 20, "{} were acknowledged", acknowledged.len());
+        assert!(acknowledged.len() >= 120, "{} were acknowledged", acknowledged.len());
         let store = db.store().await;
         let rows = db.query("SELECT trace_id, step_index, seq FROM trace_step").await;
         let stored: BTreeSet<(String, Option<i64>, i64)> = rows

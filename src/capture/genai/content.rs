@@ -4,10 +4,17 @@
 //! Names that are known are in tables; others are judged by their last word and by the shape of their value. Doubt ends in
 //! dropping: a digest and the length stay either way.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
 use super::table;
+
+mod names;
+
+use self::names::{FAMILIES, NAMES, SAFE, WORDS};
 
 /// Which side of a call content is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,213 +50,16 @@ pub const RANK_OF_EVENTS: u8 = 200;
 /// Strings longer than this under names that nobody knows are taken for content.
 const UNKNOWN_BYTES_MAX: usize = 1_024;
 
-/// Names of content; those of one side in order of precedence for the step's hash.
-const NAMES: &[(&str, Side)] = &[
-    ("gen_ai.input.messages", Side::Input),
-    ("gen_ai.tool.call.arguments", Side::Input),
-    ("input.value", Side::Input),
-    ("ai.prompt.messages", Side::Input),
-    ("ai.prompt", Side::Input),
-    ("ai.toolCall.args", Side::Input),
-    ("ai.toolCall.input", Side::Input),
-    ("traceloop.entity.input", Side::Input),
-    ("gen_ai.task.input", Side::Input),
-    ("langfuse.observation.input", Side::Input),
-    ("mlflow.spanInputs", Side::Input),
-    ("lmnr.span.input", Side::Input),
-    ("gen_ai.prompt", Side::Input),
-    ("pydantic_ai.all_messages", Side::Input),
-    ("all_messages_events", Side::Input),
-    ("tool_arguments", Side::Input),
-    ("ai.value", Side::Input),
-    ("ai.values", Side::Input),
-    ("events", Side::Input),
-    ("request_data", Side::Input),
-    ("db.statement", Side::Input),
-    ("logfire.msg", Side::Input),
-    ("crew_agents", Side::Input),
-    ("crew_tasks", Side::Input),
-    ("langfuse.trace.input", Side::Input),
-    ("gen_ai.system_instructions", Side::Input),
-    ("gen_ai.output.messages", Side::Output),
-    ("gen_ai.tool.call.result", Side::Output),
-    ("output.value", Side::Output),
-    ("ai.response.text", Side::Output),
-    ("ai.response.object", Side::Output),
-    ("ai.response.toolCalls", Side::Output),
-    ("ai.toolCall.result", Side::Output),
-    ("ai.toolCall.output", Side::Output),
-    ("traceloop.entity.output", Side::Output),
-    ("gen_ai.task.output", Side::Output),
-    ("langfuse.observation.output", Side::Output),
-    ("mlflow.spanOutputs", Side::Output),
-    ("lmnr.span.output", Side::Output),
-    ("gen_ai.completion", Side::Output),
-    ("final_result", Side::Output),
-    ("tool_response", Side::Output),
-    ("ai.embedding", Side::Output),
-    ("ai.embeddings", Side::Output),
-    ("response_data", Side::Output),
-    ("ai.response.providerMetadata", Side::Output),
-    ("ai.response.reasoning", Side::Output),
-    ("ai.response.files", Side::Output),
-    ("langfuse.trace.output", Side::Output),
-];
+static NAME_INDEX: LazyLock<HashMap<&'static str, (Side, u8)>> = LazyLock::new(|| {
+    let ranked = NAMES.iter().enumerate();
+    ranked.map(|(place, (name, side))| (*name, (*side, u8::try_from(place).unwrap_or(RANK_BY_WORD)))).collect()
+});
 
-/// Families: everything under these names is content.
-const FAMILIES: &[(&str, Side)] = &[
-    ("gen_ai.prompt.", Side::Input),
-    ("llm.input_messages.", Side::Input),
-    ("llm.prompts.", Side::Input),
-    ("llm.prompt_template.", Side::Input),
-    ("embedding.embeddings.", Side::Input),
-    ("embedding.text.", Side::Input),
-    ("reranker.input_documents.", Side::Input),
-    ("traceloop.prompt.template", Side::Input),
-    ("input.audio.", Side::Input),
-    ("input.images.", Side::Input),
-    ("gen_ai.completion.", Side::Output),
-    ("llm.output_messages.", Side::Output),
-    ("llm.completions.", Side::Output),
-    ("llm.choices.", Side::Output),
-    ("retrieval.documents.", Side::Output),
-    ("reranker.output_documents.", Side::Output),
-    ("db.query.result.", Side::Output),
-    ("output.audio.", Side::Output),
-    ("output.images.", Side::Output),
-];
-
-/// Names under which nothing is content, whatever their last word is.
-const SAFE: &[&str] = &[
-    "http.route",
-    "http.request.method",
-    "http.request.header.",
-    "http.response.header.",
-    "http.method",
-    "http.url",
-    "http.target",
-    "url.",
-    "server.",
-    "client.",
-    "network.",
-    "net.",
-    "service.",
-    "telemetry.",
-    "exception.",
-    "error.",
-    "otel.",
-    "rpc.",
-    "code.",
-    "thread.",
-    "process.",
-    "messaging.",
-    "session.",
-    "user.",
-    "user_agent.",
-    "tenant.",
-    "faas.",
-    "cloud.",
-    "k8s.",
-    "host.",
-    "container.",
-    "os.",
-    "deployment.",
-    "aws.",
-    "db.system",
-    "db.name",
-    "db.namespace",
-    "db.collection",
-    "db.operation",
-    "runledger.",
-    "gen_ai.usage.",
-    "llm.token_count.",
-    "ai.usage.",
-    "llm.usage.",
-    "gen_ai.tool.definitions",
-    "gen_ai.output.type",
-    "llm.tools.",
-    "ai.prompt.tools",
-    "ai.prompt.toolChoice",
-    "mlflow.chat.tools",
-    "gen_ai.request.structured_output_schema",
-    "ai.schema",
-    "logfire.json_schema",
-    "llm.prompt_template.version",
-    "input.mime_type",
-    "output.mime_type",
-    "gen_ai.tool.description",
-    "tool.description",
-    "tool.json_schema",
-];
-
-/// Last words of names of content, and the side where nothing else in the name says it.
-const WORDS: &[(&str, Side)] = &[
-    ("input", Side::Input),
-    ("inputs", Side::Input),
-    ("prompt", Side::Input),
-    ("prompts", Side::Input),
-    ("messages", Side::Input),
-    ("message", Side::Input),
-    ("msg", Side::Input),
-    ("arguments", Side::Input),
-    ("args", Side::Input),
-    ("argument", Side::Input),
-    ("query", Side::Input),
-    ("queries", Side::Input),
-    ("question", Side::Input),
-    ("instructions", Side::Input),
-    ("instruction", Side::Input),
-    ("template", Side::Input),
-    ("history", Side::Input),
-    ("context", Side::Input),
-    ("body", Side::Input),
-    ("payload", Side::Input),
-    ("memory", Side::Input),
-    ("goal", Side::Input),
-    ("backstory", Side::Input),
-    ("variables", Side::Input),
-    ("text", Side::Input),
-    ("texts", Side::Input),
-    ("transcript", Side::Input),
-    ("data", Side::Input),
-    ("statement", Side::Input),
-    ("content", Side::Input),
-    ("contents", Side::Input),
-    ("value", Side::Input),
-    ("values", Side::Input),
-    ("document", Side::Output),
-    ("documents", Side::Output),
-    ("output", Side::Output),
-    ("outputs", Side::Output),
-    ("completion", Side::Output),
-    ("completions", Side::Output),
-    ("result", Side::Output),
-    ("results", Side::Output),
-    ("response", Side::Output),
-    ("responses", Side::Output),
-    ("answer", Side::Output),
-    ("embedding", Side::Output),
-    ("embeddings", Side::Output),
-    ("vector", Side::Output),
-    ("vectors", Side::Output),
-    ("reasoning", Side::Output),
-    ("thinking", Side::Output),
-    ("thought", Side::Output),
-    ("thoughts", Side::Output),
-    ("summary", Side::Output),
-    ("chunk", Side::Output),
-    ("chunks", Side::Output),
-    ("choices", Side::Output),
-    ("choice", Side::Output),
-    ("generation", Side::Output),
-    ("generations", Side::Output),
-    ("delta", Side::Output),
-    ("calls", Side::Output),
-    ("artifact", Side::Output),
-    ("artifacts", Side::Output),
-    ("transcription", Side::Output),
-    ("citations", Side::Output),
-];
+/// The safe beginnings by their first byte.
+static SAFE_INDEX: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(|| {
+    let begins = |byte: usize| SAFE.iter().copied().filter(move |safe| usize::from(safe.as_bytes()[0]) == byte);
+    (0..=usize::from(u8::MAX)).map(|byte| begins(byte).collect()).collect()
+});
 
 /// What becomes of an attribute of a span.
 #[must_use]
@@ -257,14 +67,15 @@ pub fn treatment<'k>(key: &'k str, value: &AnyValue) -> Treatment<'k> {
     if table::lookup(key).is_some() {
         return Treatment::Keep;
     }
-    if let Some((place, (_, side))) = NAMES.iter().enumerate().find(|(_, (name, _))| *name == key) {
-        return drop_of(*side, u8::try_from(place).unwrap_or(RANK_BY_WORD), key);
+    if let Some((side, rank)) = NAME_INDEX.get(key) {
+        return drop_of(*side, *rank, key);
     }
     // Numbers and flags are no content: counts, scores, settings.
     if matches!(&value.value, None | Some(Value::IntValue(_) | Value::DoubleValue(_) | Value::BoolValue(_))) {
         return Treatment::Keep;
     }
-    if SAFE.iter().any(|safe| key.starts_with(safe)) {
+    let first = usize::from(key.as_bytes().first().copied().unwrap_or_default());
+    if SAFE_INDEX[first].iter().any(|safe| key.starts_with(safe)) {
         return Treatment::Keep;
     }
     if let Some((prefix, side)) = FAMILIES.iter().find(|(prefix, _)| key.starts_with(prefix)) {
@@ -304,10 +115,10 @@ fn by_word(key: &str) -> Option<(Side, &str)> {
         let next = segments.peek();
         let is_last = next.is_none();
         let is_indexed = next.is_some_and(|next| is_index(next));
-        if is_last || is_indexed {
-            if let Some(side) = word_side(last_word(segment)) {
-                return Some((side_of(key, side), &key[..end]));
-            }
+        if (is_last || is_indexed)
+            && let Some(side) = word_side(last_word(segment))
+        {
+            return Some((side_of(key, side), &key[..end]));
         }
         end += 1;
     }

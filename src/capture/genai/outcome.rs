@@ -45,22 +45,21 @@ pub fn outcome(found: &Found<'_>, is_error: bool, failure: Failure<'_>) -> Outco
             is_timeout: false,
         };
     }
+    let message = first_line(failure.message);
     let http_status = found
         .integer(Slot::HttpStatus)
         .filter(|status| (400..600).contains(status))
         .or_else(|| {
             said_type.as_deref().and_then(|text| text.trim().parse().ok()).filter(|status| (400..600).contains(status))
         })
-        .or_else(|| status_in(failure.message));
+        .or_else(|| status_in(message));
     let named = said_type.as_deref().or(failure.exception_type).unwrap_or_default();
     let category = of_name(named)
         .or_else(|| http_status.map(of_http))
-        .or_else(|| of_message(failure.message))
+        .or_else(|| of_message(message))
         .unwrap_or(OutcomeCategory::Permanent);
     let is_timeout = category == OutcomeCategory::Transient
-        && (is_timeout(named)
-            || matches!(http_status, Some(408 | 504))
-            || (named.is_empty() && is_timeout(failure.message)));
+        && (is_timeout(named) || matches!(http_status, Some(408 | 504)) || (named.is_empty() && is_timeout(message)));
     let code = said_type
         .as_deref()
         .and_then(label)
@@ -163,6 +162,13 @@ fn of_message(message: &str) -> Option<OutcomeCategory> {
     }
 }
 
+/// What a status message says itself: some instrumentations append the stack trace, whose lines mention everything.
+fn first_line(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.split("Traceback (most recent call").next().unwrap_or(line);
+    &line[..crate::capture::text::floor_char_boundary(line, 512)]
+}
+
 /// The HTTP status that a message names: "Error code: 429", "status code 503".
 fn status_in(message: &str) -> Option<i64> {
     ["code: ", "code ", "status: ", "status=", "HTTP "].iter().find_map(|before| {
@@ -217,6 +223,11 @@ mod tests {
             (of("", None, Some("AI_APICallError"), "Rate limit reached for requests"), Transient, "AI_APICallError"),
             (of("content_filter", Some(400), None, ""), Policy, "content_filter"),
             (of("RuntimeError", None, None, "upstream said 503"), Permanent, "RuntimeError"),
+            (
+                of("", None, Some("RuntimeError"), "RuntimeError('no')Traceback (most recent call last):\n timeout=3"),
+                Permanent,
+                "RuntimeError",
+            ),
             (of("GuardrailTripwireTriggered", None, None, ""), Policy, "GuardrailTripwireTriggered"),
         ] {
             assert_eq!((outcome.category, outcome.code.as_deref()), (category, Some(code)));

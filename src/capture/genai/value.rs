@@ -32,10 +32,12 @@ pub fn text(value: &AnyValue) -> Option<Cow<'_, str>> {
 }
 
 fn unquoted(text: &str) -> Cow<'_, str> {
-    if text.len() >= 2 && text.starts_with('"') && text.ends_with('"') {
-        if let Ok(inner) = serde_json::from_str::<String>(text) {
-            return Cow::Owned(inner);
-        }
+    if text.len() >= 2
+        && text.starts_with('"')
+        && text.ends_with('"')
+        && let Ok(inner) = serde_json::from_str::<String>(text)
+    {
+        return Cow::Owned(inner);
     }
     Cow::Borrowed(text)
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use opentelemetry_proto::tonic::common::v1::AnyValue;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::payload::{Budget, CONTENT_BYTES_MAX, Style, raw_text, write_member_name};
@@ -31,6 +31,8 @@ struct Digested {
 
 /// The contents of a span.
 pub(super) struct Contents<'a> {
+    /// What becomes of each attribute of the span, in their order.
+    pub(super) treatments: Vec<Treatment<'a>>,
     groups: BTreeMap<(Side, Cow<'a, str>), Group<'a>>,
     digested: BTreeMap<(Side, Cow<'a, str>), Digested>,
 }
@@ -41,10 +43,18 @@ const EVENTS: &str = "events";
 impl<'a> Contents<'a> {
     /// Finds and digests the content of a span.
     pub(super) fn read(span: &'a Span, hasher: &ContentHasher) -> Self {
-        let mut contents = Self { groups: BTreeMap::new(), digested: BTreeMap::new() };
-        for attribute in &span.attributes {
+        let treated = |attribute: &'a KeyValue| match &attribute.value {
+            Some(value) => treatment(&attribute.key, value),
+            None => Treatment::Keep,
+        };
+        let mut contents = Self {
+            treatments: span.attributes.iter().map(treated).collect(),
+            groups: BTreeMap::new(),
+            digested: BTreeMap::new(),
+        };
+        for (place, attribute) in span.attributes.iter().enumerate() {
             let Some(value) = &attribute.value else { continue };
-            if let Treatment::Drop { side, rank, family } = treatment(&attribute.key, value) {
+            if let Treatment::Drop { side, rank, family } = contents.treatments[place] {
                 let part = attribute.key[family.len()..].trim_start_matches('.');
                 contents.push(side, rank, Cow::Borrowed(family), part, value);
             }

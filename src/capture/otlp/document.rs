@@ -72,7 +72,7 @@ fn within(bytes: usize, write: impl Fn(&mut String, Budget)) -> Option<String> {
 }
 
 fn kept(out: &mut String, attributes: &[KeyValue], budget: Budget) {
-    write_kept(out, attributes, budget, |attribute, value| treatment(&attribute.key, value));
+    write_kept(out, attributes, budget, |_, attribute, value| treatment(&attribute.key, value));
 }
 
 fn string(out: &mut String, text: &str, bytes: usize) {
@@ -90,7 +90,7 @@ fn document(
     out.push_str("{\"aliases\":");
     write_i64(out, table::VERSION.into());
     out.push_str(",\"attributes\":");
-    let omitted = write_kept(out, &span.attributes, budget, |attribute, value| treatment(&attribute.key, value));
+    let omitted = write_kept(out, &span.attributes, budget, |place, _, _| contents.treatments[place]);
     if !contents.is_empty() {
         out.push_str(",\"content\":");
         contents.write_digests(out);
@@ -192,7 +192,7 @@ fn write_event(out: &mut String, event: &Event, budget: Budget) {
     out.push('{');
     if !event.attributes.is_empty() {
         out.push_str("\"attributes\":");
-        write_kept(out, &event.attributes, budget, |attribute, value| {
+        write_kept(out, &event.attributes, budget, |_, attribute, value| {
             event_treatment(&event.name, &attribute.key, value)
         });
         out.push(',');

@@ -17,6 +17,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<ExportTraceServiceRequest> {
+    // A derived reader would take a list of fields for an object.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(serde_json::Error::custom("expected an object"));
+    }
     let request: Request<'_> = serde_json::from_slice(bytes)?;
     Ok(ExportTraceServiceRequest { resource_spans: request.resource_spans.into_iter().map(Into::into).collect() })
 }

@@ -11,7 +11,7 @@ use crate::capture::genai::content::{self, Treatment};
 use crate::capture::genai::table;
 use crate::capture::json::{key_order, write_f64, write_i64, write_string};
 use crate::capture::redact::{REDACTED, is_card_integer, is_kept_text, is_sensitive_key, redact_text};
-use crate::capture::text::{clip, cut_name};
+use crate::capture::text::{clip, cut_name, without_nul};
 
 /// The largest payload part `attributes`, in bytes. A larger one is written again with shorter strings and fewer attributes.
 pub const ATTRIBUTES_BYTES_MAX: usize = 65_536;
@@ -72,9 +72,10 @@ impl Style {
         if table::lookup(key).is_some() {
             return Cow::Borrowed(key);
         }
+        // Before sorting: a name takes the place of what is written.
         match redact_text(key) {
-            Cow::Borrowed(key) => cut_name(key, KEY_BYTES_MAX),
-            Cow::Owned(key) => Cow::Owned(cut_name(&key, KEY_BYTES_MAX).into_owned()),
+            Cow::Borrowed(key) if !key.contains('\0') => cut_name(key, KEY_BYTES_MAX),
+            key => Cow::Owned(cut_name(&without_nul(&key), KEY_BYTES_MAX).into_owned()),
         }
     }
 
@@ -82,7 +83,10 @@ impl Style {
     pub(super) fn member(self, out: &mut String, key: &str, value: Option<&AnyValue>, depth: u32) {
         let value = value.and_then(|value| value.value.as_ref());
         let Some(value) = value else { return out.push_str("null") };
-        if matches!(self, Self::Stored(_)) && is_sensitive_key(key) && !is_kept(key, value) {
+        // Numbers stay under any name: there is no need to look at it.
+        let may_be_secret =
+            matches!(self, Self::Stored(_)) && !matches!(value, Value::IntValue(_) | Value::DoubleValue(_));
+        if may_be_secret && is_sensitive_key(key) && !is_kept(key, value) {
             return write_string(out, REDACTED);
         }
         self.value(out, value, depth);
@@ -185,13 +189,14 @@ pub(super) fn write_kept<'a>(
     out: &mut String,
     attributes: &'a [KeyValue],
     budget: Budget,
-    treatment: impl Fn(&'a KeyValue, &'a AnyValue) -> Treatment<'a>,
+    treatment: impl Fn(usize, &'a KeyValue, &'a AnyValue) -> Treatment<'a>,
 ) -> usize {
     let style = Style::Stored(budget);
     let mut kept: Vec<(Cow<'_, str>, &KeyValue, bool)> = attributes
         .iter()
-        .filter_map(|attribute| {
-            let is_scrubbed = match attribute.value.as_ref().map(|value| treatment(attribute, value)) {
+        .enumerate()
+        .filter_map(|(place, attribute)| {
+            let is_scrubbed = match attribute.value.as_ref().map(|value| treatment(place, attribute, value)) {
                 Some(Treatment::Drop { .. }) => return None,
                 Some(Treatment::Scrub) => true,
                 Some(Treatment::Keep) | None => false,

@@ -54,57 +54,66 @@ const COUNTS: &[&str] = &["count", "counts", "usage", "total", "limit", "budget"
 #[must_use]
 pub fn is_sensitive_key(key: &str) -> bool {
     // Long names are looked at too: a cap here would be a way around.
-    if !may_be_sensitive(key) {
+    if !may_be_sensitive(key.as_bytes()) {
         return false;
     }
-    let words = words(key);
-    words.iter().any(|word| WORDS.contains(&word.as_str()))
-        || words.windows(2).any(|pair| PAIRS.contains(&(pair[0].as_str(), pair[1].as_str())))
+    let mut before = "";
+    words(key).any(|word| {
+        let is = |known: &str| word.eq_ignore_ascii_case(known);
+        let is_pair = |pair: &(&str, &str)| before.eq_ignore_ascii_case(pair.0) && word.eq_ignore_ascii_case(pair.1);
+        let is_sensitive = WORDS.iter().any(|known| is(known)) || PAIRS.iter().any(is_pair);
+        before = word;
+        is_sensitive
+    })
 }
 
 /// Whether the name says that it counts tokens rather than holds one.
 pub(super) fn is_count(key: &str) -> bool {
-    words(key).iter().any(|word| COUNTS.contains(&word.as_str()))
+    words(key).any(|word| COUNTS.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
-/// A cheap test that every sensitive name passes: it holds one of these beginnings, in any case.
-fn may_be_sensitive(key: &str) -> bool {
-    const STEMS: &[&[u8]] = &[
-        b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"bearer", b"cred", b"ssn", b"card", b"cvv", b"cvc",
-        b"cookie", b"jwt", b"social",
-    ];
-    let bytes = key.as_bytes();
-    (0..bytes.len()).any(|at| {
-        matches!(bytes[at] | 0x20, b'p' | b's' | b't' | b'k' | b'a' | b'b' | b'c' | b'j')
-            && STEMS
-                .iter()
-                .any(|stem| bytes[at..].get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem)))
+/// A cheap test that every sensitive name passes: it holds one of these beginnings, in any case. Counts of tokens, by far
+/// the most frequent names that come near, do not.
+fn may_be_sensitive(key: &[u8]) -> bool {
+    let begins = |rest: &[u8], stem: &[u8]| rest.get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem));
+    (0..key.len()).any(|at| {
+        let rest = &key[at..];
+        match key[at] | 0x20 {
+            b'p' => begins(rest, b"pass") || begins(rest, b"pwd"),
+            b's' => begins(rest, b"secret") || begins(rest, b"ssn") || begins(rest, b"social"),
+            b't' => begins(rest, b"token") && rest.get(5).is_none_or(|next| next | 0x20 != b's'),
+            b'k' => begins(rest, b"key"),
+            b'a' => begins(rest, b"auth"),
+            b'b' => begins(rest, b"bearer"),
+            b'c' => [&b"cred"[..], b"card", b"cvv", b"cvc", b"cookie"].iter().any(|stem| begins(rest, stem)),
+            b'j' => begins(rest, b"jwt"),
+            _ => false,
+        }
     })
 }
 
-/// The words of a name in lower case: split at everything but letters and digits, and where lower case turns to upper.
-fn words(key: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut before = ' ';
-    let mut characters = key.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_border = !character.is_alphanumeric();
-        let next_is_lower = characters.peek().is_some_and(|next| next.is_lowercase());
-        let is_hump = character.is_uppercase()
-            && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_is_lower));
-        if (is_border || is_hump) && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
+/// The words of a name: split at everything but letters and digits, and where lower case turns to upper.
+fn words(key: &str) -> impl Iterator<Item = &str> {
+    let mut rest = key;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|character: char| !character.is_alphanumeric());
+        let mut before = ' ';
+        let mut characters = rest.char_indices().peekable();
+        let mut end = rest.len();
+        while let Some((at, character)) = characters.next() {
+            let next_is_lower = characters.peek().is_some_and(|(_, next)| next.is_lowercase());
+            let is_hump = character.is_uppercase()
+                && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_is_lower));
+            if !character.is_alphanumeric() || is_hump {
+                end = at;
+                break;
+            }
+            before = character;
         }
-        if !is_border {
-            word.extend(character.to_lowercase());
-        }
-        before = character;
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        (!word.is_empty()).then_some(word)
+    })
 }
 
 #[cfg(test)]

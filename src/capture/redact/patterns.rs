@@ -52,7 +52,7 @@ const SECRETS: &[&str] = &[
 const TRIGGERS: &str = r"(?x)
     @ | %40 | sk[-_] | [rp]k_ | whsec | eyJ | A[KSBCGIRN][A-Z][A-Z][A-Z0-9] | AIza | ya29 | GOCSPX | gh[pousr]_ | github_pat
     | gl[a-z]+- | hf_ | npm_ | pypi- | xox | xapp | hooks\.slack | rl_ | -----BEGIN | [0-9](?:[\x20-]?[0-9]){8}
-    | (?i: bearer | basic\x20 | passw | pwd | passphrase | passcode | secret | token | api[_.\x20-]?key | authoriz
+    | (?i: bearer | basic\x20 | passw | pwd | passphrase | passcode | secret | token(?:[^s]|$) | api[_.\x20-]?key | authoriz
          | private[_.\x20-]?key | access[_.\x20-]?key | key= | sig= | credential | creds | ssn | credit | card[_.\x20-]?num | cvv | cvc
          | cookie | jwt | social[_.\x20-]?sec | signing[_.\x20-]?key | encryption[_.\x20-]?key )";
 
@@ -149,7 +149,7 @@ pub(super) fn is_card(digits: &str) -> bool {
             if place % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
         })
         .sum();
-    begins_as_card && (13..=19).contains(&digits.len()) && luhn % 10 == 0
+    begins_as_card && (13..=19).contains(&digits.len()) && luhn.is_multiple_of(10)
 }
 
 /// `123-45-6789` with parts that are given out.

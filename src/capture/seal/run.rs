@@ -81,7 +81,7 @@ fn from_steps(frame: &Frame<'_>, options: &SealOptions) -> LlmRun {
             .or_else(|| llm(calls).find_map(|node| node.step.input_hash)),
         response_hash: head
             .and_then(|node| node.step.output_hash)
-            .or_else(|| llm(calls).filter_map(|node| node.step.output_hash).last()),
+            .or_else(|| llm(calls).filter_map(|node| node.step.output_hash).next_back()),
         input_tokens: frame.totals.input_tokens,
         output_tokens: frame.totals.output_tokens,
         cached_input_tokens: calls.sum(|facts| facts.cached_tokens),
@@ -89,7 +89,7 @@ fn from_steps(frame: &Frame<'_>, options: &SealOptions) -> LlmRun {
         time_to_first_token_us: llm(calls)
             .find_map(|node| node.facts.first_token_us)
             .or_else(|| calls.nodes.iter().find_map(|node| node.facts.first_token_us)),
-        finish_reason: llm(calls).filter_map(|node| node.facts.finish_reason.clone()).last(),
+        finish_reason: llm(calls).filter_map(|node| node.facts.finish_reason.clone()).next_back(),
         cost_micros: frame.totals.cost_micros,
         price_version: price_version(calls, frame.totals),
         execution_status: frame.status,

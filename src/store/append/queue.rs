@@ -157,8 +157,7 @@ pub(super) struct CloseOnDrop<'q>(pub &'q Queue);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.close();
-        self.0.lock().jobs.clear();
+        *self.0.lock() = Waiting { is_closed: true, ..Waiting::default() };
     }
 }
 

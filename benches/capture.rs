@@ -1,0 +1,73 @@
+//! Capture alone: decoding, mapping and redaction of the OTLP fixtures, in spans a second.
+//!
+//! `cargo bench --bench capture`; `OTLP_FIXTURES` names another folder of fixtures.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use runledger::capture::CaptureContext;
+use runledger::capture::otlp::{decode_json, decode_protobuf, map_spans};
+use runledger::capture::pricing::PriceTable;
+use runledger::capture::redact::redact_text;
+
+fn files(extension: &str) -> Vec<Vec<u8>> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/otlp");
+    let folder = std::env::var_os("OTLP_FIXTURES").map_or(own, PathBuf::from);
+    let entries = |folder: &Path| {
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let sets = entries(&folder).into_iter().filter(|path| path.is_dir());
+    let mut paths: Vec<PathBuf> = sets
+        .flat_map(|set| entries(&set))
+        .filter(|path| {
+            path.extension().is_some_and(|own| own == extension) && !path.to_string_lossy().ends_with("meta.json")
+        })
+        .collect();
+    paths.sort();
+    paths.iter().filter_map(|path| std::fs::read(path).ok()).collect()
+}
+
+fn count(requests: &[ExportTraceServiceRequest]) -> u64 {
+    let spans = requests.iter().flat_map(|request| &request.resource_spans).flat_map(|resource| &resource.scope_spans);
+    spans.map(|scope| scope.spans.len() as u64).sum()
+}
+
+fn capture(criterion: &mut Criterion) {
+    let protobuf = files("pb");
+    let json = files("json");
+    let requests: Vec<_> = protobuf.iter().filter_map(|bytes| decode_protobuf(bytes).ok()).collect();
+    let Ok(prices) = PriceTable::embedded() else { return };
+    let prices = Arc::new(prices);
+    let mut group = criterion.benchmark_group("capture");
+    group.throughput(Throughput::Elements(count(&requests)));
+    group.bench_function("decode protobuf", |bencher| {
+        bencher.iter(|| protobuf.iter().filter_map(|bytes| decode_protobuf(black_box(bytes)).ok()).count());
+    });
+    group.bench_function("decode json", |bencher| {
+        bencher.iter(|| json.iter().filter_map(|bytes| decode_json(black_box(bytes)).ok()).count());
+    });
+    for (name, keeps_content) in [("map spans", false), ("map spans, content kept", true)] {
+        let ctx = CaptureContext { content_key: [7; 32], keeps_content, prices: Arc::clone(&prices) };
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                || requests.clone(),
+                |requests| requests.into_iter().map(|request| map_spans(&ctx, request).traces.len()).sum::<usize>(),
+                criterion::BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+    let text =
+        "an ordinary line of an attribute, with numbers 12 and 2026-11-21T08:30:00Z and an id 01a1fbe7-365f-77e3 "
+            .repeat(10);
+    let mut group = criterion.benchmark_group("redact");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("text without secrets", |bencher| bencher.iter(|| redact_text(black_box(&text)).len()));
+    group.finish();
+}
+
+criterion_group!(benches, capture);
+criterion_main!(benches);

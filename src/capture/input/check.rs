@@ -1,0 +1,130 @@
+//! Checks of what callers hand in, each with its own error, and the redaction of their labels.
+
+use super::NUMBER_MAX;
+use crate::capture::genai::provider;
+use crate::capture::redact::redact_text;
+use crate::capture::text::{NAME_BYTES_MAX, TAGS_MAX, cut_name};
+use crate::domain::ids::check_name;
+use crate::domain::input::{RunInput, StepInput};
+use crate::error::{Error, Result};
+
+/// A step's input, its labels redacted and everything checked but its contents and the size of its attributes.
+pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
+    for (field, id) in [
+        ("parentSpanId", &input.parent_span_id),
+        ("idempotencyKey", &input.idempotency_key),
+        ("duplicateOf", &input.duplicate_of),
+    ] {
+        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
+    }
+    if let Some(attempt) = input.attempt.filter(|attempt| !(1..=i64::from(i32::MAX)).contains(attempt)) {
+        return Err(Error::input("attempt", format!("attempt counts from 1, got {attempt}")));
+    }
+    for (field, number) in [
+        ("inputTokens", input.input_tokens),
+        ("outputTokens", input.output_tokens),
+        ("costUsd", input.cost_micros),
+        ("durationMs", Some(input.duration_us)),
+    ] {
+        check_number(field, number)?;
+    }
+    if input.attributes.as_ref().is_some_and(|attributes| !attributes.is_object()) {
+        return Err(Error::input("attributes", "attributes is a JSON object"));
+    }
+    input.skill_name = label("skillName", Some(input.skill_name))?.unwrap_or_default();
+    input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
+    for (field, text) in
+        [("outcomeCode", &mut input.outcome_code), ("model", &mut input.model), ("responseId", &mut input.response_id)]
+    {
+        *text = label(field, text.take())?;
+    }
+    Ok(input)
+}
+
+/// A run's input, its labels redacted and everything checked; contents are left to [`content_hash`].
+///
+/// # Errors
+/// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for too many tags.
+pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
+    check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
+    for (field, id) in [
+        ("agentId", &input.agent_id),
+        ("endUserId", &input.end_user_id),
+        ("correlationId", &input.correlation_id),
+        ("actorId", &input.actor_id),
+        ("syntheticScenarioId", &input.synthetic_scenario_id),
+    ] {
+        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
+    }
+    for (field, number) in [
+        ("inputTokens", input.input_tokens),
+        ("outputTokens", input.output_tokens),
+        ("cachedInputTokens", input.cached_input_tokens),
+        ("reasoningTokens", input.reasoning_tokens),
+        ("timeToFirstTokenMs", input.time_to_first_token_us),
+        ("costUsd", input.cost_micros),
+    ] {
+        check_number(field, number)?;
+    }
+    if input.started_at.zip(input.completed_at).is_some_and(|(start, end)| end < start) {
+        return Err(Error::input("completedAt", "completedAt lies before startedAt"));
+    }
+    if input.tags.len() > TAGS_MAX {
+        let sent = u64::try_from(input.tags.len()).unwrap_or(u64::MAX);
+        return Err(Error::limit(
+            format!("a run has at most {TAGS_MAX} tags; send fewer"),
+            TAGS_MAX as u64,
+            Some(sent),
+        ));
+    }
+    let tags = std::mem::take(&mut input.tags);
+    input.tags =
+        tags.into_iter().map(|tag| Ok(label("tags", Some(tag))?.unwrap_or_default())).collect::<Result<_>>()?;
+    input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
+    for (field, text) in [
+        ("name", &mut input.name),
+        ("sessionId", &mut input.session_id),
+        ("model", &mut input.model),
+        ("operation", &mut input.operation),
+        ("serviceName", &mut input.service_name),
+        ("serviceInstanceId", &mut input.service_instance_id),
+        ("serviceVersion", &mut input.service_version),
+        ("environment", &mut input.environment),
+        ("finishReason", &mut input.finish_reason),
+        ("errorType", &mut input.error_type),
+    ] {
+        *text = label(field, text.take())?;
+    }
+    Ok(input)
+}
+
+/// A name or label as it is stored: checked, then redacted.
+pub(super) fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    check_name(field, &text)?;
+    let redacted = redact_text(&text);
+    Ok(Some(cut_name(&redacted, NAME_BYTES_MAX).into_owned()))
+}
+
+pub(super) fn check_scenario(is_synthetic: bool, scenario: Option<&str>) -> Result<()> {
+    if is_synthetic && scenario.is_none() {
+        return Err(Error::input("syntheticScenarioId", "synthetic data names its scenario; set syntheticScenarioId"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_number(field: &str, number: Option<i64>) -> Result<()> {
+    match number.filter(|number| !(0..=NUMBER_MAX).contains(number)) {
+        Some(number) => Err(Error::input(field, format!("{field} lies between 0 and 2^53-1, got {number}"))),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
+    if text.len() <= bytes_max {
+        return Ok(());
+    }
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let sent = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    Err(Error::limit(format!("{field} has at most {bytes_max} bytes; shorten it"), limit, Some(sent)))
+}
