@@ -67,8 +67,7 @@ start_server() { # database url, log file
   mkdir -p "$RUNLEDGER_DATA_DIR"
   "$SERVER" migrate up >>"$2" 2>&1
   AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read 2>>"$2")"
-  # The abuse check asks for no suggestions; everything else is as shipped.
-  "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s --suggestions=false >>"$2" 2>&1 &
+  "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s >>"$2" 2>&1 &
   server_pid=$!
   export AUTH BASE_URL=http://$listen OTLP_HTTP=http://$listen OTLP_GRPC=$grpc
   for _ in $(seq 200); do
