@@ -17,7 +17,12 @@ impl Round {
     /// The latency below which this share of the answers lies, in milliseconds.
     pub fn percentile(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index"
+        )]
         let place = (last as f64 * share).round() as usize;
         self.latencies.get(place).copied().unwrap_or(f64::NAN)
     }

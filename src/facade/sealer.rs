@@ -21,6 +21,8 @@ use crate::ledger::behaviour;
 
 /// Traces that are claimed at a time.
 const CLAIM_MAX: u32 = 256;
+/// Traces whose steps are in memory together.
+const SEAL_TOGETHER: usize = 64;
 /// After this time another process may take a claimed trace: its claimer has died.
 const LEASE_US: i64 = 30_000_000;
 /// The longest sleep: traces of a process that died are found within it.
@@ -94,7 +96,9 @@ impl Logs {
             tenants.entry(trace.tenant.clone()).or_default().push(trace);
         }
         for (tenant, due) in tenants {
-            round.sealed += self.seal_of_tenant(&tenant, &due).await?;
+            for due in due.chunks(SEAL_TOGETHER) {
+                round.sealed += self.seal_of_tenant(&tenant, due).await?;
+            }
         }
         metrics::counter!("runledger_traces_sealed_total").increment(round.sealed as u64);
         Ok(round)
