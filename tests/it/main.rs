@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod backpressure;
 mod mutations;
 mod otlp_fixtures;
 mod statements;
