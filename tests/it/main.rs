@@ -9,6 +9,7 @@ mod support;
 mod backpressure;
 mod mutations;
 mod otlp_fixtures;
+mod secrets;
 mod statements;
 mod store_append;
 mod store_keys;
