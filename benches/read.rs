@@ -6,7 +6,7 @@
 //! same authentication and middleware, and read with the same three statements. Rounds are interleaved; the ratio is the
 //! median of the rounds' ratios.
 
-#![expect(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a benchmark reports on stdout or fails")]
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark reports on stdout or fails")]
 
 mod hand;
 mod support;

@@ -43,10 +43,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["entity", "store"]),
     ("sea_orm_migration", &["store"]),
     ("async_graphql", &["graphql", "http/graphql", "facade/loaders.rs"]),
-    ("async_graphql_axum", &["http/graphql"]),
     ("axum", &["http", "app"]),
     ("axum_server", &["http", "app"]),
-    ("opentelemetry_proto", &["capture", "facade/capture/", "http/otlp", "cli"]),
+    ("opentelemetry_proto", &["capture", "facade/capture", "http/otlp", "cli"]),
 ];
 
 /// Reads one file of `src` and writes down what breaks the two tables above.

@@ -72,7 +72,7 @@ struct Page<'r> {
     end_cursor: Option<String>,
 }
 
-fn text<'r>(row: &'r PgRow, column: usize) -> &'r str {
+fn text(row: &PgRow, column: usize) -> &str {
     row.get(column)
 }
 
@@ -101,7 +101,8 @@ fn steps<'r>(rows: &[&'r PgRow]) -> Vec<Step<'r>> {
 
 async fn page(State(pool): State<PgPool>, Extension(scope): Extension<Scope>) -> impl IntoResponse {
     let tenant = scope.tenant.as_str();
-    let runs = sqlx::query(RUNS).bind(tenant).bind(1_i64).bind(0_i64).bind(51_i64).fetch_all(&pool).await.expect("runs");
+    let runs =
+        sqlx::query(RUNS).bind(tenant).bind(1_i64).bind(0_i64).bind(51_i64).fetch_all(&pool).await.expect("runs");
     let names: Arc<Vec<String>> =
         Arc::new(runs.iter().take(PAGE).filter_map(|row| row.get::<Option<String>, _>(6)).collect());
     let traces = sqlx::query(TRACES).bind(tenant).bind(names.as_slice()).fetch_all(&pool);

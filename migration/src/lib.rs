@@ -1,6 +1,6 @@
 //! The schema, change by change: one file each, up and down, on both databases.
 //!
-//! A table is written once, in the [`dialect`] that both databases share, so that neither can drift from the other:
+//! A table is written once, in the `dialect` that both databases share, so that neither can drift from the other:
 //! instants are microseconds and money is micro-dollars in 64-bit integers, record ids are UUIDs (BLOBs on SQLite),
 //! digests are bytes, vocabularies are text, and text compares bytewise.
 

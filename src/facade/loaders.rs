@@ -185,7 +185,7 @@ impl Loader<StepsOf> for Reader {
         let mut found = HashMap::with_capacity(keys.len());
         for ((filter, page), traces) in grouped(keys, |StepsOf(trace, filter, page)| ((filter, page), trace)) {
             for (trace, steps) in self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await? {
-                found.insert(StepsOf(trace, filter.clone(), page.clone()), steps.map(Arc::new));
+                found.insert(StepsOf(trace, filter.clone(), page.clone()), steps);
             }
         }
         Ok(found)

@@ -98,9 +98,8 @@ impl LogsFacade {
         let loader = &self.loaders.loader;
         loader.feed_many(traces.into_iter().map(|(trace_id, view)| (TraceNamed(trace_id), view))).await;
         if let Some((filter, page)) = steps {
-            let feed = pages
-                .into_iter()
-                .map(|(trace_id, steps)| (StepsOf(trace_id, filter.clone(), page.clone()), steps.map(Arc::new)));
+            let feed =
+                pages.into_iter().map(|(trace_id, steps)| (StepsOf(trace_id, filter.clone(), page.clone()), steps));
             loader.feed_many(feed).await;
         }
         Ok(())
@@ -208,10 +207,10 @@ impl LogsFacade {
         let divergence = found.map(|(place, reason)| Divergence {
             position: i64::try_from(place).unwrap_or(i64::MAX),
             reason,
-            left: left_steps.get(place).cloned(),
-            right: right_steps.get(place).cloned(),
+            left: left_steps.get(place).map(|step| StoredStep::clone(step)),
+            right: right_steps.get(place).map(|step| StoredStep::clone(step)),
         });
-        let root = |steps: &[StoredStep]| behaviour::root(steps.iter().map(|step| &step.step.record));
+        let root = |steps: &[Arc<StoredStep>]| behaviour::root(steps.iter().map(|step| &step.step.record));
         Ok(TraceComparison {
             left_root_hash: root(&left_steps)?,
             right_root_hash: root(&right_steps)?,
@@ -222,11 +221,11 @@ impl LogsFacade {
     }
 
     /// A trace with all of its steps, in the order in which behaviour is compared.
-    async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(TraceView, Vec<StoredStep>)> {
+    async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(TraceView, Vec<Arc<StoredStep>>)> {
         let missing = || Error::input(field, format!("{field} names no trace of this tenant"));
         let view = self.get_trace(by).await?.ok_or_else(missing)?;
         let trace_ids = std::slice::from_ref(&view.trace.trace_id);
-        let mut steps: Vec<StoredStep> = Vec::new();
+        let mut steps: Vec<Arc<StoredStep>> = Vec::new();
         let mut request = PageRequest::first(COMPARISON_PAGE);
         loop {
             let mut pages =

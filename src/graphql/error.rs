@@ -110,7 +110,9 @@ pub fn finish(response: &mut Response, request_id: Option<&RequestId>) {
             // Only the library makes errors without a code, and only of documents and arguments that do not fit.
             let code = if is_refused { Code::GraphqlValidationFailed } else { Code::BadUserInput };
             extensions.set("code", code.as_str());
-            code.classification().map(|classification| extensions.set("classification", classification));
+            if let Some(classification) = code.classification() {
+                extensions.set("classification", classification);
+            }
         }
         if let Some(cause) = cause {
             let request_id = request_id.map_or("", |id| id.0.as_str());

@@ -1,6 +1,6 @@
 //! What a document may cost, decided before anything of it is validated or run.
 //!
-//! Three steps. [`lexer`] counts tokens and nesting of the text, so that no document can exhaust the parser. [`measure`]
+//! Three steps. `lexer` counts tokens and nesting of the text, so that no document can exhaust the parser. `measure`
 //! walks the parsed document with one memo per fragment, so that a bomb of fragments that double 28 times is measured in
 //! microseconds. [`check`] holds the result against [`Limits`]. All of it is pure: no schema, no database.
 

@@ -26,6 +26,9 @@ use crate::graphql::error::{RequestId, is_refusal, refusal};
 use crate::graphql::guard;
 use crate::graphql::schema::{self, Schema};
 
+/// Room for an answer to begin with; a page of runs with steps has some 100 kB.
+const ANSWER_BYTES: usize = 32 << 10;
+
 /// What one request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GraphqlLimits {
@@ -194,8 +197,9 @@ struct Answer<'a> {
 /// Writes an answer.
 fn write(media: Media, status: StatusCode, response: &GraphqlResponse) -> Response {
     let data = (!is_refusal(response)).then_some(&response.data);
-    let json = serde_json::to_vec(&Answer { errors: &response.errors, data });
-    let (status, json) = json.map_or((StatusCode::INTERNAL_SERVER_ERROR, Vec::new()), |json| (status, json));
+    let mut json = Vec::with_capacity(ANSWER_BYTES);
+    let written = serde_json::to_writer(&mut json, &Answer { errors: &response.errors, data });
+    let status = written.map_or(StatusCode::INTERNAL_SERVER_ERROR, |()| status);
     let mut answer = Response::new(Body::from(json));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

@@ -1,6 +1,7 @@
 //! Reads of steps and payloads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement, Value};
@@ -55,15 +56,18 @@ impl Store {
         trace_ids: &[TraceId],
         filter: &StepFilter,
         page: &PageRequest,
-    ) -> Result<HashMap<TraceId, Page<StoredStep>>> {
+    ) -> Result<HashMap<TraceId, Page<Arc<StoredStep>>>> {
         let rows = self.db().rows(self.select_steps(&scope.tenant, trace_ids, filter, page)?).await?;
-        let mut steps: HashMap<TraceId, Vec<Row<StoredStep>>> =
-            trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::new())).collect();
+        let expected = (rows.len() / trace_ids.len().max(1)).saturating_add(1);
+        let mut steps: HashMap<TraceId, Vec<Row<Arc<StoredStep>>>> =
+            trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::with_capacity(expected))).collect();
         let mut latest = None;
         for row in &rows {
             let step = decode_step(&mut Columns::of(row, TABLE)?, &scope.tenant, &mut latest)?;
             if let Some(steps) = steps.get_mut(&step.trace_id) {
-                steps.push(Row { position: Position { key: step.step_index, seq: step.seq }, item: step });
+                let position = Position { key: step.step_index, seq: step.seq };
+                // Shared from here on: a step is large, and lists hand it around.
+                steps.push(Row { position, item: Arc::new(step) });
             }
         }
         Ok(steps.into_iter().map(|(trace_id, rows)| (trace_id, page.page(rows))).collect())

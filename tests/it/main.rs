@@ -6,8 +6,14 @@
 #[macro_use]
 mod support;
 
+mod auth;
+mod backpressure;
+mod limits;
 mod mutations;
 mod otlp_fixtures;
+mod paging;
+mod secrets;
+mod shutdown;
 mod statements;
 mod store_append;
 mod store_keys;

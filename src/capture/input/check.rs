@@ -41,7 +41,7 @@ pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
     Ok(input)
 }
 
-/// A run's input, its labels redacted and everything checked; contents are left to [`content_hash`].
+/// A run's input, its labels redacted and everything checked; contents are left to `content_hash`.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for too many tags.

@@ -44,9 +44,9 @@ impl Writer {
     pub async fn run(mut self, queue: Arc<Queue>) {
         let _closing = CloseOnDrop(&queue);
         while let Some(jobs) = queue.next_flush().await {
-            let started = Instant::now();
+            let (started, units) = (Instant::now(), jobs.len());
             self.flush(jobs).await;
-            queue.flushed_in(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+            queue.flushed(units, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         }
     }
 

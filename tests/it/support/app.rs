@@ -11,12 +11,13 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use runledger::capture::pricing::PriceTable;
+use runledger::domain::ids::TenantId;
 use runledger::facade::{Logs, LogsConfig};
 use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
 use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};
-use runledger::store::Store;
+use runledger::store::{Store, StoreConfig};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -48,13 +49,43 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// A header as text; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 }
 
-/// The application for one tenant; authentication is off, the tenant named by header.
+/// How an application is set up.
+pub struct AppSettings {
+    pub auth: AuthSettings,
+    pub limits: GraphqlLimits,
+    /// Requests a second that one key may make; 0 is no limit.
+    pub rate_limit: u32,
+    /// Records that may wait to be written.
+    pub queue_records: usize,
+    /// Tenants whose message text is kept.
+    pub content_capture: HashSet<TenantId>,
+}
+
+impl Default for AppSettings {
+    /// Production limits, without authentication.
+    fn default() -> Self {
+        Self {
+            auth: AuthSettings::Off,
+            limits: GraphqlLimits::default(),
+            rate_limit: 0,
+            queue_records: 10_000,
+            content_capture: HashSet::new(),
+        }
+    }
+}
+
+/// The application for one caller: the tenant is named by header, and by key where one is given.
 #[derive(Clone)]
 pub struct TestApp {
     pub store: Store,
@@ -63,6 +94,7 @@ pub struct TestApp {
     state: HttpState,
     router: Router,
     tenant: String,
+    key: Option<String>,
 }
 
 impl TestApp {
@@ -73,18 +105,24 @@ impl TestApp {
 
     /// The same with authentication and limits as given.
     pub async fn with(db: &TestDb, auth: AuthSettings, limits: GraphqlLimits) -> Self {
-        let store = db.store().await;
+        Self::set_up(db, AppSettings { auth, limits, ..AppSettings::default() }).await
+    }
+
+    /// The application as its settings say.
+    pub async fn set_up(db: &TestDb, settings: AppSettings) -> Self {
+        let AppSettings { auth, limits, rate_limit, queue_records, content_capture } = settings;
+        let store = db.store_with(StoreConfig { queue_records, ..db.config() }).await;
         let prices = Arc::new(PriceTable::embedded().expect("the embedded prices parse"));
-        let config = LogsConfig { prices, content_capture: HashSet::new(), settle_us: 15_000_000 };
+        let config = LogsConfig { prices, content_capture, settle_us: 15_000_000 };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
         let settings =
-            HttpSettings { auth, rate_limit: 0, cors_origins: Vec::new(), allowed_hosts: Vec::new(), has_tls: false };
+            HttpSettings { auth, rate_limit, cors_origins: Vec::new(), allowed_hosts: Vec::new(), has_tls: false };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state =
             HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
         let graphql = GraphqlState::new(schema::build(SchemaOptions::default()), limits, logs.clone());
         let router = http::router(state.clone(), http::graphql::routes(graphql), http::assets::routes());
-        Self { store, logs, clock: db.clock.clone(), state, router, tenant: "ours".to_owned() }
+        Self { store, logs, clock: db.clock.clone(), state, router, tenant: "ours".to_owned(), key: None }
     }
 
     /// The same application for another tenant.
@@ -92,11 +130,19 @@ impl TestApp {
         Self { tenant: tenant.to_owned(), ..self.clone() }
     }
 
+    /// The same application, asked with an API key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
     /// Sends a request through the router.
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
         let headers = request.headers_mut();
         headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
         headers.entry("x-runledger-tenant").or_insert(HeaderValue::from_str(&self.tenant).expect("a header"));
+        if let Some(key) = &self.key {
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}")).expect("a header"));
+        }
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes().to_vec();
@@ -129,10 +175,15 @@ impl TestApp {
         client.export(request).await.map(drop)
     }
 
+    /// A GraphQL request; the HTTP answer.
+    pub async fn ask(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        self.post("/graphql", "application/json", body.into_bytes()).await
+    }
+
     /// A GraphQL request; the whole answer.
     pub async fn raw_query(&self, query: &str, variables: Value) -> Value {
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        self.post("/graphql", "application/json", body.into_bytes()).await.json()
+        self.ask(query, variables).await.json()
     }
 
     /// A GraphQL request that must succeed; its data.

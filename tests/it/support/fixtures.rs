@@ -1,5 +1,6 @@
 //! Real OTLP requests: the whole shared set where it stands beside the checkout, else the subset of this repository.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -39,22 +40,26 @@ pub fn fixtures() -> Vec<Fixture> {
     let read_dir =
         |path: &Path| std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
     for set in read_dir(&folder()).filter(|path| path.is_dir()) {
-        for meta in read_dir(&set).filter(|path| path.to_string_lossy().ends_with(".meta.json")) {
-            let base = meta.to_string_lossy().trim_end_matches(".meta.json").to_owned();
+        // `NNNN.pb`, `NNNN.as.json` and so on are one request.
+        let bases: BTreeSet<String> = read_dir(&set)
+            .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+            .filter_map(|name| Some(set.join(name.split_once('.')?.0).to_string_lossy().into_owned()))
+            .collect();
+        for base in bases {
             let either = |own: &str, other: &str| {
-                std::fs::read(format!("{base}.{own}"))
-                    .or_else(|_| std::fs::read(format!("{base}.{other}")))
-                    .expect("a fixture")
+                std::fs::read(format!("{base}.{own}")).or_else(|_| std::fs::read(format!("{base}.{other}"))).ok()
             };
+            // The subset has some requests in one encoding only, for the demo.
+            let (Some(protobuf), Some(json)) = (either("pb", "as.pb"), either("json", "as.json")) else { continue };
             let name = format!(
                 "{}/{}",
                 set.file_name().expect("a name").display(),
                 Path::new(&base).file_name().expect("a name").display()
             );
-            found.push(Fixture { name, protobuf: either("pb", "as.pb"), json: either("json", "as.json") });
+            found.push(Fixture { name, protobuf, json });
         }
     }
     found.sort_by(|left, right| left.name.cmp(&right.name));
-    assert!(found.len() >= 20, "only {} fixtures in {}", found.len(), folder().display());
+    assert!(found.len() >= 100, "only {} fixtures in {}", found.len(), folder().display());
     found
 }
