@@ -67,7 +67,7 @@ start_server() { # database url, log file
   mkdir -p "$RUNLEDGER_DATA_DIR"
   "$SERVER" migrate up >>"$2" 2>&1
   AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read 2>>"$2")"
-  "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s >>"$2" 2>&1 &
+  "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s --trace-settle-remote 1s >>"$2" 2>&1 &
   server_pid=$!
   export AUTH BASE_URL=http://$listen OTLP_HTTP=http://$listen OTLP_GRPC=$grpc
   for _ in $(seq 200); do
@@ -87,15 +87,17 @@ stop_server() {
   server_pid=''
 }
 
-wait_for_runs() { # until what was sent by OTLP is sealed into at least this many runs
-  local query='{"query":"{ llmRuns(first: 1) { totalCount { value } } }"}' count=0
-  for _ in $(seq 60); do
+wait_for_runs() { # until what was sent by OTLP is sealed: at least this many runs, and no more for two seconds
+  local query='{"query":"{ llmRuns(first: 1) { totalCount { value } } }"}' count=0 before=-1 still=0
+  for _ in $(seq 120); do
     count=$(curl -s -H "Authorization: $AUTH" -H 'content-type: application/json' -d "$query" "$BASE_URL/graphql" \
       | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["llmRuns"]["totalCount"]["value"])' || echo 0)
-    [ "$count" -ge "$1" ] && return
+    if [ "$count" = "$before" ]; then still=$((still + 1)); else still=0; fi
+    [ "$count" -ge "$1" ] && [ "$still" -ge 4 ] && return
+    before=$count
     sleep 0.5
   done
-  report "runs from the fixtures" fail "only $count runs after 30 s"
+  report "runs from the fixtures" fail "$count runs after 60 s, and not all sealed or fewer than $1"
 }
 
 report() { # name, ok or fail, detail
