@@ -14,6 +14,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
 
 pub use self::keys::is_sensitive_key;
+use super::text::without_nul;
 use crate::error::{Error, Result};
 
 /// What stands in the place of what was removed.
@@ -67,6 +68,11 @@ pub fn is_card_integer(number: i64) -> bool {
 }
 
 fn redact_at(text: &str, strings_left: u32) -> Cow<'_, str> {
+    // Before anything is read of the text: with U+0000 in it, JSON does not parse, and what replaces it later would make
+    // it JSON again, with names in it that nobody has looked at.
+    if let Cow::Owned(clean) = without_nul(text) {
+        return Cow::Owned(redact_at(&clean, strings_left).into_owned());
+    }
     if !patterns::may_match(text) {
         return decoded(text);
     }

@@ -198,3 +198,11 @@ proptest! {
         let _ = redact_text(&text);
     }
 }
+
+#[test]
+fn a_nul_does_not_hide_the_names_in_a_json_text() {
+    let text = "{\"note\": \"a\0b\", \"password\": \"hunter2\"}";
+    let redacted = redact_text(text);
+    assert!(!redacted.contains("hunter2") && redacted.contains("a\u{FFFD}b"), "{redacted}");
+    assert_eq!(redact_text(&redacted), redacted);
+}
