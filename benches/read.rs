@@ -46,8 +46,14 @@ const ROUNDS: usize = 5;
 async fn serve(url: &str) -> (SocketAddr, String) {
     let clock: SharedClock = Arc::new(SystemClock);
     let settle = SettlePolicy { settle_us: 15_000_000, settle_remote_us: 60_000_000, timeout_us: 3_600_000_000 };
-    let config =
-        StoreConfig { database_url: url.to_owned(), migrate: true, pool_size: 8, settle, queue_records: 10_000 };
+    let config = StoreConfig {
+        database_url: url.to_owned(),
+        migrate: true,
+        pool_size: 8,
+        settle,
+        queue_records: 10_000,
+        ledger_origin: "bench".to_owned(),
+    };
     let store = Store::connect(config, Arc::clone(&clock)).await.expect("a seeded database");
     let prices = Arc::new(PriceTable::embedded().expect("prices"));
     let logs =

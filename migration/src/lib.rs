@@ -15,6 +15,9 @@ mod m20261121_000003_trace;
 mod m20261121_000004_payload;
 mod m20261121_000005_trace_state;
 mod m20261121_000006_access;
+mod m20261121_000007_audit;
+mod m20261121_000008_evidence;
+mod m20261121_000009_ledger;
 
 /// Every change, oldest first.
 pub struct Migrator;
@@ -29,6 +32,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_payload::Migration),
             Box::new(m20261121_000005_trace_state::Migration),
             Box::new(m20261121_000006_access::Migration),
+            Box::new(m20261121_000007_audit::Migration),
+            Box::new(m20261121_000008_evidence::Migration),
+            Box::new(m20261121_000009_ledger::Migration),
         ]
     }
 }

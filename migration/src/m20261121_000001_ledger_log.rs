@@ -1,4 +1,5 @@
-//! The logs: one row each, whose `size` is the next `seq`. Locked first by every write.
+//! The logs: one row each, whose `size` is the next `seq`, with the root of its tree and the right edge that the next
+//! entries are appended to. Locked first by every write. Mutable: what it says is proven by the entries.
 
 use sea_orm_migration::prelude::*;
 
@@ -14,12 +15,15 @@ impl MigrationTrait for Migration {
         run(
             manager,
             "CREATE TABLE ledger_log (
-                log_id {text} NOT NULL PRIMARY KEY,
+                log_id {uuid} NOT NULL PRIMARY KEY,
                 tenant_id {text} NOT NULL,
                 stream {text} NOT NULL,
                 origin {text} NOT NULL UNIQUE,
                 size {int} NOT NULL CHECK (size >= 0),
-                updated_at {int} NOT NULL
+                root {bytes} NOT NULL CHECK (length(root) = 32),
+                edge {bytes} NOT NULL CHECK (length(edge) <= 2048),
+                updated_at {int} NOT NULL,
+                UNIQUE (tenant_id, stream)
             ) {clustered}",
         )
         .await

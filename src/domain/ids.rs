@@ -66,6 +66,24 @@ name!(
     TenantId,
     "tenantId"
 );
+/// The reserved tenant of records that concern the whole platform; its evidence log is the log of logs. No key and no
+/// token may name it.
+pub const PLATFORM_TENANT: &str = "platform";
+
+impl TenantId {
+    /// The reserved tenant of the platform.
+    #[must_use]
+    pub fn platform() -> Self {
+        Self::trusted(PLATFORM_TENANT)
+    }
+
+    /// Whether this is the platform's.
+    #[must_use]
+    pub fn is_platform(&self) -> bool {
+        self.as_str() == PLATFORM_TENANT
+    }
+}
+
 name!(
     /// The name of a run, unique within its tenant.
     RunId,
@@ -86,11 +104,33 @@ pub enum IdKind {
     Trace,
     /// `stp_`: a [`TraceStep`](super::trace::TraceStep).
     Step,
+    /// `sys_`: a [`SystemRecord`](super::system::SystemRecord).
+    System,
+    /// `aud_`: an [`AuditEntry`](super::audit::AuditEntry).
+    Audit,
+    /// `exp_`: a [`LogExport`](super::export::LogExport).
+    Export,
+    /// `inc_`: an [`IncidentEvidence`](super::incident::IncidentEvidence).
+    Incident,
+    /// `pol_`: a [`PolicyActivation`](super::policy::PolicyActivation).
+    Policy,
+    /// `led_`: a [`LedgerEvent`](super::ledger::LedgerEvent).
+    Ledger,
 }
 
 impl IdKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Run, Self::Trace, Self::Step];
+    pub const ALL: &'static [Self] = &[
+        Self::Run,
+        Self::Trace,
+        Self::Step,
+        Self::System,
+        Self::Audit,
+        Self::Export,
+        Self::Incident,
+        Self::Policy,
+        Self::Ledger,
+    ];
 
     /// The prefix, with its underscore.
     #[must_use]
@@ -99,6 +139,12 @@ impl IdKind {
             Self::Run => "run_",
             Self::Trace => "trc_",
             Self::Step => "stp_",
+            Self::System => "sys_",
+            Self::Audit => "aud_",
+            Self::Export => "exp_",
+            Self::Incident => "inc_",
+            Self::Policy => "pol_",
+            Self::Ledger => "led_",
         }
     }
 }

@@ -1,16 +1,23 @@
 //! Plain immutable types: what Runledger keeps and how it is asked for. No I/O, no clock, no framework.
 
 pub mod append;
+pub mod audit;
 pub mod draft;
 pub mod evidence;
+pub mod export;
 pub mod filter;
 pub mod ids;
+pub mod incident;
 pub mod input;
+pub mod ledger;
 pub mod page;
 pub mod payload;
+pub mod policy;
+pub mod record;
 pub mod run;
 pub mod scope;
 pub mod settle;
+pub mod system;
 pub mod time;
 pub mod trace;
 pub mod vocabulary;

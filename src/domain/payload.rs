@@ -13,11 +13,28 @@ pub enum PayloadPart {
     Plan,
     /// A seal's metadata.
     Metadata,
+    /// A system record's details.
+    Details,
+    /// Why an audited action was taken.
+    ActionReason,
+    /// The state of an audited thing before.
+    BeforeState,
+    /// The state of an audited thing after.
+    AfterState,
 }
 
 impl PayloadPart {
     /// Every part.
-    pub const ALL: &'static [Self] = &[Self::Attributes, Self::Content, Self::Plan, Self::Metadata];
+    pub const ALL: &'static [Self] = &[
+        Self::Attributes,
+        Self::Content,
+        Self::Plan,
+        Self::Metadata,
+        Self::Details,
+        Self::ActionReason,
+        Self::BeforeState,
+        Self::AfterState,
+    ];
 
     /// The text that is stored and hashed.
     #[must_use]
@@ -27,6 +44,10 @@ impl PayloadPart {
             Self::Content => "content",
             Self::Plan => "plan",
             Self::Metadata => "metadata",
+            Self::Details => "details",
+            Self::ActionReason => "action_reason",
+            Self::BeforeState => "before_state",
+            Self::AfterState => "after_state",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Closed vocabularies. Each value is stored, hashed and shown as its upper-case text.
+//! Closed vocabularies. Each value is stored and hashed as its text.
 
 /// Declares an enum with its text form, its parser and the list of its values.
 macro_rules! vocabulary {
@@ -185,6 +185,288 @@ vocabulary!(
         Migration = "MIGRATION",
         /// A run that replays another.
         Replay = "REPLAY",
+    }
+);
+
+vocabulary!(
+    /// A part of the platform.
+    SystemComponent {
+        /// A background worker.
+        Worker = "WORKER",
+        /// An API server.
+        Api = "API",
+        /// A scheduler.
+        Scheduler = "SCHEDULER",
+        /// A database.
+        Db = "DB",
+        /// Authentication.
+        Auth = "AUTH",
+        /// A change of the schema.
+        Migration = "MIGRATION",
+        /// Anything else.
+        Other = "OTHER",
+    }
+);
+
+vocabulary!(
+    /// What happened to the platform.
+    SystemEventType {
+        /// It started.
+        Startup = "STARTUP",
+        /// It stopped.
+        Shutdown = "SHUTDOWN",
+        /// It stopped and started.
+        Restart = "RESTART",
+        /// Another version of it came into service.
+        Deploy = "DEPLOY",
+        /// Its schema or data were changed.
+        Migration = "MIGRATION",
+        /// Who may do what was changed.
+        AuthChange = "AUTH_CHANGE",
+        /// Its settings were changed.
+        ConfigChange = "CONFIG_CHANGE",
+        /// It failed.
+        Error = "ERROR",
+        /// Its health was looked at.
+        HealthCheck = "HEALTH_CHECK",
+        /// Anything else.
+        Other = "OTHER",
+    }
+);
+
+vocabulary!(
+    /// How bad a system record is.
+    SystemSeverity {
+        /// Nothing is wrong.
+        Info = "INFO",
+        /// Something may go wrong.
+        Warn = "WARN",
+        /// Something went wrong.
+        Critical = "CRITICAL",
+    }
+);
+
+vocabulary!(
+    /// What kind of cause a system record has.
+    SystemCausedBy {
+        /// The platform itself.
+        System = "SYSTEM",
+        /// A person.
+        Human = "HUMAN",
+        /// A program that acts on the platform: a pipeline, a scaler.
+        Automation = "AUTOMATION",
+    }
+);
+
+vocabulary!(
+    /// A view of the audit ledger.
+    AuditCategory {
+        /// Policies, limits, incidents, signals: what they decided and who changed them.
+        Governance = "GOVERNANCE",
+        /// Principals and their keys.
+        Identity = "IDENTITY",
+        /// Who was allowed, who was denied.
+        Authorization = "AUTHORIZATION",
+        /// Who read which evidence.
+        Access = "ACCESS",
+        /// Verification of the ledger and what it found.
+        Integrity = "INTEGRITY",
+        /// Exports and downloads.
+        Export = "EXPORT",
+    }
+);
+
+vocabulary!(
+    /// What kind of thing an audit entry is about.
+    AuditEntityType {
+        /// A rule of a policy.
+        PolicyRule = "POLICY_RULE",
+        /// A proposed policy.
+        PolicyProposal = "POLICY_PROPOSAL",
+        /// A limit.
+        Limit = "LIMIT",
+        /// An incident.
+        Incident = "INCIDENT",
+        /// A signal.
+        Signal = "SIGNAL",
+        /// An API key.
+        ApiKey = "API_KEY",
+        /// A person or program that authenticates.
+        Principal = "PRINCIPAL",
+        /// A tenant.
+        Tenant = "TENANT",
+        /// A run.
+        LlmRun = "LLM_RUN",
+        /// A trace.
+        Trace = "TRACE",
+        /// A system record.
+        SystemRecord = "SYSTEM_RECORD",
+        /// An entry of the audit ledger.
+        AuditEntry = "AUDIT_ENTRY",
+        /// An export.
+        LogExport = "LOG_EXPORT",
+        /// A ledger log.
+        Ledger = "LEDGER",
+        /// A key that signs checkpoints.
+        SigningKey = "SIGNING_KEY",
+    }
+);
+
+vocabulary!(
+    /// What a rule said.
+    Verdict {
+        /// Let it pass.
+        Allow = "ALLOW",
+        /// Stop it.
+        Deny = "DENY",
+        /// Let it pass, but tell.
+        Warn = "WARN",
+        /// Change it.
+        Modify = "MODIFY",
+        /// Ask somebody.
+        Escalate = "ESCALATE",
+    }
+);
+
+vocabulary!(
+    /// What was done.
+    AuditAction {
+        /// It passed.
+        Allowed = "ALLOWED",
+        /// It was stopped.
+        Blocked = "BLOCKED",
+        /// It was changed.
+        Modified = "MODIFIED",
+        /// Somebody was asked.
+        Escalated = "ESCALATED",
+        /// The rule was set aside.
+        Overridden = "OVERRIDDEN",
+        /// Nothing.
+        None = "NONE",
+    }
+);
+
+vocabulary!(
+    /// How bad an incident is.
+    IncidentSeverity {
+        /// At once.
+        Critical = "CRITICAL",
+        /// Soon.
+        High = "HIGH",
+        /// In its turn.
+        Medium = "MEDIUM",
+        /// Some time.
+        Low = "LOW",
+    }
+);
+
+vocabulary!(
+    /// Which part of the domain an export covers.
+    ExportScope {
+        /// Runs.
+        LlmRun = "LLM_RUN",
+        /// System records.
+        System = "SYSTEM",
+        /// The audit ledger.
+        Audit = "AUDIT",
+        /// Everything of a compliance report.
+        Compliance = "COMPLIANCE",
+        /// An incident with its run.
+        Incident = "INCIDENT",
+    }
+);
+
+vocabulary!(
+    /// The format of an export.
+    ExportFormat {
+        /// One JSON document.
+        Json = "JSON",
+        /// One JSON document a line.
+        Ndjson = "NDJSON",
+        /// Comma-separated values.
+        Csv = "CSV",
+        /// Apache Parquet.
+        Parquet = "PARQUET",
+        /// A document to read.
+        Pdf = "PDF",
+        /// A bundle with its manifest and proofs.
+        Zip = "ZIP",
+    }
+);
+
+vocabulary!(
+    /// Where an export stands.
+    ExportStatus {
+        /// It waits.
+        Pending = "PENDING",
+        /// It is being made.
+        Running = "RUNNING",
+        /// It was made.
+        Completed = "COMPLETED",
+        /// It could not be made.
+        Failed = "FAILED",
+        /// It was called off.
+        Cancelled = "CANCELLED",
+    }
+);
+
+vocabulary!(
+    /// What happened to the ledger itself.
+    LedgerEventKind {
+        /// A checkpoint of another log was noted.
+        Checkpoint = "checkpoint",
+        /// A signing key was announced or retired.
+        Key = "key",
+        /// A payload was erased by law.
+        Erase = "erase",
+        /// Erasure and pruning were forbidden, or allowed again.
+        Hold = "hold",
+        /// Payloads were removed by retention.
+        Prune = "prune",
+    }
+);
+
+vocabulary!(
+    /// The kind of a record, as its leaf and its ledger entry say it.
+    RecordKind {
+        /// A run.
+        LlmRun = "llm_run",
+        /// The beginning of a trace.
+        Trace = "trace",
+        /// A step.
+        TraceStep = "trace_step",
+        /// The end of a trace.
+        TraceSeal = "trace_seal",
+        /// A system record.
+        SystemRecord = "system_record",
+        /// An entry of the audit ledger.
+        AuditEntry = "audit_entry",
+        /// A policy activation.
+        PolicyActivation = "policy_activation",
+        /// Incident evidence.
+        IncidentEvidence = "incident_evidence",
+        /// An export.
+        LogExport = "log_export",
+        /// A checkpoint of another log.
+        Checkpoint = "checkpoint",
+        /// A signing key, announced or retired.
+        Key = "key",
+        /// The erasure of a payload.
+        Erase = "erase",
+        /// A hold.
+        Hold = "hold",
+        /// A pruning.
+        Prune = "prune",
+    }
+);
+
+vocabulary!(
+    /// One of a tenant's two logs.
+    Stream {
+        /// Every record of what happened.
+        Evidence = "evidence",
+        /// Who read it, so that watching does not outgrow what is watched.
+        Access = "access",
     }
 );
 

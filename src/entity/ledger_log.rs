@@ -1,4 +1,4 @@
-//! The logs and their sizes; mutable.
+//! The logs: size, root and edge; mutable.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,11 +6,13 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "ledger_log")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub log_id: String,
+    pub log_id: Uuid,
     pub tenant_id: String,
     pub stream: String,
     pub origin: String,
     pub size: i64,
+    pub root: Vec<u8>,
+    pub edge: Vec<u8>,
     pub updated_at: i64,
 }
 

@@ -4,12 +4,24 @@
 #![expect(missing_docs, reason = "a column means what the domain's field of that name means")]
 
 pub mod api_key;
+pub mod audit_entry;
 pub mod idempotency;
+pub mod incident_evidence;
+pub mod ledger_anomaly;
+pub mod ledger_checkpoint;
+pub mod ledger_entry;
+pub mod ledger_event;
+pub mod ledger_key;
 pub mod ledger_log;
+pub mod ledger_node;
+pub mod ledger_verification;
 pub mod llm_run;
 pub mod llm_run_tag;
+pub mod log_export;
 pub mod payload;
+pub mod policy_activation;
 pub mod step_fact;
+pub mod system_record;
 pub mod tenant_secret;
 pub mod trace;
 pub mod trace_seal;

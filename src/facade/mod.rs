@@ -20,7 +20,7 @@ use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Scope};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::Store;
 use loaders::{LoadQueue, Loaders};
 
@@ -72,9 +72,7 @@ impl Logs {
     /// # Errors
     /// `UNAVAILABLE` that says what is wrong.
     pub async fn ready(&self) -> Result<()> {
-        if !self.0.store.is_writable() {
-            return Err(Error::unavailable("the writer has stopped: no records are taken", 1_000));
-        }
+        self.0.store.check_writable()?;
         self.0.store.ping().await
     }
 

@@ -172,12 +172,9 @@ impl Logs {
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
         let (records, _) = self.new_seal(seal::seal(context, source, root_hash, options)?)?;
         Ok(AppendUnit {
-            tenant: source.trace.tenant_id.clone(),
-            records,
             is_atomic: true,
-            touches: Vec::new(),
-            idempotency: None,
             guard: Some(SealGuard { trace_id, version: source.version }),
+            ..AppendUnit::evidence(source.trace.tenant_id.clone(), records)
         })
     }
 }

@@ -26,29 +26,85 @@ pub fn node_hash(left: Digest, right: Digest) -> Digest {
 /// The root over leaves that are given one by one, in constant memory. The empty tree's root is `SHA-256("")`.
 #[must_use]
 pub fn root(leaf_hashes: impl IntoIterator<Item = Digest>) -> Digest {
-    // Roots of complete subtrees, largest first, as in a binary counter: sizes are distinct powers of two.
-    let mut subtrees: Vec<(u64, Digest)> = Vec::new();
-    for leaf in leaf_hashes {
-        let (mut size, mut hash) = (1, leaf);
-        while let Some(&(left_size, left)) = subtrees.last() {
-            if left_size != size {
-                break;
-            }
-            subtrees.pop();
+    let mut range = CompactRange::empty();
+    leaf_hashes.into_iter().for_each(|leaf| range.append(leaf, |_| {}));
+    range.root()
+}
+
+/// Leaves of a stored node's level: a node of level 1 covers 256 leaves, of level 2 65,536.
+pub const NODE_LEVEL_BITS: u32 = 8;
+
+/// The root of a complete subtree that is kept, so that a proof reads short ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// From 1: it covers 256^level leaves.
+    pub level: i64,
+    /// Its place among the nodes of its level, from 0.
+    pub idx: i64,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+/// The right edge of a tree: the roots of its complete subtrees, largest first, one for each bit of its size. All that
+/// is needed to append to it and to know its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompactRange {
+    size: u64,
+    roots: Vec<Digest>,
+}
+
+impl CompactRange {
+    /// The edge of the empty tree.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { size: 0, roots: Vec::new() }
+    }
+
+    /// Reads what [`CompactRange::edge`] wrote; `None` when the bytes do not fit the size.
+    #[must_use]
+    pub fn from_edge(size: u64, edge: &[u8]) -> Option<Self> {
+        let roots: Option<Vec<Digest>> = edge.chunks(32).map(Digest::from_slice).collect();
+        roots.filter(|roots| roots.len() == size.count_ones() as usize).map(|roots| Self { size, roots })
+    }
+
+    /// The hashes one after the other, 32 bytes each.
+    #[must_use]
+    pub fn edge(&self) -> Vec<u8> {
+        self.roots.iter().flat_map(|root| root.0).collect()
+    }
+
+    /// How many leaves the tree has.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a leaf; `completed` gets every node to be kept that it completes, the smallest first.
+    pub fn append(&mut self, leaf_hash: Digest, mut completed: impl FnMut(Node)) {
+        let mut hash = leaf_hash;
+        // Adding one to a binary counter: every trailing one is a subtree that the new one merges with.
+        for height in 0..self.size.trailing_ones() {
+            let Some(left) = self.roots.pop() else { break };
             hash = node_hash(left, hash);
-            size *= 2;
+            let height = height + 1;
+            if height % NODE_LEVEL_BITS == 0 {
+                let (level, idx) = (i64::from(height / NODE_LEVEL_BITS), (self.size >> height).cast_signed());
+                completed(Node { level, idx, hash });
+            }
         }
-        subtrees.push((size, hash));
+        self.roots.push(hash);
+        self.size += 1;
     }
-    let empty = || Digest(Sha256::digest([]).into());
-    let mut right = match subtrees.pop() {
-        Some((_, hash)) => hash,
-        None => return empty(),
-    };
-    while let Some((_, left)) = subtrees.pop() {
-        right = node_hash(left, right);
+
+    /// The root of the tree.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        let mut roots = self.roots.iter().rev().copied();
+        match roots.next() {
+            Some(smallest) => roots.fold(smallest, |right, left| node_hash(left, right)),
+            None => Digest(Sha256::digest([]).into()),
+        }
     }
-    right
 }
 
 #[cfg(test)]
@@ -94,6 +150,15 @@ mod tests {
         fn agrees_with_the_recursive_definition(size in 1_usize..300) {
             let leaves: Vec<Digest> = (0..size).map(|leaf| leaf_hash(&leaf.to_be_bytes())).collect();
             proptest::prop_assert_eq!(root(leaves.iter().copied()), recursive(&leaves));
+            let mut range = CompactRange::empty();
+            for leaf in &leaves {
+                range.append(*leaf, |node| {
+                    let covered = node.idx as usize * 256..(node.idx as usize + 1) * 256;
+                    assert_eq!((node.level, node.hash), (1, recursive(&leaves[covered])));
+                });
+                range = CompactRange::from_edge(range.size(), &range.edge()).expect("edge");
+            }
+            proptest::prop_assert_eq!(range.root(), recursive(&leaves));
         }
     }
 }

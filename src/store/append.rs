@@ -7,25 +7,18 @@
 mod flush;
 mod insert;
 mod known;
+mod logs;
 mod plan;
+mod prepare;
 mod queue;
 mod records;
 
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};
-use crate::domain::ids::TenantId;
 use crate::error::Result;
 
 pub(super) use flush::Writer;
 pub(super) use queue::Queue;
-
-/// The stream of a tenant's records; reads of evidence have a log of their own.
-const STREAM: &str = "evidence";
-
-/// The id of a tenant's evidence log.
-pub(super) fn log_id(tenant: &TenantId) -> String {
-    format!("{tenant}/{STREAM}")
-}
 
 impl Store {
     /// Hands a unit to the writer and waits until it is committed. A caller that stops waiting loses the answer, never
@@ -36,6 +29,6 @@ impl Store {
     /// atomic unit meets a record that exists or a used idempotency key; what is wrong with a record of an atomic unit;
     /// `LIMIT_EXCEEDED` for a unit that no queue can hold.
     pub async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
-        self.queue().submit(unit).await
+        self.queue().submit(unit, self.clock().now()).await
     }
 }

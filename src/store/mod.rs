@@ -42,6 +42,8 @@ pub struct StoreConfig {
     pub settle: SettlePolicy,
     /// Records that may wait to be appended; a unit that does not fit is refused as UNAVAILABLE.
     pub queue_records: usize,
+    /// What the names of new logs begin with, on their checkpoints: a name that nobody else uses.
+    pub ledger_origin: String,
 }
 
 /// Both databases behind one face. Cheap to clone.
@@ -72,8 +74,9 @@ impl Store {
             migrate::check(&db.write).await?;
         }
         let queue = Arc::new(Queue::new(config.queue_records));
-        let writer = Writer::new(db.clone(), Arc::clone(&clock), config.settle);
-        let writer = tokio::spawn(writer.run(Arc::clone(&queue)));
+        let writer =
+            Writer::new(db.clone(), Arc::clone(&clock), config.settle, &config.ledger_origin, Arc::clone(&queue));
+        let writer = tokio::spawn(writer.run());
         Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(Some(writer)) }) })
     }
 
@@ -85,10 +88,12 @@ impl Store {
         self.db().rows(self.db().statement("SELECT 1", [])).await.map(drop)
     }
 
-    /// Whether the writer still takes units; false once it was closed or has stopped.
-    #[must_use]
-    pub fn is_writable(&self) -> bool {
-        self.queue().is_open()
+    /// Whether the writer takes units.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` that says why not: it was closed, or it found a log that contradicts itself.
+    pub fn check_writable(&self) -> Result<()> {
+        self.queue().check_open()
     }
 
     /// Records waiting to be appended and the most that may wait.

@@ -16,6 +16,7 @@ use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
+use crate::domain::vocabulary::Stream;
 use crate::entity::{ledger_log, llm_run};
 use crate::error::Result;
 
@@ -163,7 +164,7 @@ impl Store {
     /// As for [`Self::list_runs`].
     pub async fn log_size(&self, scope: &Scope) -> Result<i64> {
         let select = scoped::<ledger_log::Entity>(&scope.tenant)
-            .filter(ledger_log::Column::LogId.eq(super::append::log_id(&scope.tenant)))
+            .filter(ledger_log::Column::Stream.eq(Stream::Evidence.as_str()))
             .select_only()
             .column(ledger_log::Column::Size);
         let rows = self.db().rows(select.build(self.db().backend)).await?;

@@ -25,10 +25,18 @@ macro_rules! tenanted {
 
 tenanted!(
     api_key,
+    audit_entry,
     idempotency,
+    incident_evidence,
+    ledger_anomaly,
+    ledger_event,
     ledger_log,
+    ledger_verification,
     llm_run,
+    log_export,
     payload,
+    policy_activation,
+    system_record,
     tenant_secret,
     trace,
     trace_seal,

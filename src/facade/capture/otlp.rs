@@ -109,14 +109,7 @@ impl LogsFacade {
     }
 
     fn empty_unit(&self) -> AppendUnit {
-        AppendUnit {
-            tenant: self.scope.tenant.clone(),
-            records: Vec::new(),
-            is_atomic: false,
-            touches: Vec::new(),
-            idempotency: None,
-            guard: None,
-        }
+        AppendUnit::evidence(self.scope.tenant.clone(), Vec::new())
     }
 }
 

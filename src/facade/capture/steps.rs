@@ -92,12 +92,9 @@ impl LogsFacade {
         let records = drafts.into_iter().map(|draft| self.logs.new_step(draft)).collect::<Result<Vec<_>>>()?;
         let answer = Answer { steps: records.iter().filter_map(step_id).collect(), ..Answer::default() };
         let unit = AppendUnit {
-            tenant: self.scope.tenant.clone(),
-            records,
-            is_atomic: false,
             touches: vec![TraceTouch { trace_id: trace_id.clone(), signals }],
             idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
-            guard: None,
+            ..AppendUnit::evidence(self.scope.tenant.clone(), records)
         };
         match self.logs.append(unit).await? {
             AppendReceipt::Done(results) => {

@@ -90,7 +90,7 @@ impl LogsFacade {
     ) -> Result<Recorded> {
         let tenant = self.scope.tenant.clone();
         let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
-        let unit = AppendUnit { tenant, records, is_atomic: true, touches, idempotency, guard: None };
+        let unit = AppendUnit { is_atomic: true, touches, idempotency, ..AppendUnit::evidence(tenant, records) };
         let stale = || Error::internal("a unit without guard was called stale");
         self.record(unit, answer).await?.ok_or_else(stale)
     }
@@ -188,12 +188,10 @@ impl LogsFacade {
         };
         let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
         let unit = AppendUnit {
-            tenant: self.scope.tenant.clone(),
-            records,
             is_atomic: true,
-            touches: Vec::new(),
             idempotency,
             guard: Some(SealGuard { trace_id, version: source.version }),
+            ..AppendUnit::evidence(self.scope.tenant.clone(), records)
         };
         self.record(unit, answer).await
     }

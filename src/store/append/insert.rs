@@ -47,7 +47,15 @@ impl Inserter {
         self.insert(txn, batch.seals, Existing::Refuse).await?;
         self.insert(txn, batch.payloads, Existing::Refuse).await?;
         self.insert(txn, batch.facts, Existing::Refuse).await?;
-        self.insert(txn, batch.claims, Existing::Refuse).await
+        self.insert(txn, batch.claims, Existing::Refuse).await?;
+        self.insert(txn, batch.systems, Existing::Refuse).await?;
+        self.insert(txn, batch.audits, Existing::Refuse).await?;
+        self.insert(txn, batch.policies, Existing::Refuse).await?;
+        self.insert(txn, batch.incidents, Existing::Refuse).await?;
+        self.insert(txn, batch.exports, Existing::Refuse).await?;
+        self.insert(txn, batch.events, Existing::Refuse).await?;
+        self.insert(txn, batch.entries, Existing::Refuse).await?;
+        self.insert(txn, batch.nodes, Existing::Refuse).await
     }
 
     /// Brings trace states and logs up to date.

@@ -8,17 +8,20 @@ use std::hash::Hash;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
 
+use super::super::convert::incidents::decode_incident_evidence;
 use super::super::convert::runs::decode_run;
 use super::super::convert::traces::{decode_seal, decode_trace};
 use super::super::convert::{Columns, column_list};
 use super::super::error::database;
-use crate::domain::append::{AppendUnit, NewRecord};
+use super::prepare::Prepared;
+use crate::domain::append::NewRecord;
 use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
+use crate::domain::incident::IncidentEvidence;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::settle::TraceSignals;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Trace, TraceSeal, TraceStep};
-use crate::entity::{llm_run, trace, trace_seal};
+use crate::entity::{incident_evidence, llm_run, trace, trace_seal};
 use crate::error::{Error, Result};
 
 /// What is known of a trace beyond its evidence.
@@ -75,6 +78,7 @@ impl<K: Eq + Hash, V> FromIterator<(K, V)> for Layered<K, V> {
 pub(super) type TraceKey = (TenantId, TraceId);
 pub(super) type StepKey = (TenantId, TraceId, String);
 pub(super) type RunKey = (TenantId, RunId, i64);
+pub(super) type IncidentKey = (TenantId, String, i64);
 pub(super) type SealKey = (TenantId, TraceId, i64);
 pub(super) type ClaimKey = (TenantId, &'static str, String);
 
@@ -86,6 +90,7 @@ pub(super) struct Known {
     pub steps: Layered<StepKey, (RecordId, Digest)>,
     pub runs: Layered<RunKey, (RecordId, LlmRun)>,
     pub seals: Layered<SealKey, (RecordId, TraceSeal)>,
+    pub incidents: Layered<IncidentKey, (RecordId, IncidentEvidence)>,
     pub claims: Layered<ClaimKey, (Digest, String)>,
 }
 
@@ -97,6 +102,7 @@ impl Known {
         self.steps.keep();
         self.runs.keep();
         self.seals.keep();
+        self.incidents.keep();
         self.claims.keep();
     }
 
@@ -107,11 +113,12 @@ impl Known {
         self.steps.discard();
         self.runs.discard();
         self.seals.discard();
+        self.incidents.discard();
         self.claims.discard();
     }
 
     /// Reads what is on record: one statement a table, and none for a table that the units do not touch.
-    pub async fn load(txn: &DatabaseTransaction, units: &[&AppendUnit]) -> Result<Self> {
+    pub async fn load(txn: &DatabaseTransaction, units: &[&Prepared]) -> Result<Self> {
         let claims = load_claims(txn, units).await?;
         let states = load_states(txn, state_keys(units)).await?;
         let keys = Keys::of(units, &states);
@@ -122,6 +129,7 @@ impl Known {
             steps: load_steps(txn, keys.steps).await?,
             runs: load_runs(txn, keys.runs).await?,
             seals: load_seals(txn, keys.seals).await?,
+            incidents: load_incidents(txn, keys.incidents).await?,
         })
     }
 }
@@ -133,13 +141,14 @@ struct Keys<'k> {
     steps: Vec<[Cow<'k, str>; 3]>,
     runs: Vec<[Cow<'k, str>; 3]>,
     seals: Vec<[Cow<'k, str>; 3]>,
+    incidents: Vec<[Cow<'k, str>; 3]>,
 }
 
 impl<'k> Keys<'k> {
     /// A trace that is not known has no steps and no seals, so these are not looked for.
-    fn of(units: &[&'k AppendUnit], states: &Layered<TraceKey, TraceState>) -> Self {
+    fn of(units: &[&'k Prepared], states: &Layered<TraceKey, TraceState>) -> Self {
         let mut keys = Self::default();
-        for unit in units {
+        for unit in units.iter().map(|prepared| &prepared.unit) {
             let tenant = || Cow::from(unit.tenant.as_str());
             let state = |trace_id: &TraceId| states.get(&(unit.tenant.clone(), trace_id.clone()));
             for record in &unit.records {
@@ -161,7 +170,11 @@ impl<'k> Keys<'k> {
                             keys.seals.push([tenant(), trace_id.as_str().into(), revision.to_string().into()]);
                         }
                     }
-                    NewRecord::Trace(_) | NewRecord::Step(..) => {}
+                    NewRecord::Incident(new) => {
+                        let IncidentEvidence { incident_id, revision, .. } = &new.record;
+                        keys.incidents.push([tenant(), incident_id.into(), revision.to_string().into()]);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -170,9 +183,9 @@ impl<'k> Keys<'k> {
 }
 
 /// Every trace that a record or a guard names.
-fn state_keys<'k>(units: &[&'k AppendUnit]) -> Vec<[Cow<'k, str>; 2]> {
+fn state_keys<'k>(units: &[&'k Prepared]) -> Vec<[Cow<'k, str>; 2]> {
     let mut keys = Vec::new();
-    for unit in units {
+    for unit in units.iter().map(|prepared| &prepared.unit) {
         let guarded = unit.guard.iter().map(|guard| &guard.trace_id);
         for trace_id in unit.records.iter().filter_map(trace_of).chain(guarded) {
             keys.push([Cow::from(unit.tenant.as_str()), trace_id.as_str().into()]);
@@ -184,10 +197,10 @@ fn state_keys<'k>(units: &[&'k AppendUnit]) -> Vec<[Cow<'k, str>; 2]> {
 /// The trace that must be known for a record.
 fn trace_of(record: &NewRecord) -> Option<&TraceId> {
     match record {
-        NewRecord::Run(_) => None,
         NewRecord::Trace(new) => Some(&new.record.trace_id),
         NewRecord::Step(new, _) => Some(&new.record.trace_id),
         NewRecord::Seal(new) => Some(&new.record.trace_id),
+        _ => None,
     }
 }
 
@@ -230,9 +243,9 @@ fn tenant_of(row: &QueryResult, table: &'static str) -> Result<TenantId> {
     Ok(TenantId::trusted(Columns::of(row, table)?.take::<&str>()?))
 }
 
-async fn load_claims(txn: &DatabaseTransaction, units: &[&AppendUnit]) -> Result<Layered<ClaimKey, (Digest, String)>> {
+async fn load_claims(txn: &DatabaseTransaction, units: &[&Prepared]) -> Result<Layered<ClaimKey, (Digest, String)>> {
     let mut keys = Vec::new();
-    for unit in units {
+    for unit in units.iter().map(|prepared| &prepared.unit) {
         if let Some(claim) = &unit.idempotency {
             keys.push([Cow::from(unit.tenant.as_str()), claim.operation.into(), claim.key.as_str().into()]);
         }
@@ -246,7 +259,7 @@ async fn load_claims(txn: &DatabaseTransaction, units: &[&AppendUnit]) -> Result
         let tenant = TenantId::trusted(columns.take::<&str>()?);
         let (operation, key): (&str, String) = (columns.take()?, columns.take()?);
         // The operation as the claim has it, which lives for ever.
-        let mut claims = units.iter().filter_map(|unit| unit.idempotency.as_ref());
+        let mut claims = units.iter().filter_map(|prepared| prepared.unit.idempotency.as_ref());
         if let Some(operation) = claims.find(|claim| claim.operation == operation).map(|claim| claim.operation) {
             found.push(((tenant, operation, key), (columns.digest()?, columns.take()?)));
         }
@@ -329,6 +342,21 @@ async fn load_seals(
         let tenant = tenant_of(row, "trace_seal")?;
         let Stored { id, record, .. } = decode_seal(&mut Columns::of(row, "trace_seal")?, &tenant)?;
         Ok(((tenant, record.trace_id.clone(), record.revision), (id, record)))
+    };
+    rows.iter().map(decode).collect()
+}
+
+async fn load_incidents(
+    txn: &DatabaseTransaction,
+    keys: Vec<[Cow<'_, str>; 3]>,
+) -> Result<Layered<IncidentKey, (RecordId, IncidentEvidence)>> {
+    let condition = "t.tenant_id = k.a AND t.incident_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
+    let columns = column_list::<incident_evidence::Entity>("t");
+    let rows = lookup(txn, keys, &columns, "incident_evidence", condition).await?;
+    let decode = |row| {
+        let tenant = tenant_of(row, "incident_evidence")?;
+        let Stored { id, record, .. } = decode_incident_evidence(&mut Columns::of(row, "incident_evidence")?, &tenant)?;
+        Ok(((tenant, record.incident_id.clone(), record.revision), (id, record)))
     };
     rows.iter().map(decode).collect()
 }

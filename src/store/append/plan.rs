@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::known::{Known, TraceKey, TraceState};
+use super::logs::{LogKey, OpenLog};
+use super::prepare::Prepared;
 use super::records::{Batch, Updates};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, Appended, New, NewRecord, StepFacts};
 use crate::domain::ids::{RecordId, TenantId, TraceId};
+use crate::domain::incident::IncidentEvidence;
 use crate::domain::run::LlmRun;
 use crate::domain::settle::SettlePolicy;
 use crate::domain::time::Timestamp;
@@ -26,8 +29,8 @@ pub(super) struct Plan {
 /// Plans units one after the other.
 pub(super) struct Planner<'p> {
     known: Known,
-    /// Where each tenant's log stands.
-    sizes: BTreeMap<TenantId, i64>,
+    /// Where each log stands.
+    logs: BTreeMap<LogKey, OpenLog>,
     now: Timestamp,
     settle: SettlePolicy,
     /// Records, by their place in the only unit, that the database was found to refuse.
@@ -52,17 +55,17 @@ enum Verdict {
 impl<'p> Planner<'p> {
     pub fn new(
         known: Known,
-        sizes: BTreeMap<TenantId, i64>,
+        logs: BTreeMap<LogKey, OpenLog>,
         now: Timestamp,
         settle: SettlePolicy,
         refused: &'p HashMap<usize, Error>,
     ) -> Self {
-        Self { known, sizes, now, settle, refused, batch: Batch::default(), changed_states: BTreeSet::new() }
+        Self { known, logs, now, settle, refused, batch: Batch::default(), changed_states: BTreeSet::new() }
     }
 
     /// Plans them all.
-    pub fn plan(mut self, units: &[&AppendUnit]) -> Plan {
-        let before = self.sizes.clone();
+    pub fn plan(mut self, units: &[&Prepared]) -> Plan {
+        let before: Vec<u64> = self.logs.values().map(|log| log.range.size()).collect();
         let outcomes = units.iter().map(|unit| self.unit(unit)).collect();
         let mut updates = Updates::default();
         for key in &self.changed_states {
@@ -71,16 +74,17 @@ impl<'p> Planner<'p> {
             }
         }
         let mut has_changes = !self.batch.claims.values.is_empty();
-        for (tenant, size) in &self.sizes {
-            if before.get(tenant) != Some(size) {
-                updates.log(tenant, *size, self.now);
+        for ((key, log), before) in self.logs.iter().zip(before) {
+            if before != log.range.size() {
+                updates.log(key, log, self.now);
                 has_changes = true;
             }
         }
         Plan { batch: self.batch, updates, outcomes, has_changes }
     }
 
-    fn unit(&mut self, unit: &AppendUnit) -> Result<AppendReceipt> {
+    fn unit(&mut self, prepared: &Prepared) -> Result<AppendReceipt> {
+        let unit = &prepared.unit;
         if let Some(claim) = &unit.idempotency {
             let key = (unit.tenant.clone(), claim.operation, claim.key.clone());
             match self.known.claims.get(&key) {
@@ -100,24 +104,31 @@ impl<'p> Planner<'p> {
                 return Ok(AppendReceipt::Stale);
             }
         }
-        let (mark, size) = (self.batch.mark(), self.sizes.get(&unit.tenant).copied());
-        let results = self.records(unit);
+        let key = (unit.tenant.clone(), unit.stream);
+        let (mark, log) = (self.batch.mark(), self.logs.get(&key).cloned());
+        let results = self.records(prepared);
         if results.is_ok() {
             self.changed_states.extend(self.known.states.pending().cloned());
             self.known.keep();
         } else {
             self.known.discard();
             self.batch.back_to(mark);
-            self.sizes.extend(size.map(|size| (unit.tenant.clone(), size)));
+            self.logs.extend(log.map(|log| (key, log)));
         }
         results.map(AppendReceipt::Done)
     }
 
-    fn records(&mut self, unit: &AppendUnit) -> Result<Vec<AppendResult>> {
+    fn records(&mut self, prepared: &Prepared) -> Result<Vec<AppendResult>> {
+        let unit = &prepared.unit;
         let mut changed = Changed::default();
         let mut results = Vec::with_capacity(unit.records.len());
         for (place, record) in unit.records.iter().enumerate() {
-            let result = self.record(&unit.tenant, place, record, &mut changed);
+            let result = match record {
+                NewRecord::AuditOfStep(new, step) if !matches!(results.get(*step), Some(AppendResult::New(_))) => {
+                    Ok(AppendResult::Existing { id: new.id, differs: false })
+                }
+                _ => self.record(prepared, place, record, &mut changed),
+            };
             match result {
                 Err(error) if unit.is_atomic => return Err(error),
                 Ok(AppendResult::Existing { .. }) if unit.is_atomic => return Err(on_record(record)),
@@ -141,25 +152,38 @@ impl<'p> Planner<'p> {
 
     fn record(
         &mut self,
-        tenant: &TenantId,
+        prepared: &Prepared,
         place: usize,
         record: &NewRecord,
         changed: &mut Changed,
     ) -> Result<AppendResult> {
+        let tenant = &prepared.unit.tenant;
         if let Some(error) = self.refused.get(&place) {
             return Err(error.clone());
         }
-        let (verdict, id) = match record {
-            NewRecord::Run(new) => (self.run_verdict(tenant, new), new.id),
-            NewRecord::Trace(new) => (self.trace_verdict(tenant, new), new.id),
-            NewRecord::Step(new, facts) => (self.step_verdict(tenant, new, facts)?, new.id),
-            NewRecord::Seal(new) => (self.seal_verdict(tenant, new)?, new.id),
+        let verdict = match record {
+            NewRecord::Run(new) => self.run_verdict(tenant, new),
+            NewRecord::Trace(new) => self.trace_verdict(tenant, new),
+            NewRecord::Step(new, facts) => self.step_verdict(tenant, new, facts)?,
+            NewRecord::Seal(new) => self.seal_verdict(tenant, new)?,
+            NewRecord::Incident(new) => self.incident_verdict(tenant, new),
+            // Every one of them is a fact of its own.
+            _ => Verdict::New,
         };
         if let Verdict::Existing { id, differs } = verdict {
             return Ok(AppendResult::Existing { id, differs });
         }
-        let seq = self.sizes.get(tenant).copied().unwrap_or(0);
-        let assigned = Appended { id, seq, created_at: self.now, step_index: None, is_late: false };
+        let key = (tenant.clone(), prepared.unit.stream);
+        let log = self.logs.get(&key).ok_or_else(|| Error::internal("a log that was not locked"))?;
+        let leaf_hash = prepared.leaf_hashes.get(place).ok_or_else(|| Error::internal("a record without a leaf"))?;
+        let assigned = Appended {
+            id: record.id(),
+            seq: log.next_seq(),
+            created_at: prepared.created_at,
+            leaf_hash: *leaf_hash,
+            step_index: None,
+            is_late: false,
+        };
         let mark = self.batch.mark();
         let written = self.write(tenant, place, record, assigned).and_then(|assigned| {
             self.batch.check_texts(mark)?;
@@ -168,13 +192,22 @@ impl<'p> Planner<'p> {
         match written {
             Ok(assigned) => {
                 self.remember(tenant, record, changed);
-                self.sizes.insert(tenant.clone(), seq + 1);
+                self.chain(&key, place, record, &assigned);
                 Ok(AppendResult::New(assigned))
             }
             Err(error) => {
                 self.batch.back_to(mark);
                 Err(error)
             }
+        }
+    }
+
+    /// Appends the entry of a record that is written.
+    fn chain(&mut self, key: &LogKey, place: usize, record: &NewRecord, assigned: &Appended) {
+        if let Some(log) = self.logs.get_mut(key) {
+            let batch = &mut self.batch;
+            batch.entry(place, log.log_id, record.as_ref().kind(), assigned);
+            log.range.append(assigned.leaf_hash, |node| batch.node(place, log.log_id, node));
         }
     }
 
@@ -205,6 +238,11 @@ impl<'p> Planner<'p> {
         Ok(verdict(found, seal))
     }
 
+    fn incident_verdict(&self, tenant: &TenantId, new: &New<IncidentEvidence>) -> Verdict {
+        let key = (tenant.clone(), new.record.incident_id.clone(), new.record.revision);
+        verdict(self.known.incidents.get(&key), &new.record)
+    }
+
     fn state(&self, tenant: &TenantId, trace_id: &TraceId) -> Result<&TraceState> {
         self.known
             .states
@@ -230,6 +268,12 @@ impl<'p> Planner<'p> {
                 self.batch.step(place, tenant, &assigned, new, facts);
             }
             NewRecord::Seal(new) => self.batch.seal(place, tenant, &assigned, new),
+            NewRecord::System(new) => self.batch.system(place, tenant, &assigned, new),
+            NewRecord::Audit(new) | NewRecord::AuditOfStep(new, _) => self.batch.audit(place, tenant, &assigned, new),
+            NewRecord::Policy(new) => self.batch.policy(place, tenant, &assigned, new),
+            NewRecord::Incident(new) => self.batch.incident(place, tenant, &assigned, new),
+            NewRecord::Export(new) => self.batch.export(place, tenant, &assigned, new),
+            NewRecord::Event(new) => self.batch.event(place, tenant, &assigned, new),
         }
         Ok(assigned)
     }
@@ -264,6 +308,11 @@ impl<'p> Planner<'p> {
                 });
                 changed.sealed.insert(trace_id.clone());
             }
+            NewRecord::Incident(new) => {
+                let key = (tenant.clone(), new.record.incident_id.clone(), new.record.revision);
+                self.known.incidents.set(key, (new.id, new.record.clone()));
+            }
+            _ => {}
         }
     }
 
@@ -312,6 +361,10 @@ fn on_record(record: &NewRecord) -> Error {
         NewRecord::Trace(new) => format!("trace {}", new.record.trace_id),
         NewRecord::Step(new, _) => format!("step {} of trace {}", new.record.span_id, new.record.trace_id),
         NewRecord::Seal(new) => format!("seal {} of trace {}", new.record.revision, new.record.trace_id),
+        NewRecord::Incident(new) => {
+            format!("revision {} of incident {}", new.record.revision, new.record.incident_id)
+        }
+        _ => format!("record {}", record.id()),
     };
     Error::new(Code::Conflict, format!("{what} is on record already"))
 }

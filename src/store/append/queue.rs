@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::domain::append::{AppendReceipt, AppendUnit, New, NewRecord};
+use super::prepare::Prepared;
+use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
+use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 
 /// Most records of one flush, unless one unit has more.
@@ -21,7 +23,7 @@ const RETRY_AFTER_MS_MAX: u64 = 10_000;
 
 /// A unit that waits for its commit.
 pub(in crate::store) struct Job {
-    pub unit: AppendUnit,
+    pub prepared: Prepared,
     answer: oneshot::Sender<Result<AppendReceipt>>,
     bytes: usize,
 }
@@ -39,8 +41,25 @@ struct Waiting {
     records: usize,
     bytes: usize,
     is_closed: bool,
+    /// Why no more is written, where it is not because the server shuts down.
+    stopped: Option<String>,
     /// How long the latest flush took.
     flush_ms: u64,
+}
+
+impl Waiting {
+    fn check_open(&self) -> Result<()> {
+        match &self.stopped {
+            Some(reason) => {
+                let message = format!("the writer has stopped: {reason}; run `runledger verify database`");
+                Err(Error::unavailable(message, RETRY_AFTER_MS_MAX))
+            }
+            None if self.is_closed => {
+                Err(Error::unavailable("the server is shutting down; send it again", RETRY_AFTER_MS_MIN))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Units on their way to the writer.
@@ -57,15 +76,15 @@ impl Queue {
     }
 
     /// Queues a unit at once or not at all, and waits for its answer.
-    pub async fn submit(&self, unit: AppendUnit) -> Result<AppendReceipt> {
-        let answer = self.push(unit)?;
+    pub async fn submit(&self, unit: AppendUnit, now: Timestamp) -> Result<AppendReceipt> {
+        let answer = self.push(unit, now)?;
         self.has_news.notify_one();
         answer.await.unwrap_or_else(|_| {
             Err(Error::unavailable("the writer stopped before it answered; send it again", RETRY_AFTER_MS_MIN))
         })
     }
 
-    fn push(&self, unit: AppendUnit) -> Result<oneshot::Receiver<Result<AppendReceipt>>> {
+    fn push(&self, unit: AppendUnit, now: Timestamp) -> Result<oneshot::Receiver<Result<AppendReceipt>>> {
         let (records, bytes) = (unit.records.len(), unit_bytes(&unit));
         if records > self.records_max || bytes > QUEUE_BYTES_MAX {
             let (what, limit, value) = match records > self.records_max {
@@ -75,10 +94,10 @@ impl Queue {
             let message = format!("one request may hold {limit} {what}; split it");
             return Err(Error::limit(message, limit as u64, Some(value as u64)));
         }
+        // Outside the lock, and refused units cost a hash in vain: the queue is seldom full.
+        let prepared = Prepared::new(unit, now)?;
         let mut waiting = self.lock();
-        if waiting.is_closed {
-            return Err(Error::unavailable("the server is shutting down; send it again", RETRY_AFTER_MS_MIN));
-        }
+        waiting.check_open()?;
         if waiting.records + records > self.records_max || waiting.bytes + bytes > QUEUE_BYTES_MAX {
             let flushes = waiting.records.div_ceil(FLUSH_RECORDS_MAX).max(1) as u64;
             let wait = (flushes * waiting.flush_ms).clamp(RETRY_AFTER_MS_MIN, RETRY_AFTER_MS_MAX);
@@ -87,7 +106,7 @@ impl Queue {
         let (answer, receiver) = oneshot::channel();
         waiting.records += records;
         waiting.bytes += bytes;
-        waiting.jobs.push_back(Job { unit, answer, bytes });
+        waiting.jobs.push_back(Job { prepared, answer, bytes });
         Ok(receiver)
     }
 
@@ -111,7 +130,7 @@ impl Queue {
         let mut waiting = self.lock();
         let (mut jobs, mut records, mut bytes) = (Vec::new(), 0, 0);
         while let Some(job) = waiting.jobs.front() {
-            let (more_records, more_bytes) = (job.unit.records.len(), job.bytes);
+            let (more_records, more_bytes) = (job.prepared.unit.records.len(), job.bytes);
             let is_full = records + more_records > FLUSH_RECORDS_MAX || bytes + more_bytes > FLUSH_BYTES_MAX;
             if is_full && !jobs.is_empty() {
                 break;
@@ -136,9 +155,19 @@ impl Queue {
         self.has_news.notify_one();
     }
 
+    /// Takes no more units because the log cannot be trusted; what waits is given up.
+    pub fn stop(&self, reason: String) {
+        let mut waiting = self.lock();
+        (waiting.is_closed, waiting.stopped) = (true, Some(reason));
+        waiting.jobs.clear();
+    }
+
     /// Whether units are taken.
-    pub fn is_open(&self) -> bool {
-        !self.lock().is_closed
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` that says why not.
+    pub fn check_open(&self) -> Result<()> {
+        self.lock().check_open()
     }
 
     /// Records that wait, and the most that may.
@@ -157,19 +186,15 @@ pub(super) struct CloseOnDrop<'q>(pub &'q Queue);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        *self.0.lock() = Waiting { is_closed: true, ..Waiting::default() };
+        let mut waiting = self.0.lock();
+        *waiting = Waiting { is_closed: true, stopped: waiting.stopped.take(), ..Waiting::default() };
     }
 }
 
 fn unit_bytes(unit: &AppendUnit) -> usize {
-    fn of<T>(new: &New<T>) -> usize {
-        RECORD_BYTES + new.payloads.iter().map(|payload| payload.text.len()).sum::<usize>()
-    }
-    let record = |record: &NewRecord| match record {
-        NewRecord::Run(new) => of(new),
-        NewRecord::Trace(new) => of(new),
-        NewRecord::Step(new, facts) => of(new) + facts.text.len(),
-        NewRecord::Seal(new) => of(new),
+    let record = |record: &NewRecord| {
+        let facts = if let NewRecord::Step(_, facts) = record { facts.text.len() } else { 0 };
+        RECORD_BYTES + facts + record.payloads().iter().map(|payload| payload.text.len()).sum::<usize>()
     };
     unit.records.iter().map(record).sum()
 }
@@ -181,24 +206,17 @@ mod tests {
     use crate::error::Code;
 
     fn unit() -> AppendUnit {
-        AppendUnit {
-            tenant: TenantId::trusted("t"),
-            records: Vec::new(),
-            is_atomic: false,
-            touches: Vec::new(),
-            idempotency: None,
-            guard: None,
-        }
+        AppendUnit::evidence(TenantId::trusted("t"), Vec::new())
     }
 
     #[test]
     fn takes_everything_that_waits_and_ends_when_closed() {
         let queue = Queue::new(10);
-        let _first = queue.push(unit()).expect("room");
-        let _second = queue.push(unit()).expect("room");
+        let _first = queue.push(unit(), Timestamp::default()).expect("room");
+        let _second = queue.push(unit(), Timestamp::default()).expect("room");
         assert_eq!(queue.take().0.len(), 2);
         queue.close();
-        assert_eq!(queue.push(unit()).err().map(|error| error.code()), Some(Code::Unavailable));
+        assert_eq!(queue.push(unit(), Timestamp::default()).err().map(|error| error.code()), Some(Code::Unavailable));
         assert!(queue.take().1);
     }
 }

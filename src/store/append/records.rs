@@ -3,20 +3,37 @@
 use std::marker::PhantomData;
 
 use sea_orm::{EntityTrait, Iden, Iterable, Value};
+use uuid::Uuid;
 
+use super::super::convert::{
+    audit::encode_audit_entry, exports::encode_log_export, incidents::encode_incident_evidence,
+};
 use super::super::convert::{digest_value, id_value, instant_value, text_value, width};
-use super::super::convert::{runs::encode_run, steps::encode_step, traces::encode_seal, traces::encode_trace};
+use super::super::convert::{ledger_events::encode_ledger_event, policies::encode_policy_activation};
+use super::super::convert::{runs::encode_run, steps::encode_step, system::encode_system_record};
+use super::super::convert::{traces::encode_seal, traces::encode_trace};
 use super::known::TraceState;
+use super::logs::{LogKey, OpenLog};
 use crate::domain::append::{Appended, IdempotencyClaim, New, StepFacts};
+use crate::domain::audit::AuditEntry;
+use crate::domain::export::LogExport;
 use crate::domain::ids::{RecordId, TenantId, TraceId};
+use crate::domain::incident::IncidentEvidence;
+use crate::domain::ledger::LedgerEvent;
 use crate::domain::payload::NewPayload;
+use crate::domain::policy::PolicyActivation;
 use crate::domain::run::LlmRun;
+use crate::domain::system::SystemRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Trace, TraceSeal, TraceStep};
+use crate::domain::vocabulary::RecordKind;
 use crate::entity::{
-    idempotency, ledger_log, llm_run, llm_run_tag, payload, step_fact, trace, trace_seal, trace_state, trace_step,
+    audit_entry, idempotency, incident_evidence, ledger_entry, ledger_event, ledger_log, ledger_node, llm_run,
+    llm_run_tag, log_export, payload, policy_activation, step_fact, system_record, trace, trace_seal, trace_state,
+    trace_step,
 };
 use crate::error::{Error, Result};
+use crate::ledger::tree::Node;
 
 /// Rows of one table, as values in the order of its columns.
 pub(super) struct Rows<E> {
@@ -108,6 +125,38 @@ batch! {
     payloads: payload,
     facts: step_fact,
     claims: idempotency,
+    systems: system_record,
+    audits: audit_entry,
+    policies: policy_activation,
+    incidents: incident_evidence,
+    exports: log_export,
+    events: ledger_event,
+    entries: ledger_entry,
+    nodes: ledger_node,
+}
+
+/// Records of one table and payloads.
+macro_rules! plain {
+    ($($name:ident($record:ty) into $table:ident by $encode:ident),+ $(,)?) => {
+        impl Batch { $(
+            pub fn $name(&mut self, owner: usize, tenant: &TenantId, assigned: &Appended, new: &New<$record>) {
+                $encode(&mut self.$table.values, tenant, assigned, &new.record);
+                self.$table.owners.push(owner);
+                self.payloads(owner, tenant, new.id, &new.payloads);
+            }
+        )+ }
+    };
+}
+
+plain! {
+    trace(Trace) into traces by encode_trace,
+    seal(TraceSeal) into seals by encode_seal,
+    system(SystemRecord) into systems by encode_system_record,
+    audit(AuditEntry) into audits by encode_audit_entry,
+    policy(PolicyActivation) into policies by encode_policy_activation,
+    incident(IncidentEvidence) into incidents by encode_incident_evidence,
+    export(LogExport) into exports by encode_log_export,
+    event(LedgerEvent) into events by encode_ledger_event,
 }
 
 impl Batch {
@@ -120,12 +169,6 @@ impl Batch {
         }
         self.payloads(owner, tenant, new.id, &new.payloads);
         Ok(())
-    }
-
-    pub fn trace(&mut self, owner: usize, tenant: &TenantId, assigned: &Appended, new: &New<Trace>) {
-        encode_trace(&mut self.traces.values, tenant, assigned, &new.record);
-        self.traces.owners.push(owner);
-        self.payloads(owner, tenant, new.id, &new.payloads);
     }
 
     pub fn step(
@@ -150,10 +193,21 @@ impl Batch {
         self.facts.push(owner, fact);
     }
 
-    pub fn seal(&mut self, owner: usize, tenant: &TenantId, assigned: &Appended, new: &New<TraceSeal>) {
-        encode_seal(&mut self.seals.values, tenant, assigned, &new.record);
-        self.seals.owners.push(owner);
-        self.payloads(owner, tenant, new.id, &new.payloads);
+    /// The ledger entry of a record.
+    pub fn entry(&mut self, owner: usize, log_id: Uuid, kind: RecordKind, assigned: &Appended) {
+        let row = [
+            log_id.into(),
+            assigned.seq.into(),
+            text_value(kind.as_str()),
+            id_value(assigned.id),
+            digest_value(Some(assigned.leaf_hash)),
+        ];
+        self.entries.push(owner, row);
+    }
+
+    /// A subtree that a record completes.
+    pub fn node(&mut self, owner: usize, log_id: Uuid, node: Node) {
+        self.nodes.push(owner, [log_id.into(), node.level.into(), node.idx.into(), digest_value(Some(node.hash))]);
     }
 
     pub fn claim(&mut self, tenant: &TenantId, claim: &IdempotencyClaim, now: Timestamp) {
@@ -208,14 +262,15 @@ impl Updates {
         self.states.push(0, row);
     }
 
-    pub fn log(&mut self, tenant: &TenantId, size: i64, now: Timestamp) {
-        let log_id = super::log_id(tenant);
+    pub fn log(&mut self, key: &LogKey, log: &OpenLog, now: Timestamp) {
         let row = [
-            text_value(&log_id),
-            text_value(tenant.as_str()),
-            text_value(super::STREAM),
-            text_value(&format!("runledger/{log_id}")),
-            size.into(),
+            log.log_id.into(),
+            text_value(key.0.as_str()),
+            text_value(key.1.as_str()),
+            text_value(&log.origin),
+            log.next_seq().into(),
+            digest_value(Some(log.range.root())),
+            Value::Bytes(Some(log.range.edge())),
             instant_value(now),
         ];
         self.logs.push(0, row);

@@ -1,8 +1,14 @@
 //! Rows to domain types and back. A row that holds what nothing of ours writes is an error that names table, column and
 //! row. Columns are read by position, in the order of the entity's fields: names would be looked up for every cell.
 
+pub(super) mod audit;
+pub(super) mod exports;
+pub(super) mod incidents;
+pub(super) mod ledger_events;
+pub(super) mod policies;
 pub(super) mod runs;
 pub(super) mod steps;
+pub(super) mod system;
 pub(super) mod traces;
 
 use sea_orm::sqlx::postgres::{PgRow, Postgres};
@@ -165,4 +171,8 @@ pub(super) fn digest_value(digest: Option<Digest>) -> Value {
 
 pub(super) fn instant_value(instant: Timestamp) -> Value {
     Value::BigInt(Some(instant.as_micros()))
+}
+
+pub(super) fn optional_instant_value(instant: Option<Timestamp>) -> Value {
+    Value::BigInt(instant.map(Timestamp::as_micros))
 }

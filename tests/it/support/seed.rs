@@ -171,14 +171,7 @@ pub struct Unit<'c> {
 impl<'c> Unit<'c> {
     /// A unit of a tenant in which each record stands for itself.
     pub fn of(tenant_name: &str, clock: &'c TestClock) -> Self {
-        let unit = AppendUnit {
-            tenant: tenant(tenant_name),
-            records: Vec::new(),
-            is_atomic: false,
-            touches: Vec::new(),
-            idempotency: None,
-            guard: None,
-        };
+        let unit = AppendUnit::evidence(tenant(tenant_name), Vec::new());
         Self { clock, unit }
     }
 

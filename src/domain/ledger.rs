@@ -1,0 +1,55 @@
+//! Events of the ledger itself: checkpoints of other logs, signing keys, erasures.
+
+use uuid::Uuid;
+
+use super::ids::{Digest, RecordId, TenantId};
+use super::vocabulary::{ActorType, LedgerEventKind, RecordKind, Stream};
+
+/// Something that happened to the ledger itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerEvent {
+    /// What happened; also the kind of the entry.
+    pub kind: LedgerEventKind,
+    /// What it happened to: a log, a key, a record.
+    pub subject: String,
+    /// Why, in the words of who did it; redacted.
+    pub reason: Option<String>,
+    /// Canonical JSON (RFC 8785); its members are documented at each kind.
+    pub detail: String,
+    /// What kind of actor did it.
+    pub actor_type: ActorType,
+    /// Who did it. An identifier: not redacted.
+    pub actor_id: Option<String>,
+}
+
+/// A log: the tenant's evidence, or who read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerLog {
+    /// The log's opaque id.
+    pub log_id: Uuid,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Which of the tenant's two.
+    pub stream: Stream,
+    /// The name that its checkpoints bear: `<ledger.origin>/<log id>`.
+    pub origin: String,
+    /// How many entries it has.
+    pub size: i64,
+    /// The root of its tree.
+    pub root: Digest,
+    /// Its compact range: the roots of its complete subtrees, largest first.
+    pub edge: Vec<u8>,
+}
+
+/// One entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Its place, from 0.
+    pub seq: i64,
+    /// The kind of its record.
+    pub kind: RecordKind,
+    /// Its record.
+    pub record_id: RecordId,
+    /// `SHA-256(0x00 leaf)`.
+    pub leaf_hash: Digest,
+}

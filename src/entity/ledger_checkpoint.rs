@@ -1,0 +1,20 @@
+//! Signed checkpoints.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "ledger_checkpoint")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub log_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub size: i64,
+    pub root: Vec<u8>,
+    pub note: String,
+    pub made_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

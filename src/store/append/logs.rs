@@ -1,0 +1,122 @@
+//! The logs that a flush appends to: made where they are missing, locked in one order, checked before anything is chained
+//! to them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use uuid::Uuid;
+
+use super::super::convert::Columns;
+use super::super::database::Database;
+use super::super::error::{database, unavailable};
+use crate::clock::SharedClock;
+use crate::domain::ids::TenantId;
+use crate::domain::vocabulary::Stream;
+use crate::error::{Error, Result};
+use crate::ledger::tree::CompactRange;
+
+/// Whose log, and which of the two.
+pub(super) type LogKey = (TenantId, Stream);
+
+/// A log as it stands under its lock.
+#[derive(Clone)]
+pub(super) struct OpenLog {
+    pub log_id: Uuid,
+    pub origin: String,
+    pub range: CompactRange,
+}
+
+impl OpenLog {
+    /// The next entry's place.
+    pub fn next_seq(&self) -> i64 {
+        self.range.size().cast_signed()
+    }
+}
+
+/// What the writer knows of the logs.
+pub(super) struct Logs {
+    db: Database,
+    clock: SharedClock,
+    origin: String,
+    /// Logs that exist.
+    ids: HashMap<LogKey, Uuid>,
+}
+
+impl Logs {
+    pub fn new(db: Database, clock: SharedClock, origin: &str) -> Self {
+        Self { db, clock, origin: origin.to_owned(), ids: HashMap::new() }
+    }
+
+    /// Makes logs that may be missing, before the transaction: a row made inside it could be waited for by a process that
+    /// holds another log.
+    pub async fn ensure(&mut self, keys: &BTreeSet<LogKey>) -> Result<()> {
+        for key in keys {
+            if self.ids.contains_key(key) {
+                continue;
+            }
+            let (tenant, stream) = (key.0.as_str(), key.1.as_str());
+            let log_id = self.clock.new_id().0;
+            let empty = CompactRange::empty();
+            let sql = "INSERT INTO ledger_log (log_id, tenant_id, stream, origin, size, root, edge, updated_at) \
+                       VALUES ($1, $2, $3, $4, 0, $5, $6, $7) ON CONFLICT (tenant_id, stream) DO NOTHING";
+            let values = [
+                log_id.into(),
+                tenant.into(),
+                stream.into(),
+                format!("{}/{}", self.origin, log_id.simple()).into(),
+                empty.root().0.to_vec().into(),
+                empty.edge().into(),
+                self.clock.now().as_micros().into(),
+            ];
+            self.db.write.execute_raw(self.db.statement(sql, values)).await.map_err(database)?;
+            let sql = "SELECT log_id FROM ledger_log WHERE tenant_id = $1 AND stream = $2";
+            let statement = self.db.statement(sql, [tenant.into(), stream.into()]);
+            let row = self.db.write.query_one_raw(statement).await.map_err(database)?;
+            let row = row.ok_or_else(|| unavailable(&"a log that was there is gone"))?;
+            self.ids.insert(key.clone(), Columns::of(&row, "ledger_log")?.take()?);
+        }
+        Ok(())
+    }
+
+    /// Locks the logs in order of their ids. The inner error says why nothing may be appended to one of them.
+    pub async fn lock(
+        &mut self,
+        txn: &DatabaseTransaction,
+        keys: &BTreeSet<LogKey>,
+    ) -> Result<Result<BTreeMap<LogKey, OpenLog>, String>> {
+        let ids: Vec<Uuid> = keys.iter().filter_map(|key| self.ids.get(key).copied()).collect();
+        let (among, lock, ids) = match self.db.backend {
+            DbBackend::Postgres => {
+                let ids = ids.into_iter().map(Value::from).collect();
+                ("= ANY($1::uuid[])", "FOR UPDATE", Value::Array(ArrayType::Uuid, Some(Box::new(ids))))
+            }
+            _ => {
+                let ids: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+                let json = serde_json::to_string(&ids).map_err(Error::internal)?;
+                ("IN (SELECT unhex(value) FROM json_each($1))", "", json.into())
+            }
+        };
+        let sql = format!(
+            "SELECT log_id, tenant_id, stream, origin, size, root, edge FROM ledger_log WHERE log_id {among} \
+             ORDER BY log_id {lock}"
+        );
+        let rows = txn.query_all_raw(self.db.statement(sql, [ids])).await.map_err(database)?;
+        let mut logs = BTreeMap::new();
+        for row in &rows {
+            let mut columns = Columns::of(row, "ledger_log")?;
+            let log_id = columns.take()?;
+            let key = (TenantId::trusted(columns.take::<&str>()?), columns.word(Stream::parse)?);
+            let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.digest()?);
+            match CompactRange::from_edge(size.cast_unsigned(), columns.take::<&[u8]>()?) {
+                Some(range) if range.root() == root => drop(logs.insert(key, OpenLog { log_id, origin, range })),
+                _ => return Ok(Err(format!("root and edge of the {} log of {} disagree", key.1.as_str(), key.0))),
+            }
+        }
+        if logs.len() != keys.len() {
+            self.ids.clear();
+            return Err(unavailable(&"a log that was there is gone"));
+        }
+        Ok(Ok(logs))
+    }
+}

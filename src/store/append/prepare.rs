@@ -1,0 +1,28 @@
+//! What can be computed before any lock: the leaf hash of every record.
+
+use crate::domain::append::{AppendUnit, NewRecord};
+use crate::domain::ids::Digest;
+use crate::domain::record::RecordHead;
+use crate::domain::time::Timestamp;
+use crate::error::Result;
+use crate::ledger::{canonical, tree};
+
+/// A unit whose leaves are hashed.
+pub(in crate::store) struct Prepared {
+    pub unit: AppendUnit,
+    /// One instant for the whole unit; part of every leaf.
+    pub created_at: Timestamp,
+    /// One for each record.
+    pub leaf_hashes: Vec<Digest>,
+}
+
+impl Prepared {
+    pub fn new(unit: AppendUnit, created_at: Timestamp) -> Result<Self> {
+        let hash = |record: &NewRecord| {
+            let head = RecordHead { id: record.id(), tenant_id: &unit.tenant, created_at };
+            canonical::leaf(head, record.as_ref()).map(|leaf| tree::leaf_hash(&leaf))
+        };
+        let leaf_hashes = unit.records.iter().map(hash).collect::<Result<_>>()?;
+        Ok(Self { unit, created_at, leaf_hashes })
+    }
+}

@@ -1,0 +1,54 @@
+//! Rows of `ledger_event`.
+
+use sea_orm::Value;
+
+use super::{Columns, id_value, instant_value, optional_text_value, text_value};
+use crate::domain::append::Appended;
+use crate::domain::ids::TenantId;
+use crate::domain::ledger::LedgerEvent;
+use crate::domain::run::Stored;
+use crate::domain::vocabulary::{ActorType, LedgerEventKind};
+use crate::error::Result;
+
+/// Reads a row of `ledger_event`; the tenant is the one that the query was scoped to.
+pub(in crate::store) fn decode_ledger_event(
+    columns: &mut Columns<'_>,
+    tenant: &TenantId,
+) -> Result<Stored<LedgerEvent>> {
+    columns.skip(1);
+    Ok(Stored {
+        tenant_id: tenant.clone(),
+        id: columns.id()?,
+        seq: columns.take()?,
+        created_at: columns.instant()?,
+        record: LedgerEvent {
+            kind: columns.word(LedgerEventKind::parse)?,
+            subject: columns.take()?,
+            reason: columns.text()?,
+            detail: columns.take()?,
+            actor_type: columns.word(ActorType::parse)?,
+            actor_id: columns.text()?,
+        },
+    })
+}
+
+/// Writes a row of `ledger_event`.
+pub(in crate::store) fn encode_ledger_event(
+    row: &mut Vec<Value>,
+    tenant: &TenantId,
+    assigned: &Appended,
+    record: &LedgerEvent,
+) {
+    row.extend([
+        text_value(tenant.as_str()),
+        id_value(assigned.id),
+        assigned.seq.into(),
+        instant_value(assigned.created_at),
+        text_value(record.kind.as_str()),
+        text_value(&record.subject),
+        optional_text_value(record.reason.as_deref()),
+        text_value(&record.detail),
+        text_value(record.actor_type.as_str()),
+        optional_text_value(record.actor_id.as_deref()),
+    ]);
+}
