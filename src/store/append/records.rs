@@ -12,6 +12,7 @@ use super::super::convert::{digest_value, id_value, instant_value, text_value, w
 use super::super::convert::{ledger_events::encode_ledger_event, policies::encode_policy_activation};
 use super::super::convert::{runs::encode_run, steps::encode_step, system::encode_system_record};
 use super::super::convert::{traces::encode_seal, traces::encode_trace};
+use super::insert::{Existing, Part, Tables};
 use super::known::TraceState;
 use super::logs::{LogKey, OpenLog};
 use crate::domain::append::{Appended, IdempotencyClaim, New, StepFacts};
@@ -63,6 +64,14 @@ impl<E: EntityTrait> Rows<E> {
         only
     }
 
+    /// The rows as they are to be written; nothing where there are none.
+    fn into_part(self, tables: &mut Tables, existing: Existing) -> Option<Part>
+    where
+        E: Default,
+    {
+        (!self.values.is_empty()).then(|| Part { table: tables.of::<E>(existing), values: self.values })
+    }
+
     fn truncate(&mut self, rows: usize) {
         self.values.truncate(rows * width::<E>());
         self.owners.truncate(rows);
@@ -102,6 +111,11 @@ macro_rules! batch {
             /// The rows of one record.
             pub fn of(&self, owner: usize) -> Self {
                 Self { $($name: self.$name.of(owner)),+ }
+            }
+
+            /// The tables that have rows.
+            pub fn into_parts(self, tables: &mut Tables) -> Vec<Part> {
+                [$(self.$name.into_part(tables, Existing::Refuse)),+].into_iter().flatten().collect()
             }
 
             /// Refuses U+0000 in any text since.
@@ -245,6 +259,12 @@ pub(super) struct Updates {
 }
 
 impl Updates {
+    /// The tables that have rows.
+    pub fn into_parts(self, tables: &mut Tables) -> Vec<Part> {
+        let states = self.states.into_part(tables, Existing::Replace);
+        states.into_iter().chain(self.logs.into_part(tables, Existing::Replace)).collect()
+    }
+
     pub fn state(&mut self, tenant: &TenantId, trace_id: &TraceId, state: &TraceState) {
         let row = [
             text_value(tenant.as_str()),
