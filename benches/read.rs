@@ -52,7 +52,7 @@ async fn serve(url: &str) -> (SocketAddr, String) {
         pool_size: 8,
         settle,
         queue_records: 10_000,
-        ledger_origin: "bench".to_owned(),
+        ledger: runledger::store::LedgerConfig::of("bench"),
     };
     let store = Store::connect(config, Arc::clone(&clock)).await.expect("a seeded database");
     let prices = Arc::new(PriceTable::embedded().expect("prices"));

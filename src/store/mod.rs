@@ -43,8 +43,25 @@ pub struct StoreConfig {
     pub settle: SettlePolicy,
     /// Records that may wait to be appended; a unit that does not fit is refused as UNAVAILABLE.
     pub queue_records: usize,
+    /// How records are chained.
+    pub ledger: LedgerConfig,
+}
+
+/// How records are chained.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
     /// What the names of new logs begin with, on their checkpoints: a name that nobody else uses.
-    pub ledger_origin: String,
+    pub origin: String,
+    /// False writes records without entries, which nothing can ever verify: benchmarks measure by it what the ledger costs.
+    pub is_chained: bool,
+}
+
+impl LedgerConfig {
+    /// Chained, under this name.
+    #[must_use]
+    pub fn of(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), is_chained: true }
+    }
 }
 
 /// Both databases behind one face. Cheap to clone.
@@ -111,8 +128,7 @@ impl Store {
         let appending = db.clone();
         let connected = thread.spawn(async move { appending.for_appending(&config.database_url).await });
         let appending = connected.await.map_err(Error::internal)??;
-        let writer =
-            Writer::new(appending, Arc::clone(&clock), config.settle, &config.ledger_origin, Arc::clone(&queue));
+        let writer = Writer::new(appending, Arc::clone(&clock), config.settle, config.ledger, Arc::clone(&queue));
         let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
         Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer }) })
     }

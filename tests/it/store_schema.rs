@@ -120,7 +120,7 @@ async fn a_wrong_url_is_refused_with_its_reason() {
             pool_size: 1,
             settle,
             queue_records: 1,
-            ledger_origin: "runledger".to_owned(),
+            ledger: runledger::store::LedgerConfig::of("runledger"),
         };
         let error = Store::connect(config, clock.clone()).await.err().expect(url);
         assert_eq!(error.code(), Code::BadUserInput, "{error:?}");

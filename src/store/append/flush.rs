@@ -19,6 +19,7 @@ use crate::clock::SharedClock;
 use crate::domain::append::AppendReceipt;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Code, Error, Result};
+use crate::store::LedgerConfig;
 
 /// One result for each unit.
 type Outcomes = Vec<Result<AppendReceipt>>;
@@ -34,9 +35,15 @@ pub(in crate::store) struct Writer {
 }
 
 impl Writer {
-    pub fn new(db: Database, clock: SharedClock, settle: SettlePolicy, origin: &str, queue: Arc<Queue>) -> Self {
+    pub fn new(
+        db: Database,
+        clock: SharedClock,
+        settle: SettlePolicy,
+        ledger: LedgerConfig,
+        queue: Arc<Queue>,
+    ) -> Self {
         let inserter = Inserter::new(db.backend);
-        let logs = Logs::new(db.clone(), Arc::clone(&clock), origin);
+        let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
         Self { db, clock, settle, inserter, logs, queue }
     }
 

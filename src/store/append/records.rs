@@ -34,7 +34,7 @@ use crate::entity::{
     trace_step,
 };
 use crate::error::{Error, Result};
-use crate::ledger::tree::Node;
+use crate::ledger::tree::{CompactRange, Node};
 
 /// Rows of one table, as values in the order of its columns.
 pub(super) struct Rows<E> {
@@ -283,14 +283,16 @@ impl Updates {
     }
 
     pub fn log(&mut self, key: &LogKey, log: &OpenLog, now: Timestamp) {
+        let empty = CompactRange::empty();
+        let range = log.range.as_ref().unwrap_or(&empty);
         let row = [
             log.log_id.into(),
             text_value(key.0.as_str()),
             text_value(key.1.as_str()),
             text_value(&log.origin),
-            log.next_seq().into(),
-            digest_value(Some(log.range.root())),
-            Value::Bytes(Some(log.range.edge())),
+            log.size.into(),
+            digest_value(Some(range.root())),
+            Value::Bytes(Some(range.edge())),
             instant_value(now),
         ];
         self.logs.push(0, row);
