@@ -99,7 +99,8 @@ async fn pages_of_steps_are_ranges_of_the_primary_key() {
             let (tenant, traces) = (TenantId::trusted("acme"), [TraceId::trusted("a"), TraceId::trusted("b")]);
             let statement = store.select_steps(&tenant, &traces, &filter, &page).expect("built");
             let plan = plan(&store, statement).await;
-            let range = "USING PRIMARY KEY (tenant_id=? AND trace_id=? AND step_index>? AND step_index<?)";
+            let range =
+                "INDEX sqlite_autoindex_trace_step_1 (tenant_id=? AND trace_id=? AND step_index>? AND step_index<?)";
             // Once for the rows, once for the row that bounds them.
             assert_eq!(plan.matches(range).count(), 2, "{plan}");
             assert!(!plan.contains("SCAN c") && !plan.contains("SCAN d"), "{plan}");
