@@ -3,16 +3,20 @@
 //! [`Scope`]: crate::domain::scope::Scope
 
 pub mod append;
+pub mod checkpoints;
 mod condition;
 mod convert;
 mod database;
 mod error;
 mod idempotency;
 pub mod keys;
+mod leaves;
+pub mod ledger_keys;
 pub mod migrate;
 mod paginate;
 #[cfg(test)]
 mod plans;
+pub mod proofs;
 pub mod runs;
 mod scoped;
 pub mod seals;
@@ -23,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
 
-use self::append::{Queue, Writer};
+use self::append::{ChangedLogs, Queue, Writer};
 use self::database::Database;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
@@ -56,6 +60,7 @@ struct Inner {
     db: Database,
     clock: SharedClock,
     queue: Arc<Queue>,
+    changed: Arc<ChangedLogs>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -74,10 +79,17 @@ impl Store {
             migrate::check(&db.write).await?;
         }
         let queue = Arc::new(Queue::new(config.queue_records));
-        let writer =
-            Writer::new(db.clone(), Arc::clone(&clock), config.settle, &config.ledger_origin, Arc::clone(&queue));
+        let changed = Arc::<ChangedLogs>::default();
+        let writer = Writer::new(
+            db.clone(),
+            Arc::clone(&clock),
+            config.settle,
+            &config.ledger_origin,
+            Arc::clone(&queue),
+            Arc::clone(&changed),
+        );
         let writer = tokio::spawn(writer.run());
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(Some(writer)) }) })
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer: Mutex::new(Some(writer)) }) })
     }
 
     /// One trivial query, for readiness.
@@ -108,8 +120,20 @@ impl Store {
         self.db().reads()
     }
 
+    /// The logs that this process has appended to.
+    #[must_use]
+    pub fn changed_logs(&self) -> &ChangedLogs {
+        &self.inner.changed
+    }
+
     /// Takes no more units, appends what waits, and closes the connections.
     pub async fn close(&self) {
+        self.drain().await;
+        self.db().close().await;
+    }
+
+    /// Takes no more units and appends what waits; what is on record can still be read.
+    pub async fn drain(&self) {
         self.queue().close();
         let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
@@ -117,7 +141,6 @@ impl Store {
         {
             tracing::error!(%cause, "the writer broke off");
         }
-        self.db().close().await;
     }
 
     fn db(&self) -> &Database {
