@@ -3,4 +3,5 @@
 pub mod behaviour;
 pub mod canonical;
 pub mod commitment;
+pub mod proof;
 pub mod tree;
