@@ -13,53 +13,41 @@ use crate::domain::ids::{Digest, RecordId};
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
 use crate::domain::vocabulary::RecordKind;
 use crate::error::{Error, Result};
+use crate::ledger::proof::Span;
 
 const ENTRY: &str = "ledger_entry";
 const NODE: &str = "ledger_node";
 
-/// Hashes of one level of a log's tree, side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HashRange {
-    /// 0 for leaves; a hash of level n is the root of 256^n leaves.
-    pub level: i64,
-    /// The first one.
-    pub from: i64,
-    /// Behind the last one.
-    pub to: i64,
-}
-
-/// Hashes by level and place.
-pub type Hashes = HashMap<(i64, i64), Digest>;
-
 impl Store {
-    /// The hashes of these ranges, whatever they overlap; one statement for leaves and one for everything above. A hash
-    /// that is not there is absent.
+    /// The hashes of each span, in order; spans may overlap. One statement for leaves and one for everything above. A hash
+    /// that is not there is left out, so that its span has fewer than it should.
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn hashes(&self, log: &LedgerLog, ranges: &[HashRange]) -> Result<Hashes> {
-        let merged = merged(ranges);
-        let (leaves, nodes): (Vec<HashRange>, Vec<HashRange>) = merged.into_iter().partition(|range| range.level == 0);
-        let mut hashes = Hashes::new();
-        for (ranges, is_node) in [(leaves, false), (nodes, true)] {
-            if ranges.is_empty() {
+    pub async fn hashes(&self, log: &LedgerLog, spans: &[Span]) -> Result<Vec<Vec<Digest>>> {
+        let (leaves, nodes): (Vec<Span>, Vec<Span>) = merged(spans).into_iter().partition(|span| span.level == 0);
+        let mut found: HashMap<(i64, i64), Digest> = HashMap::new();
+        for (spans, is_node) in [(leaves, false), (nodes, true)] {
+            if spans.is_empty() {
                 continue;
             }
-            let rows = self.db().rows(self.select_hashes(log.log_id, &ranges, is_node)?).await?;
-            hashes.extend(decode_all(&rows, if is_node { NODE } else { ENTRY }, |columns| {
+            let rows = self.db().rows(self.select_hashes(log.log_id, &spans, is_node)?).await?;
+            found.extend(decode_all(&rows, if is_node { NODE } else { ENTRY }, |columns| {
                 Ok(((columns.take()?, columns.take()?), columns.digest()?))
             })?);
         }
-        Ok(hashes)
+        let of =
+            |span: &Span| (span.from..span.to).filter_map(|place| found.get(&(span.level, place)).copied()).collect();
+        Ok(spans.iter().map(of).collect())
     }
 
-    fn select_hashes(&self, log_id: Uuid, ranges: &[HashRange], is_node: bool) -> Result<Statement> {
+    fn select_hashes(&self, log_id: Uuid, spans: &[Span], is_node: bool) -> Result<Statement> {
         let (table, place, hash) = if is_node { (NODE, "idx", "hash") } else { (ENTRY, "seq", "leaf_hash") };
         let same_level = if is_node { "c.level = r.level AND" } else { "" };
         let inside = format!("c.log_id = $1 AND {same_level} c.{place} >= r.from_idx AND c.{place} < r.to_idx");
         if self.db().backend == DbBackend::Postgres {
-            let array = |part: fn(&HashRange) -> i64| {
-                let values = ranges.iter().map(|range| part(range).into()).collect();
+            let array = |part: fn(&Span) -> i64| {
+                let values = spans.iter().map(|span| part(span).into()).collect();
                 Value::Array(ArrayType::BigInt, Some(Box::new(values)))
             };
             let sql = format!(
@@ -67,17 +55,17 @@ impl Store {
                  AS r(level, from_idx, to_idx) CROSS JOIN LATERAL (SELECT * FROM {table} c WHERE {inside} \
                  ORDER BY c.{place}) c"
             );
-            let arrays = [array(|range| range.level), array(|range| range.from), array(|range| range.to)];
+            let arrays = [array(|span| span.level), array(|span| span.from), array(|span| span.to)];
             return Ok(self.db().statement(sql, std::iter::once(log_id.into()).chain(arrays)));
         }
-        let ranges: Vec<[i64; 3]> = ranges.iter().map(|range| [range.level, range.from, range.to]).collect();
-        let ranges = serde_json::to_string(&ranges).map_err(Error::internal)?;
+        let spans: Vec<[i64; 3]> = spans.iter().map(|span| [span.level, span.from, span.to]).collect();
+        let spans = serde_json::to_string(&spans).map_err(Error::internal)?;
         let sql = format!(
             "WITH r AS MATERIALIZED (SELECT json_extract(value, '$[0]') AS level, json_extract(value, '$[1]') AS from_idx, \
              json_extract(value, '$[2]') AS to_idx FROM json_each($2)) \
              SELECT r.level, c.{place}, c.{hash} FROM r CROSS JOIN {table} c WHERE {inside}"
         );
-        Ok(self.db().statement(sql, [log_id.into(), ranges.into()]))
+        Ok(self.db().statement(sql, [log_id.into(), spans.into()]))
     }
 
     /// The entries from one place to before another, in order.
@@ -120,14 +108,14 @@ fn decode_entry(columns: &mut Columns<'_>) -> Result<LedgerEntry> {
 }
 
 /// The same hashes without overlaps, in order.
-fn merged(ranges: &[HashRange]) -> Vec<HashRange> {
-    let mut sorted = ranges.to_vec();
-    sorted.sort_unstable();
-    let mut merged: Vec<HashRange> = Vec::with_capacity(sorted.len());
-    for range in sorted {
+fn merged(spans: &[Span]) -> Vec<Span> {
+    let mut sorted = spans.to_vec();
+    sorted.sort_unstable_by_key(|span| (span.level, span.from));
+    let mut merged: Vec<Span> = Vec::with_capacity(sorted.len());
+    for span in sorted {
         match merged.last_mut() {
-            Some(last) if last.level == range.level && range.from <= last.to => last.to = last.to.max(range.to),
-            _ => merged.push(range),
+            Some(last) if last.level == span.level && span.from <= last.to => last.to = last.to.max(span.to),
+            _ => merged.push(span),
         }
     }
     merged
@@ -138,10 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overlapping_ranges_are_read_once() {
-        let range = |level, from, to| HashRange { level, from, to };
-        let ranges =
-            [range(1, 0, 4), range(0, 8, 16), range(0, 0, 8), range(0, 3, 5), range(0, 20, 21), range(1, 5, 6)];
-        assert_eq!(merged(&ranges), [range(0, 0, 16), range(0, 20, 21), range(1, 0, 4), range(1, 5, 6)]);
+    fn overlapping_spans_are_read_once() {
+        let span = |level, from, to| Span { level, from, to };
+        let spans = [span(1, 0, 4), span(0, 8, 16), span(0, 0, 8), span(0, 3, 5), span(0, 20, 21), span(1, 5, 6)];
+        assert_eq!(merged(&spans), [span(0, 0, 16), span(0, 20, 21), span(1, 0, 4), span(1, 5, 6)]);
     }
 }
