@@ -25,13 +25,14 @@ pub mod traces;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use self::append::{ChangedLogs, Queue, Writer};
 use self::database::Database;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How to reach the database and how to write.
 #[derive(Clone)]
@@ -46,8 +47,25 @@ pub struct StoreConfig {
     pub settle: SettlePolicy,
     /// Records that may wait to be appended; a unit that does not fit is refused as UNAVAILABLE.
     pub queue_records: usize,
+    /// How records are chained.
+    pub ledger: LedgerConfig,
+}
+
+/// How records are chained.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
     /// What the names of new logs begin with, on their checkpoints: a name that nobody else uses.
-    pub ledger_origin: String,
+    pub origin: String,
+    /// False writes records without entries, which nothing can ever verify: benchmarks measure by it what the ledger costs.
+    pub is_chained: bool,
+}
+
+impl LedgerConfig {
+    /// Chained, under this name.
+    #[must_use]
+    pub fn of(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), is_chained: true }
+    }
 }
 
 /// Both databases behind one face. Cheap to clone.
@@ -61,7 +79,39 @@ struct Inner {
     clock: SharedClock,
     queue: Arc<Queue>,
     changed: Arc<ChangedLogs>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<(JoinHandle<()>, WriterThread)>>,
+}
+
+/// The thread that the writer has to itself. A flush is a handful of short waits for the database; among the requests it
+/// would stand behind their computing at each of them.
+struct WriterThread {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl WriterThread {
+    fn start() -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("writer").enable_all().build();
+        let runtime = runtime.map_err(Error::internal)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        // A runtime that is dropped by a task of another one must not wait for its own.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Store {
@@ -79,17 +129,15 @@ impl Store {
             migrate::check(&db.write).await?;
         }
         let queue = Arc::new(Queue::new(config.queue_records));
+        let thread = WriterThread::start()?;
+        let appending = db.clone();
+        let connected = thread.spawn(async move { appending.for_appending(&config.database_url).await });
+        let appending = connected.await.map_err(Error::internal)??;
         let changed = Arc::<ChangedLogs>::default();
-        let writer = Writer::new(
-            db.clone(),
-            Arc::clone(&clock),
-            config.settle,
-            &config.ledger_origin,
-            Arc::clone(&queue),
-            Arc::clone(&changed),
-        );
-        let writer = tokio::spawn(writer.run());
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer: Mutex::new(Some(writer)) }) })
+        let (own_clock, own_queue, news) = (Arc::clone(&clock), Arc::clone(&queue), Arc::clone(&changed));
+        let writer = Writer::new(appending, own_clock, config.settle, config.ledger, own_queue, news);
+        let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer }) })
     }
 
     /// One trivial query, for readiness.
@@ -136,7 +184,7 @@ impl Store {
     pub async fn drain(&self) {
         self.queue().close();
         let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer
+        if let Some((writer, _thread)) = writer
             && let Err(cause) = writer.await
         {
             tracing::error!(%cause, "the writer broke off");

@@ -181,7 +181,7 @@ proptest! {
 
 #[test]
 fn small_trees_are_proven_at_every_place() {
-    for size in 0..=520 {
+    for size in (0..40).chain([255, 256, 257, 511, 512, 513, 520]) {
         let root = LOG.root(size);
         assert_eq!(root, crate::ledger::tree::root(LOG.leaf_hashes[..size as usize].iter().copied()), "size {size}");
         for index in (0..size).step_by(if size < 40 { 1 } else { 17 }) {

@@ -15,10 +15,12 @@ use super::logs::{LogKey, Logs};
 use super::plan::{Plan, Planner};
 use super::prepare::Prepared;
 use super::queue::{CloseOnDrop, Job, Queue};
+use super::records::Updates;
 use crate::clock::SharedClock;
 use crate::domain::append::AppendReceipt;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Code, Error, Result};
+use crate::store::LedgerConfig;
 
 /// One result for each unit.
 type Outcomes = Vec<Result<AppendReceipt>>;
@@ -39,12 +41,12 @@ impl Writer {
         db: Database,
         clock: SharedClock,
         settle: SettlePolicy,
-        origin: &str,
+        ledger: LedgerConfig,
         queue: Arc<Queue>,
         changed: Arc<ChangedLogs>,
     ) -> Self {
         let inserter = Inserter::new(db.backend);
-        let logs = Logs::new(db.clone(), Arc::clone(&clock), origin);
+        let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
         Self { db, clock, settle, inserter, logs, queue, changed }
     }
 
@@ -57,6 +59,7 @@ impl Writer {
             self.flush(jobs).await;
             queue.flushed_in(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         }
+        self.db.close_appending().await;
     }
 
     /// Writes all units together. When the database refuses that, each is written alone, so that what it refuses hurts
@@ -139,8 +142,7 @@ impl Writer {
             planned = plan(Known::load(txn, units).await?, &refused);
         }
         let Plan { batch, updates, outcomes, has_changes } = planned;
-        self.inserter.batch(txn, batch).await?;
-        self.inserter.updates(txn, updates).await?;
+        self.inserter.write(txn, batch, updates).await?;
         Ok((outcomes, has_changes))
     }
 
@@ -154,7 +156,7 @@ impl Writer {
         let mut refused = HashMap::new();
         for place in 0..units.iter().map(|prepared| prepared.unit.records.len()).sum() {
             let savepoint = txn.begin().await.map_err(database)?;
-            let tried = self.inserter.batch(&savepoint, plan.batch.of(place)).await;
+            let tried = self.inserter.write(&savepoint, plan.batch.of(place), Updates::default()).await;
             savepoint.rollback().await.map_err(database)?;
             match tried {
                 Err(error) if is_passing(&error) => return Err(error),
