@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
 
+use super::Logs;
 use crate::capture::seal;
 use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{Page, PageRequest};
@@ -69,11 +70,16 @@ pub(super) struct StepGroupsOf(pub TraceId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
 
+/// A record's receipt.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ReceiptOf(pub RecordId);
+
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
 
 /// Reads one caller's records.
 pub(super) struct Reader {
+    logs: Logs,
     store: Store,
     scope: Arc<Scope>,
 }
@@ -85,9 +91,10 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(store: Store, scope: Arc<Scope>) -> Self {
+    pub(super) fn new(logs: Logs, scope: Arc<Scope>) -> Self {
         let queue = LoadQueue::default();
-        let loader = DataLoader::with_cache(Reader { store, scope }, queue.clone(), NoWait, HashMapCache::default())
+        let reader = Reader { store: logs.0.store.clone(), logs, scope };
+        let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
         Self { loader, queue }
@@ -162,6 +169,7 @@ by_list!(TraceById => TraceView, |reader, ids| reader.store.traces_by_id(&reader
 by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
 by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
+by_list!(ReceiptOf => Result<String, Error>, |reader, ids| reader.logs.receipts(&reader.scope, &ids));
 by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
 
 /// Keys that share everything but the trace go into one store call.

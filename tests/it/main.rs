@@ -8,6 +8,8 @@ mod support;
 
 mod auth;
 mod backpressure;
+mod checkpoints;
+mod ledger_keys;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
@@ -25,3 +27,4 @@ mod store_seals;
 mod store_steps;
 mod store_writer;
 mod tenancy;
+mod tiles;
