@@ -2,6 +2,8 @@
 
 pub mod append;
 pub mod audit;
+pub mod audit_events;
+pub mod diff;
 pub mod draft;
 pub mod evidence;
 pub mod export;

@@ -155,7 +155,7 @@ impl<'a> Mapper<'a> {
             payloads.push(DraftPayload { part: PayloadPart::Content, text: contents.stored() });
         }
         let signals = signals_of(&step, &facts);
-        Ok((DraftStep { step, payloads, facts: facts.store(digest) }, signals))
+        Ok((DraftStep { step, payloads, facts: facts.store(digest), audits: Vec::new() }, signals))
     }
 
     /// What a span says about the call to a model, with its cost.
