@@ -3,6 +3,8 @@
 //! [`Scope`]: crate::domain::scope::Scope
 
 pub mod append;
+pub mod audit;
+mod audit_exports;
 mod condition;
 mod convert;
 mod database;
