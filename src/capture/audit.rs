@@ -192,7 +192,8 @@ mod tests {
         assert_eq!(run(Some(json!({"run_id": 7})), Some(json!({"run_id": "", "runId": "c"}))).as_deref(), Some("c"));
         assert_eq!(run(None, Some(json!({"nested": {"run_id": "a"}}))), None);
         assert_eq!(run(None, Some(json!({"run_id": "jane.doe@example.test"}))), None, "redacted is not lifted");
-        let given = AuditEntryInput { run_id: Some(RunId::trusted("given")), after: Some(json!({"run_id": "a"})), ..input() };
+        let given =
+            AuditEntryInput { run_id: Some(RunId::trusted("given")), after: Some(json!({"run_id": "a"})), ..input() };
         assert_eq!(captured(given).entry.run_id, Some(RunId::trusted("given")));
     }
 

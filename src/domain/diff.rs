@@ -71,7 +71,8 @@ impl Diff {
     }
 
     fn objects(&mut self, path: &mut String, before: &Map<String, Value>, after: &Map<String, Value>, max: usize) {
-        let mut keys: Vec<&String> = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))).collect();
+        let mut keys: Vec<&String> =
+            before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))).collect();
         keys.sort_unstable();
         for key in keys {
             self.below(path, &escape(key), before.get(key), after.get(key), max);
@@ -87,14 +88,7 @@ impl Diff {
         }
     }
 
-    fn below(
-        &mut self,
-        path: &mut String,
-        token: &str,
-        before: Option<&Value>,
-        after: Option<&Value>,
-        max: usize,
-    ) {
+    fn below(&mut self, path: &mut String, token: &str, before: Option<&Value>, after: Option<&Value>, max: usize) {
         if self.is_truncated {
             return;
         }

@@ -2,7 +2,10 @@
 
 use super::ids::{RunId, TraceId};
 use super::time::Timestamp;
-use super::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind, StepStatus, Verdict};
+use super::vocabulary::{
+    ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind,
+    StepStatus, Verdict,
+};
 
 /// One side of a call: its text, which is digested and dropped, or a digest that the caller made with `contentDigest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -51,9 +51,8 @@ pub(super) fn merged(
     let mut found: Vec<&StoredAuditEntry> = run.each().filter_map(|name| entries.get(name)).flatten().collect();
     found.sort_by_key(|entry| if page.is_backward { entry.seq } else { -entry.seq });
     found.truncate((page.size as usize).saturating_add(1));
-    let row = |entry: &StoredAuditEntry| {
-        Row { position: Position { key: entry.seq, seq: entry.seq }, item: entry.clone() }
-    };
+    let row =
+        |entry: &StoredAuditEntry| Row { position: Position { key: entry.seq, seq: entry.seq }, item: entry.clone() };
     page.page(found.into_iter().map(row).collect())
 }
 

@@ -198,7 +198,9 @@ impl AuditExports {
     async fn exports(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many exports to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        #[graphql(
+            desc = "How many exports to take from the start, 0 to 200. 50 when neither first nor last is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Take only exports behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many exports to take from the end, 0 to 200. Not together with first.")] last: Option<

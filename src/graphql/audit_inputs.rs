@@ -125,7 +125,8 @@ impl AppendAuditEntriesPayload {
     /// `LIMIT_EXCEEDED` beyond [`ENTRIES_MAX`]; else as the facade says.
     pub async fn append(facade: &LogsFacade, input: AppendAuditEntriesInput) -> ApiResult<Self> {
         if input.entries.len() > ENTRIES_MAX {
-            let message = format!("one mutation takes at most {ENTRIES_MAX} entries; send the others with further ones");
+            let message =
+                format!("one mutation takes at most {ENTRIES_MAX} entries; send the others with further ones");
             return Err(Error::limit(message, ENTRIES_MAX as u64, Some(input.entries.len() as u64)).into());
         }
         let key = text("idempotencyKey", input.idempotency_key)?;

@@ -37,7 +37,9 @@ impl AuditQueries {
             AuditFilter,
         >,
         #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<AuditOrder>,
-        #[graphql(desc = "How many entries to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        #[graphql(
+            desc = "How many entries to take from the start, 0 to 200. 50 when neither first nor last is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Take only entries behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many entries to take from the end, 0 to 200. Not together with first.")] last: Option<

@@ -64,11 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::list_exports`].
-    pub async fn exports_by_id(
-        &self,
-        scope: &Scope,
-        ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, Stored<LogExport>>> {
+    pub async fn exports_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Stored<LogExport>>> {
         let wanted = any_id(self.db().backend, log_export::Column::Id.into_expr(), ids)?;
         let exports = self.exports(&scope.tenant, scoped::<log_export::Entity>(&scope.tenant).filter(wanted)).await?;
         Ok(exports.into_iter().map(|export| (export.id, export)).collect())
@@ -78,11 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::list_exports`].
-    pub async fn deliveries_by_export(
-        &self,
-        scope: &Scope,
-        ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, Timestamp>> {
+    pub async fn deliveries_by_export(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Timestamp>> {
         use audit_entry::Column as C;
         let backend = self.db().backend;
         let typed: Vec<String> = ids.iter().map(|id| id.typed(IdKind::Export)).collect();

@@ -132,7 +132,8 @@ impl LogsFacade {
             false => self.store().audit_entries_by_id(&self.scope, &ids).await?,
         };
         let find = |id| entries.get(&id).cloned().ok_or_else(not_first);
-        let result = |outcome: Outcome| outcome.and_then(find).map_or_else(AuditResult::Rejected, AuditResult::Recorded);
+        let result =
+            |outcome: Outcome| outcome.and_then(find).map_or_else(AuditResult::Rejected, AuditResult::Recorded);
         Ok(outcomes.into_iter().map(result).collect())
     }
 }
