@@ -6,8 +6,12 @@
 #[macro_use]
 mod support;
 
+mod audit;
+mod audit_lists;
+mod audit_views;
 mod auth;
 mod backpressure;
+mod governance;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
