@@ -3,6 +3,8 @@
 //! [`Scope`]: crate::domain::scope::Scope
 
 pub mod append;
+pub mod audit;
+mod audit_exports;
 pub mod checkpoints;
 mod condition;
 mod convert;

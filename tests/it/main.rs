@@ -6,9 +6,13 @@
 #[macro_use]
 mod support;
 
+mod audit;
+mod audit_lists;
+mod audit_views;
 mod auth;
 mod backpressure;
 mod checkpoints;
+mod governance;
 mod ledger_keys;
 mod limits;
 mod mutations;
