@@ -470,6 +470,36 @@ vocabulary!(
     }
 );
 
+vocabulary!(
+    /// Which rule decided what the inflection of a run is; the first that applies, in this order.
+    InflectionRule {
+        /// An incident says when, or at which step, the run violated a policy.
+        Violation = "VIOLATION",
+        /// An incident names a decisive instant or step.
+        Incident = "INCIDENT",
+        /// A policy blocked or modified something.
+        Governance = "GOVERNANCE",
+        /// A step failed.
+        FailedStep = "FAILED_STEP",
+        /// The run was completed.
+        Completion = "COMPLETION",
+        /// The run began.
+        Start = "START",
+    }
+);
+
+vocabulary!(
+    /// Where an event of a replay comes from; at one instant they come in this order.
+    ReplaySource {
+        /// A step of the run's trace.
+        Llm = "LLM",
+        /// A system record.
+        System = "SYSTEM",
+        /// A governance entry.
+        Policy = "POLICY",
+    }
+);
+
 impl StepStatus {
     /// FAILURE is an ERROR, RETRY a WARN, everything else INFO.
     #[must_use]
