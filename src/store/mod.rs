@@ -7,17 +7,21 @@ mod condition;
 mod convert;
 mod database;
 mod error;
+pub mod exports;
 mod idempotency;
+pub mod incidents;
 pub mod keys;
 pub mod migrate;
 mod paginate;
 #[cfg(test)]
 mod plans;
+pub mod policies;
 pub mod runs;
 mod scoped;
 pub mod seals;
 pub mod steps;
 pub mod traces;
+pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
