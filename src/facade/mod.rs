@@ -2,8 +2,12 @@
 
 pub mod authorize;
 pub mod capture;
+pub mod exports;
+pub mod incidents;
 pub mod keys;
 pub mod loaders;
+pub mod policies;
+pub mod replay;
 pub mod runs;
 pub mod sealer;
 pub mod traces;
