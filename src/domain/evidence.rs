@@ -1,5 +1,7 @@
 //! Evidence metadata: who, what, when and from where, filled from the records and never from the clock.
 
+mod topics;
+
 use super::ids::{RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;

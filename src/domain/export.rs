@@ -59,6 +59,23 @@ pub struct RunExportFacts {
     pub content_kept: i64,
 }
 
+/// The formats in which a finished export exists, each once, in the order of the vocabulary.
+#[must_use]
+pub fn available_formats(exports: &[Stored<LogExport>]) -> Vec<ExportFormat> {
+    let is_there = |format: &ExportFormat| exports.iter().any(|export| is_finished(export) && export.format == *format);
+    ExportFormat::ALL.iter().copied().filter(is_there).collect()
+}
+
+/// The checksum of the newest finished export; the newest comes first.
+#[must_use]
+pub fn newest_checksum(exports: &[Stored<LogExport>]) -> Option<Digest> {
+    exports.iter().find(|export| is_finished(export))?.checksum
+}
+
+fn is_finished(export: &LogExport) -> bool {
+    export.status == ExportStatus::Completed
+}
+
 /// A compliance tag with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagReason {

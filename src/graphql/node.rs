@@ -5,13 +5,18 @@ use async_graphql::{Context, ID, Interface};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
+use super::exports::{LlmRunExport, LogExport};
+use super::incidents::IncidentEvidence;
+use super::policies::PolicyActivation;
 use super::row::Row;
+use super::run_replay::LlmRunReplay;
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use crate::domain::ids::{IdKind, RecordId};
 use crate::domain::trace::TraceView;
+use crate::facade::LogsFacade;
 use crate::facade::runs::StoredRun;
 
 /// A record with an id of its own, which node reads it by.
@@ -24,6 +29,12 @@ pub enum Node {
     Trace(Row<Trace>),
     /// A step.
     TraceStep(Row<TraceStep>),
+    /// Incident evidence.
+    IncidentEvidence(Row<IncidentEvidence>),
+    /// A policy activation.
+    PolicyActivation(Row<PolicyActivation>),
+    /// An export.
+    LogExport(Row<LogExport>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -41,6 +52,16 @@ pub enum Evidenced {
     LlmRunTrace(Row<LlmRunTrace>),
     /// A trace.
     Trace(Row<Trace>),
+    /// A run's replay.
+    LlmRunReplay(Row<LlmRunReplay>),
+    /// A run's exports.
+    LlmRunExport(Row<LlmRunExport>),
+    /// Incident evidence.
+    IncidentEvidence(Row<IncidentEvidence>),
+    /// A policy activation.
+    PolicyActivation(Row<PolicyActivation>),
+    /// An export.
+    LogExport(Row<LogExport>),
 }
 
 /// Interfaces call async methods; those of rows are not.
@@ -54,6 +75,9 @@ macro_rules! interface_method {
     };
 }
 interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep);
+interface_method!(node_id = id -> ID: IncidentEvidence, PolicyActivation, LogExport);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>:
+    LlmRunReplay, LlmRunExport, IncidentEvidence, PolicyActivation, LogExport);
 interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace);
 
 /// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
@@ -63,8 +87,23 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Run, id)) => facade.get_llm_run_by_id(id).await?.map(|run| Node::LlmRun(run.into())),
         Some((IdKind::Trace, id)) => facade.get_trace_by_id(id).await?.map(|view| Node::Trace(view.into())),
         Some((IdKind::Step, id)) => facade.get_trace_step_by_id(id).await?.map(|step| Node::TraceStep(step.into())),
+        Some((IdKind::Incident, id)) => load_incident(facade, id).await?.map(Node::IncidentEvidence),
+        Some((IdKind::Policy, id)) => load_activation(facade, id).await?.map(Node::PolicyActivation),
+        Some((IdKind::Export, id)) => load_export(facade, id).await?.map(Node::LogExport),
         _ => None,
     })
+}
+
+async fn load_incident(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<IncidentEvidence>>> {
+    Ok(facade.get_incident_evidence_by_id(id).await?.map(Into::into))
+}
+
+async fn load_activation(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<PolicyActivation>>> {
+    Ok(facade.get_policy_activation_by_id(id).await?.map(Into::into))
+}
+
+async fn load_export(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<LogExport>>> {
+    Ok(facade.get_export_by_id(id).await?.map(|export| Row(LogExport(export))))
 }
 
 /// A run by the id of its record.

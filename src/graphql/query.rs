@@ -6,7 +6,9 @@ use super::context::ContextExt;
 use super::entities::{Entities, Tenant};
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
+use super::incidents::IncidentQueries;
 use super::node::{self, Node};
+use super::policies::PolicyQueries;
 use super::row::Row;
 use super::runs::RunQueries;
 use super::scalars::Sha256;
@@ -14,7 +16,7 @@ use super::trace_queries::TraceQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, GeneralQueries);
+pub struct Query(Entities, TraceQueries, RunQueries, IncidentQueries, PolicyQueries, GeneralQueries);
 
 /// Root fields about no particular record.
 #[derive(Default)]

@@ -1,0 +1,191 @@
+//! Exports that were made, and what can be said of a run that may be exported.
+
+use async_graphql::{Context, ID, Object};
+
+use super::context::ContextExt;
+use super::enums::{ComplianceTag, ExportFormat, ExportScope, ExportStatus};
+use super::error::{ApiResult, Maybe};
+use super::evidence::{EvidenceMetadata, metadata};
+use super::row::{Row, columns};
+use super::scalars::{BigInt, DateTime, SafeInt, Sha256};
+use crate::domain::evidence;
+use crate::domain::export::{TagReason, available_formats, newest_checksum};
+use crate::domain::ids::IdKind;
+use crate::facade::exports::StoredExport;
+use crate::facade::runs::StoredRun;
+
+/// See [`crate::domain::export::LogExport`].
+#[derive(Clone)]
+pub struct LogExport(pub StoredExport);
+
+/// An export that was made, or that failed. Written once, when it was done, and never changed.
+#[Object]
+impl LogExport {
+    /// The id of this record, for node and for other subgraphs. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Export))
+    }
+
+    /// Which part of the domain the export covers.
+    fn scope(&self) -> ExportScope {
+        self.0.scope.into()
+    }
+
+    /// The run that the export covers. Null when it is not of one run.
+    fn run_id(&self) -> Option<ID> {
+        self.0.run_id.as_ref().map(|id| ID(id.to_string()))
+    }
+
+    /// The incident that the export covers. Null when it is not of one incident.
+    fn incident_id(&self) -> Option<ID> {
+        self.0.incident_id.clone().map(ID)
+    }
+
+    /// The format of the file.
+    fn format(&self) -> ExportFormat {
+        self.0.format.into()
+    }
+
+    /// Who asked for the export, as the credentials name them; not redacted.
+    fn requested_by(&self) -> &str {
+        &self.0.requested_by
+    }
+
+    /// Whether the export was made or failed.
+    fn status(&self) -> ExportStatus {
+        self.0.status.into()
+    }
+
+    /// How many records the file holds.
+    fn record_count(&self) -> SafeInt {
+        SafeInt(self.0.record_count)
+    }
+
+    /// How many bytes the file has.
+    fn byte_count(&self) -> SafeInt {
+        SafeInt(self.0.byte_count)
+    }
+
+    /// SHA-256 of the file. Null when the export failed.
+    fn checksum(&self) -> Option<Sha256> {
+        self.0.checksum.map(Sha256)
+    }
+
+    /// When the export was done and this record was written to the ledger.
+    fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// When the file was first downloaded. Null when it never was.
+    async fn delivered_at(&self, ctx: &Context<'_>) -> Maybe<DateTime> {
+        Maybe::of(self.load_delivery(ctx).await)
+    }
+
+    /// The place of this record in the tenant's evidence log, from 0.
+    fn sequence(&self) -> BigInt {
+        BigInt(self.0.seq)
+    }
+
+    /// Who, what, when and from where, for use as evidence.
+    pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
+        metadata(evidence::EvidenceMetadata::of_export(&self.0))
+    }
+}
+
+impl LogExport {
+    async fn load_delivery(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime>> {
+        Ok(ctx.facade()?.export_delivered_at(self.0.id).await?.map(DateTime))
+    }
+}
+
+columns!(LogExport {
+    "id" => id, "scope" => scope, "runId" => run_id, "incidentId" => incident_id, "format" => format,
+    "requestedBy" => requested_by, "status" => status, "recordCount" => record_count, "byteCount" => byte_count,
+    "checksum" => checksum, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+});
+
+/// A run with the exports that were made of it.
+pub struct LlmRunExport {
+    run: StoredRun,
+    exports: Vec<StoredExport>,
+}
+
+impl LlmRunExport {
+    /// The exports of a run.
+    ///
+    /// # Errors
+    /// As the facade says.
+    pub async fn load(ctx: &Context<'_>, run: StoredRun) -> ApiResult<Row<Self>> {
+        let exports = ctx.facade()?.exports_of_run(&run.run_id).await?;
+        Ok(Row(Self { run, exports }))
+    }
+}
+
+/// What can be taken away of a run, and what was: only what is true now.
+#[Object]
+impl LlmRunExport {
+    /// The run.
+    fn run_id(&self) -> ID {
+        ID(self.run.run_id.to_string())
+    }
+
+    /// The formats in which a finished export of this run exists. Empty when there is none; reason says why.
+    fn available_formats(&self) -> Vec<ExportFormat> {
+        available_formats(&self.exports).into_iter().map(Into::into).collect()
+    }
+
+    /// Why no format is available, in words. Null when there is one.
+    fn reason(&self) -> Option<&'static str> {
+        match (self.exports.is_empty(), available_formats(&self.exports).is_empty()) {
+            (true, _) => Some("no export of this run has been made"),
+            (false, true) => Some("every export of this run failed"),
+            (false, false) => None,
+        }
+    }
+
+    /// SHA-256 of the file of the newest finished export of this run. Null when there is none.
+    fn checksum(&self) -> Option<Sha256> {
+        newest_checksum(&self.exports).map(Sha256)
+    }
+
+    /// What the evidence at hand says of the run in the words of compliance, each tag with its reason.
+    async fn compliance_tags(&self, ctx: &Context<'_>) -> ApiResult<Vec<Row<RunComplianceTag>>> {
+        let tags = ctx.facade()?.run_compliance_tags(&self.run).await?;
+        Ok(tags.into_iter().map(|tag| Row(RunComplianceTag(tag))).collect())
+    }
+
+    /// The exports of this run, failed ones included, newest first, at most 200.
+    fn exports(&self) -> Vec<Row<LogExport>> {
+        self.exports.iter().map(|export| Row(LogExport(export.clone()))).collect()
+    }
+
+    /// Who, what, when and from where, for use as evidence. The times are those of the newest export: null when there is
+    /// none.
+    pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
+        metadata(evidence::EvidenceMetadata::of_run_export(&self.run, &self.exports))
+    }
+}
+
+columns!(LlmRunExport {
+    "runId" => run_id, "availableFormats" => available_formats, "reason" => reason, "checksum" => checksum,
+    "exports" => exports, "metadata" => metadata,
+});
+
+/// See [`TagReason`].
+pub struct RunComplianceTag(pub TagReason);
+
+/// A compliance tag with what it rests on.
+#[Object]
+impl RunComplianceTag {
+    /// The tag.
+    fn tag(&self) -> ComplianceTag {
+        self.0.tag.into()
+    }
+
+    /// What on record says so, in words.
+    fn reason(&self) -> &str {
+        &self.0.reason
+    }
+}
+
+columns!(RunComplianceTag { "tag" => tag, "reason" => reason });
