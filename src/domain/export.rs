@@ -66,6 +66,16 @@ pub fn available_formats(exports: &[Stored<LogExport>]) -> Vec<ExportFormat> {
     ExportFormat::ALL.iter().copied().filter(is_there).collect()
 }
 
+/// Why there is no format, in words; `None` where there is one.
+#[must_use]
+pub fn missing_reason(exports: &[Stored<LogExport>]) -> Option<&'static str> {
+    match (exports.is_empty(), exports.iter().any(|export| is_finished(export))) {
+        (true, _) => Some("no export of this run has been made"),
+        (false, false) => Some("every export of this run failed"),
+        (false, true) => None,
+    }
+}
+
 /// The checksum of the newest finished export; the newest comes first.
 #[must_use]
 pub fn newest_checksum(exports: &[Stored<LogExport>]) -> Option<Digest> {

@@ -9,7 +9,7 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, SafeInt, Sha256};
 use crate::domain::evidence;
-use crate::domain::export::{TagReason, available_formats, newest_checksum};
+use crate::domain::export::{TagReason, available_formats, missing_reason, newest_checksum};
 use crate::domain::ids::IdKind;
 use crate::facade::exports::StoredExport;
 use crate::facade::runs::StoredRun;
@@ -104,72 +104,62 @@ columns!(LogExport {
     "checksum" => checksum, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
 });
 
-/// A run with the exports that were made of it.
-pub struct LlmRunExport {
-    run: StoredRun,
-    exports: Vec<StoredExport>,
-}
-
-impl LlmRunExport {
-    /// The exports of a run.
-    ///
-    /// # Errors
-    /// As the facade says.
-    pub async fn load(ctx: &Context<'_>, run: StoredRun) -> ApiResult<Row<Self>> {
-        let exports = ctx.facade()?.exports_of_run(&run.run_id).await?;
-        Ok(Row(Self { run, exports }))
-    }
-}
+/// A run, for the exports that were made of it. Each field reads what it needs, all of them in one batch: what waited for
+/// another read would come too late for the batches of the page.
+pub struct LlmRunExport(pub StoredRun);
 
 /// What can be taken away of a run, and what was: only what is true now.
 #[Object]
 impl LlmRunExport {
     /// The run.
     fn run_id(&self) -> ID {
-        ID(self.run.run_id.to_string())
+        ID(self.0.run_id.to_string())
     }
 
     /// The formats in which a finished export of this run exists. Empty when there is none; reason says why.
-    fn available_formats(&self) -> Vec<ExportFormat> {
-        available_formats(&self.exports).into_iter().map(Into::into).collect()
+    async fn available_formats(&self, ctx: &Context<'_>) -> ApiResult<Vec<ExportFormat>> {
+        Ok(available_formats(&self.load(ctx).await?).into_iter().map(Into::into).collect())
     }
 
     /// Why no format is available, in words. Null when there is one.
-    fn reason(&self) -> Option<&'static str> {
-        match (self.exports.is_empty(), available_formats(&self.exports).is_empty()) {
-            (true, _) => Some("no export of this run has been made"),
-            (false, true) => Some("every export of this run failed"),
-            (false, false) => None,
-        }
+    async fn reason(&self, ctx: &Context<'_>) -> ApiResult<Option<&'static str>> {
+        Ok(missing_reason(&self.load(ctx).await?))
     }
 
     /// SHA-256 of the file of the newest finished export of this run. Null when there is none.
-    fn checksum(&self) -> Option<Sha256> {
-        newest_checksum(&self.exports).map(Sha256)
+    async fn checksum(&self, ctx: &Context<'_>) -> ApiResult<Option<Sha256>> {
+        Ok(newest_checksum(&self.load(ctx).await?).map(Sha256))
     }
 
     /// What the evidence at hand says of the run in the words of compliance, each tag with its reason.
     async fn compliance_tags(&self, ctx: &Context<'_>) -> ApiResult<Vec<Row<RunComplianceTag>>> {
-        let tags = ctx.facade()?.run_compliance_tags(&self.run).await?;
+        let tags = ctx.facade()?.run_compliance_tags(&self.0).await?;
         Ok(tags.into_iter().map(|tag| Row(RunComplianceTag(tag))).collect())
     }
 
     /// The exports of this run, failed ones included, newest first, at most 200.
-    fn exports(&self) -> Vec<Row<LogExport>> {
-        self.exports.iter().map(|export| Row(LogExport(export.clone()))).collect()
+    async fn exports(&self, ctx: &Context<'_>) -> ApiResult<Vec<Row<LogExport>>> {
+        Ok(self.load(ctx).await?.into_iter().map(|export| Row(LogExport(export))).collect())
     }
 
     /// Who, what, when and from where, for use as evidence. The times are those of the newest export: null when there is
     /// none.
-    pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
-        metadata(evidence::EvidenceMetadata::of_run_export(&self.run, &self.exports))
+    async fn metadata(&self, ctx: &Context<'_>) -> ApiResult<Row<EvidenceMetadata>> {
+        self.load_metadata(ctx).await
     }
 }
 
-columns!(LlmRunExport {
-    "runId" => run_id, "availableFormats" => available_formats, "reason" => reason, "checksum" => checksum,
-    "exports" => exports, "metadata" => metadata,
-});
+impl LlmRunExport {
+    pub(super) async fn load_metadata(&self, ctx: &Context<'_>) -> ApiResult<Row<EvidenceMetadata>> {
+        Ok(metadata(evidence::EvidenceMetadata::of_run_export(&self.0, &self.load(ctx).await?)))
+    }
+
+    async fn load(&self, ctx: &Context<'_>) -> ApiResult<Vec<StoredExport>> {
+        Ok(ctx.facade()?.exports_of_run(&self.0.run_id).await?)
+    }
+}
+
+columns!(LlmRunExport { "runId" => run_id });
 
 /// See [`TagReason`].
 pub struct RunComplianceTag(pub TagReason);

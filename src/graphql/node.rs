@@ -77,8 +77,14 @@ macro_rules! interface_method {
 interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep);
 interface_method!(node_id = id -> ID: IncidentEvidence, PolicyActivation, LogExport);
 interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>:
-    LlmRunReplay, LlmRunExport, IncidentEvidence, PolicyActivation, LogExport);
+    LlmRunReplay, IncidentEvidence, PolicyActivation, LogExport);
 interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace);
+
+impl Row<LlmRunExport> {
+    async fn evidence_metadata(&self, ctx: &Context<'_>) -> ApiResult<Row<EvidenceMetadata>> {
+        self.0.load_metadata(ctx).await
+    }
+}
 
 /// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
 pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {

@@ -8,10 +8,15 @@ mod support;
 
 mod auth;
 mod backpressure;
+mod entities;
+mod incidents;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
 mod paging;
+mod policies;
+mod replay;
+mod run_export;
 mod secrets;
 mod shutdown;
 mod statements;
