@@ -2,6 +2,8 @@
 
 use super::audit::{AuditEntry, GovernanceSummary, NAMES_SHOWN};
 use super::export::LogExport;
+mod topics;
+
 use super::ids::{RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;

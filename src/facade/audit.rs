@@ -183,24 +183,6 @@ impl LogsFacade {
         self.require(Permission::AuditRead)?;
         self.store().count_exports(&self.scope, filter, as_of, cap).await
     }
-
-    /// An export by record id; batched.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn get_export(&self, id: RecordId) -> Result<Option<Stored<LogExport>>> {
-        self.require(Permission::AuditRead)?;
-        self.loaders.loader.load_one(ExportById(id)).await
-    }
-
-    /// When an export was first downloaded; batched.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without `audit:read` or `runs:read`: whoever sees the export may see this.
-    pub async fn export_delivered_at(&self, id: RecordId) -> Result<Option<Timestamp>> {
-        self.require(Permission::AuditRead).or_else(|_| self.require(Permission::RunsRead))?;
-        self.loaders.loader.load_one(DeliveryOf(id)).await
-    }
 }
 
 fn governance_of_policy(policy_id: &str) -> AuditFilter {

@@ -7,7 +7,9 @@ use super::context::ContextExt;
 use super::entities::{Entities, Tenant};
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
+use super::incidents::IncidentQueries;
 use super::node::{self, Node};
+use super::policies::PolicyQueries;
 use super::row::Row;
 use super::runs::RunQueries;
 use super::scalars::Sha256;
@@ -15,7 +17,7 @@ use super::trace_queries::TraceQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, AuditQueries, GeneralQueries);
+pub struct Query(Entities, TraceQueries, RunQueries, IncidentQueries, PolicyQueries, AuditQueries, GeneralQueries);
 
 /// Root fields about no particular record.
 #[derive(Default)]

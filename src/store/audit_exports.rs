@@ -60,42 +60,6 @@ impl Store {
         count_capped(self.db(), scoped::<log_export::Entity>(&scope.tenant).filter(selected), cap).await
     }
 
-    /// Exports by record id; a missing one is absent.
-    ///
-    /// # Errors
-    /// As for [`Self::list_exports`].
-    pub async fn exports_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Stored<LogExport>>> {
-        let wanted = any_id(self.db().backend, log_export::Column::Id.into_expr(), ids)?;
-        let exports = self.exports(&scope.tenant, scoped::<log_export::Entity>(&scope.tenant).filter(wanted)).await?;
-        Ok(exports.into_iter().map(|export| (export.id, export)).collect())
-    }
-
-    /// When each export was first downloaded; one that never was is absent.
-    ///
-    /// # Errors
-    /// As for [`Self::list_exports`].
-    pub async fn deliveries_by_export(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Timestamp>> {
-        use audit_entry::Column as C;
-        let backend = self.db().backend;
-        let typed: Vec<String> = ids.iter().map(|id| id.typed(IdKind::Export)).collect();
-        let select = scoped::<audit_entry::Entity>(&scope.tenant)
-            .filter(C::EntityType.eq(AuditEntityType::LogExport.as_str()))
-            .filter(any_text(backend, C::EntityId.into_expr(), typed.iter().map(String::as_str))?)
-            .filter(C::Category.eq(AuditCategory::Export.as_str()))
-            .filter(C::EventType.eq(BUNDLE_DOWNLOADED))
-            .select_only()
-            .column(C::EntityId)
-            .expr(Expr::cust("MIN(occurred_at)"))
-            .group_by(C::EntityId);
-        let rows = self.db().rows(select.build(backend)).await?;
-        let deliveries =
-            decode_all(&rows, "audit_entry", |columns| Ok((columns.take::<String>()?, columns.instant()?)))?;
-        Ok(deliveries
-            .into_iter()
-            .filter_map(|(entity_id, at)| Some((RecordId::parse_typed(&entity_id)?.1, at)))
-            .collect())
-    }
-
     async fn exports(&self, tenant: &TenantId, select: Select<log_export::Entity>) -> Result<Vec<Stored<LogExport>>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         decode_all(&rows, TABLE, |columns| decode_log_export(columns, tenant))

@@ -10,7 +10,9 @@ mod condition;
 mod convert;
 mod database;
 mod error;
+pub mod exports;
 mod idempotency;
+pub mod incidents;
 pub mod keys;
 mod leaves;
 pub mod ledger_keys;
@@ -18,12 +20,14 @@ pub mod migrate;
 mod paginate;
 #[cfg(test)]
 mod plans;
+pub mod policies;
 pub mod proofs;
 pub mod runs;
 mod scoped;
 pub mod seals;
 pub mod steps;
 pub mod traces;
+pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

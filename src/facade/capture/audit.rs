@@ -99,7 +99,7 @@ impl LogsFacade {
             .into_iter()
             .map(|(_, draft)| Ok(NewRecord::Audit(self.logs.new_audit(draft)?)))
             .collect::<Result<Vec<_>>>()?;
-        let answer = Answer { audits: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
+        let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
         let unit = AppendUnit {
             stream,
             idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
@@ -140,7 +140,7 @@ impl LogsFacade {
 
 /// The same request has the same good entries, so that the records of the first answer fall into their places.
 fn replay(first: Answer, places: &[usize], outcomes: &mut [Outcome]) {
-    for (place, id) in places.iter().zip(first.audits) {
+    for (place, id) in places.iter().zip(first.records) {
         outcomes[*place] = Ok(RecordId(id));
     }
 }
