@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::LogsFacade;
-use super::loaders::{AuditEntryById, DeliveryOf, ExportById, GovernanceOf, GovernanceSummaryOf, PayloadOf};
+use super::loaders::{AuditEntryById, GovernanceOf, GovernanceSummaryOf, PayloadOf};
 use super::runs::StoredRun;
 use crate::domain::audit::{AccessDetail, GovernanceSummary};
 use crate::domain::audit_events::LOG_VIEWED;
@@ -15,7 +15,6 @@ use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
-use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AuditCategory, Stream};
 use crate::error::{Error, Result};
 pub use crate::store::audit::StoredAuditEntry;

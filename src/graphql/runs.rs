@@ -301,7 +301,7 @@ columns!(LlmRun {
     "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id,
     "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
     "traceRootHash" => trace_root_hash, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
-    "governance" => governance,
+
 });
 
 /// Root fields about runs.

@@ -1,8 +1,5 @@
 //! Reads of the records of exports.
 
-use std::collections::HashMap;
-
-use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
@@ -10,17 +7,14 @@ use super::condition;
 use super::convert::decode_all;
 use super::convert::exports::decode_log_export;
 use super::paginate::{SortKey, count_capped, paginate};
-use super::scoped::{any_id, any_text, scoped};
-use crate::domain::audit_events::BUNDLE_DOWNLOADED;
+use super::scoped::scoped;
 use crate::domain::export::LogExport;
 use crate::domain::filter::ExportFilter;
-use crate::domain::ids::{IdKind, RecordId, TenantId};
+use crate::domain::ids::TenantId;
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::run::Stored;
 use crate::domain::scope::Scope;
-use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{AuditCategory, AuditEntityType};
-use crate::entity::{audit_entry, log_export};
+use crate::entity::log_export;
 use crate::error::Result;
 
 const TABLE: &str = "log_export";

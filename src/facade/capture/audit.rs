@@ -18,14 +18,8 @@ use crate::error::{Code, Error, Result};
 /// Most entries of one call.
 pub const ENTRIES_MAX: usize = 1_000;
 
-/// What became of one entry.
-#[derive(Clone, Debug)]
-pub enum AuditResult {
-    /// It is on record.
-    Recorded(StoredAuditEntry),
-    /// It cannot be recorded.
-    Rejected(Error),
-}
+/// What became of one entry: the entry that is on record, or why it cannot be recorded.
+pub type AuditResult = Result<StoredAuditEntry>;
 
 /// The answer of `appendAuditEntries`.
 #[derive(Clone, Debug)]
@@ -132,9 +126,7 @@ impl LogsFacade {
             false => self.store().audit_entries_by_id(&self.scope, &ids).await?,
         };
         let find = |id| entries.get(&id).cloned().ok_or_else(not_first);
-        let result =
-            |outcome: Outcome| outcome.and_then(find).map_or_else(AuditResult::Rejected, AuditResult::Recorded);
-        Ok(outcomes.into_iter().map(result).collect())
+        Ok(outcomes.into_iter().map(|outcome| outcome.and_then(find)).collect())
     }
 }
 
