@@ -1,6 +1,6 @@
 //! Evidence metadata: who, what, when and from where, filled from the records and never from the clock.
 
-use super::ids::{RunId, TenantId, TraceId};
+use super::ids::{RecordId, RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;
 use super::trace::TraceView;
@@ -46,6 +46,8 @@ pub struct EvidenceMetadata {
     pub is_immutable: bool,
     /// Its place in the log.
     pub sequence: Option<i64>,
+    /// The record whose leaf hash is the checksum; read only when that is asked for.
+    pub record_id: Option<RecordId>,
 }
 
 impl EvidenceMetadata {
@@ -74,6 +76,7 @@ impl EvidenceMetadata {
             source_component: Some(component(run.source).to_owned()),
             is_immutable: true,
             sequence: Some(run.seq),
+            record_id: Some(run.id),
         }
     }
 
@@ -99,6 +102,7 @@ impl EvidenceMetadata {
             origin: if trace.replay_mode.is_some() { Origin::Replay } else { origin(false, trace.agent_id.is_some()) },
             is_immutable: view.seal.is_some(),
             sequence: Some(view.seal.as_ref().map_or(trace.seq, |seal| seal.seq)),
+            record_id: Some(view.seal.as_ref().map_or(trace.id, |seal| seal.id)),
         }
     }
 }

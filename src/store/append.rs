@@ -4,6 +4,7 @@
 //! locked first, in order of their ids, so that processes that carry the same spans can never wait for each other in a
 //! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers.
 
+mod erase;
 mod flush;
 mod insert;
 mod known;

@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod idempotency;
 pub mod keys;
+pub mod ledger;
 pub mod migrate;
 mod paginate;
 #[cfg(test)]

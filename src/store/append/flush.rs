@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait};
 
 use super::super::database::Database;
 use super::super::error::{database, unavailable};
+use super::erase;
 use super::insert::Inserter;
 use super::known::Known;
 use super::logs::{LogKey, Logs};
@@ -30,13 +31,15 @@ pub(in crate::store) struct Writer {
     inserter: Inserter,
     logs: Logs,
     queue: Arc<Queue>,
+    /// Erased bytes may still stand in the write-ahead log.
+    owes_scrub: bool,
 }
 
 impl Writer {
     pub fn new(db: Database, clock: SharedClock, settle: SettlePolicy, origin: &str, queue: Arc<Queue>) -> Self {
         let inserter = Inserter::new(db.backend);
         let logs = Logs::new(db.clone(), Arc::clone(&clock), origin);
-        Self { db, clock, settle, inserter, logs, queue }
+        Self { db, clock, settle, inserter, logs, queue, owes_scrub: false }
     }
 
     /// Writes until the queue is closed and drained.
@@ -86,7 +89,13 @@ impl Writer {
         let txn = self.db.begin().await?;
         match self.write_in_txn(&txn, units, &keys, is_trial).await {
             // Whether a commit that failed took place is unknown: sent again, its records are found on record.
-            Ok((outcomes, true)) => txn.commit().await.map(|()| outcomes).map_err(|cause| unavailable(&cause)),
+            Ok((outcomes, true)) => {
+                txn.commit().await.map_err(|cause| unavailable(&cause))?;
+                if self.owes_scrub || erase::erases(units) {
+                    self.owes_scrub = !erase::scrub(&self.db).await;
+                }
+                Ok(outcomes)
+            }
             Ok((outcomes, false)) => txn.rollback().await.map(|()| outcomes).map_err(database),
             Err(error) => {
                 if let Err(cause) = txn.rollback().await {
@@ -127,6 +136,7 @@ impl Writer {
         }
         let Plan { batch, updates, outcomes, has_changes } = planned;
         self.inserter.batch(txn, batch).await?;
+        erase::payloads(txn, &self.db, units, &outcomes).await?;
         self.inserter.updates(txn, updates).await?;
         Ok((outcomes, has_changes))
     }
