@@ -153,7 +153,7 @@ impl StoredRecord {
 
     /// What was written.
     #[must_use]
-    pub fn as_ref(&self) -> RecordRef<'_> {
+    pub fn record(&self) -> RecordRef<'_> {
         match self {
             Self::Run(stored) => RecordRef::Run(&stored.record),
             Self::Trace(view) => RecordRef::Trace(&view.trace.record),

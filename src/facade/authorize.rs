@@ -20,6 +20,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("abortTrace", Access::Needs(Permission::RunsWrite)),
     ("completeTrace", Access::Needs(Permission::RunsWrite)),
     ("contentDigest", Access::Needs(Permission::PayloadsRead)),
+    ("erasePayload", Access::Needs(Permission::Admin)),
     ("idempotencyCheck", Access::Needs(Permission::RunsRead)),
     ("ledger", Access::Needs(Permission::RunsRead)),
     ("llmRun", Access::Needs(Permission::RunsRead)),

@@ -15,12 +15,15 @@ use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
 
 use crate::capture::seal;
-use crate::domain::ids::{RecordId, RunId, TraceId};
+use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
+use crate::domain::ledger::LedgerEntry;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::payload::PayloadPart;
+use crate::domain::record::StoredRecord;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
 use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
+use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -68,6 +71,13 @@ pub(super) struct StepGroupsOf(pub TraceId);
 /// One payload.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
+
+/// The ledger entry of a tenant's record.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct EntryOf(pub TenantId, pub RecordId);
+/// A tenant's record of any kind.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct RecordOf(pub TenantId, pub RecordKind, pub RecordId);
 
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
@@ -164,15 +174,15 @@ by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
 by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
 
-/// Keys that share everything but the trace go into one store call.
-fn grouped<'a, K, G: std::hash::Hash + Eq>(
+/// Keys that share everything but one part (the trace, the record) go into one store call.
+fn grouped<'a, K, G: std::hash::Hash + Eq, V: Clone + 'a>(
     keys: &'a [K],
-    split: impl Fn(&'a K) -> (G, &'a TraceId),
-) -> HashMap<G, Vec<TraceId>> {
-    let mut groups: HashMap<G, Vec<TraceId>> = HashMap::new();
+    split: impl Fn(&'a K) -> (G, &'a V),
+) -> HashMap<G, Vec<V>> {
+    let mut groups: HashMap<G, Vec<V>> = HashMap::new();
     for key in keys {
-        let (group, trace_id) = split(key);
-        groups.entry(group).or_default().push(trace_id.clone());
+        let (group, part) = split(key);
+        groups.entry(group).or_default().push(part.clone());
     }
     groups
 }
@@ -241,5 +251,34 @@ impl Loader<SealMetadataOf> for Reader {
             Some((SealMetadataOf(seals.get(&id)?.clone()), Arc::new(seal::parse_seal_metadata(&text)?)))
         });
         Ok(parsed.collect())
+    }
+}
+
+impl Loader<EntryOf> for Reader {
+    type Value = LedgerEntry;
+    type Error = Error;
+
+    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, LedgerEntry>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, ids) in grouped(keys, |EntryOf(tenant, id)| (tenant, id)) {
+            let entries = self.store.entries_by_record_id(tenant, &ids).await?;
+            found.extend(entries.into_iter().map(|(id, entry)| (EntryOf(tenant.clone(), id), entry)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<RecordOf> for Reader {
+    type Value = Arc<StoredRecord>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RecordOf]) -> Result<HashMap<RecordOf, Self::Value>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((tenant, kind), ids) in grouped(keys, |RecordOf(tenant, kind, id)| ((tenant, *kind), id)) {
+            let records = self.store.records_by_id(tenant, kind, &ids).await?;
+            let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
+            found.extend(keyed);
+        }
+        Ok(found)
     }
 }

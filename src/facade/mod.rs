@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod capture;
 pub mod keys;
+pub mod ledger;
 pub mod loaders;
 pub mod runs;
 pub mod sealer;

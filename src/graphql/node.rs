@@ -5,9 +5,11 @@ use async_graphql::{Context, ID, Interface};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
+use super::ledger_entries::{LedgerEvent, load_ledger_node};
 use super::row::Row;
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
+use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use crate::domain::ids::{IdKind, RecordId};
@@ -24,6 +26,10 @@ pub enum Node {
     Trace(Row<Trace>),
     /// A step.
     TraceStep(Row<TraceStep>),
+    /// The end of a trace.
+    TraceSeal(Row<TraceSeal>),
+    /// An event of the ledger.
+    LedgerEvent(Row<LedgerEvent>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -53,7 +59,7 @@ macro_rules! interface_method {
         })+
     };
 }
-interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep);
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, TraceSeal, LedgerEvent);
 interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace);
 
 /// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
@@ -63,6 +69,7 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Run, id)) => facade.get_llm_run_by_id(id).await?.map(|run| Node::LlmRun(run.into())),
         Some((IdKind::Trace, id)) => facade.get_trace_by_id(id).await?.map(|view| Node::Trace(view.into())),
         Some((IdKind::Step, id)) => facade.get_trace_step_by_id(id).await?.map(|step| Node::TraceStep(step.into())),
+        Some((IdKind::Ledger, id)) => load_ledger_node(ctx, id).await?,
         _ => None,
     })
 }
