@@ -5,6 +5,7 @@ mod content;
 mod document;
 mod json;
 mod payload;
+mod real;
 mod span;
 mod wire;
 
