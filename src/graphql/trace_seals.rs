@@ -25,6 +25,11 @@ impl TraceSeal {
         ID(self.0.id.typed(IdKind::Ledger))
     }
 
+    /// The trace that it ends.
+    fn trace_id(&self) -> ID {
+        ID(self.0.trace_id.to_string())
+    }
+
     /// Which seal of its trace this is, from 1.
     fn revision(&self) -> SafeInt {
         SafeInt(self.0.revision)
@@ -81,6 +86,7 @@ impl TraceSeal {
 
 columns!(TraceSeal {
     "id" => id,
+    "traceId" => trace_id,
     "revision" => revision,
     "status" => status,
     "reason" => reason,

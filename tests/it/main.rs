@@ -8,6 +8,9 @@ mod support;
 
 mod auth;
 mod backpressure;
+mod ledger_erasure;
+mod ledger_feed;
+mod ledger_json;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
