@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod audit;
+pub mod checkpoint;
 pub mod draft;
 pub mod evidence;
 pub mod export;

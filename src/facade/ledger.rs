@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::LogsFacade;
 use super::loaders::{EntryOf, RecordOf};
+use super::proofs::needed;
 use crate::capture::{input, json};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
 use crate::domain::ids::{IdKind, RecordId, TenantId};
@@ -33,18 +34,6 @@ pub struct EntryPage {
     pub has_next_page: bool,
 }
 
-/// What reading a record of a kind needs.
-const fn permission(kind: RecordKind) -> Permission {
-    match kind {
-        RecordKind::SystemRecord => Permission::SystemRead,
-        RecordKind::AuditEntry
-        | RecordKind::PolicyActivation
-        | RecordKind::IncidentEvidence
-        | RecordKind::LogExport => Permission::AuditRead,
-        _ => Permission::RunsRead,
-    }
-}
-
 impl LogsFacade {
     /// One of the tenant's logs as it stands now; `None` while nothing was written to it.
     ///
@@ -52,7 +41,7 @@ impl LogsFacade {
     /// `FORBIDDEN` without `runs:read`, and for the access log without `audit:read`, as for every read below.
     pub async fn ledger_log(&self, stream: Stream) -> Result<Option<LedgerLog>> {
         self.require_stream(stream)?;
-        self.store().get_log(&self.scope.tenant, stream).await
+        self.store().ledger_log(&self.scope.tenant, stream).await
     }
 
     /// A page of a log behind a place, up to `log_size`, the size that the log had when it was looked at.
@@ -120,7 +109,7 @@ impl LogsFacade {
         kind: RecordKind,
         record: RecordId,
     ) -> Result<Option<Arc<StoredRecord>>> {
-        self.require(permission(kind))?;
+        self.require(needed(kind))?;
         if !self.sees(owner) {
             return Ok(None);
         }
@@ -195,7 +184,7 @@ impl LogsFacade {
     async fn erasure(&self, kind: IdKind, id: RecordId, part: PayloadPart, reason: String) -> Result<LedgerEvent> {
         let tenant = &self.scope.tenant;
         let missing = || Error::new(Code::NotFound, "there is no record with this recordId");
-        let entry = self.store().entries_by_record_id(tenant, &[id]).await?.remove(&id);
+        let entry = self.store().entries_of_records(tenant, &[id]).await?.remove(&id);
         let entry = entry.filter(|entry| entry.kind.id_kind() == kind).ok_or_else(missing)?;
         let record = self.store().records_by_id(tenant, entry.kind, &[id]).await?.remove(&id).ok_or_else(missing)?;
         let part_name = part.as_str();

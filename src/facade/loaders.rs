@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
 
+use super::Logs;
 use crate::capture::seal;
 use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::ledger::LedgerEntry;
@@ -78,12 +79,16 @@ pub(super) struct EntryOf(pub TenantId, pub RecordId);
 /// A tenant's record of any kind.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct RecordOf(pub TenantId, pub RecordKind, pub RecordId);
+/// A record's receipt.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ReceiptOf(pub RecordId);
 
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
 
 /// Reads one caller's records.
 pub(super) struct Reader {
+    logs: Logs,
     store: Store,
     scope: Arc<Scope>,
 }
@@ -95,9 +100,10 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(store: Store, scope: Arc<Scope>) -> Self {
+    pub(super) fn new(logs: Logs, scope: Arc<Scope>) -> Self {
         let queue = LoadQueue::default();
-        let loader = DataLoader::with_cache(Reader { store, scope }, queue.clone(), NoWait, HashMapCache::default())
+        let reader = Reader { store: logs.0.store.clone(), logs, scope };
+        let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
         Self { loader, queue }
@@ -172,6 +178,7 @@ by_list!(TraceById => TraceView, |reader, ids| reader.store.traces_by_id(&reader
 by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
 by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
+by_list!(ReceiptOf => Result<String, Error>, |reader, ids| reader.logs.receipts(&reader.scope, &ids));
 by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
 
 /// Keys that share everything but one part (the trace, the record) go into one store call.
@@ -261,7 +268,7 @@ impl Loader<EntryOf> for Reader {
     async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, LedgerEntry>, Error> {
         let mut found = HashMap::with_capacity(keys.len());
         for (tenant, ids) in grouped(keys, |EntryOf(tenant, id)| (tenant, id)) {
-            let entries = self.store.entries_by_record_id(tenant, &ids).await?;
+            let entries = self.store.entries_of_records(tenant, &ids).await?;
             found.extend(entries.into_iter().map(|(id, entry)| (EntryOf(tenant.clone(), id), entry)));
         }
         Ok(found)

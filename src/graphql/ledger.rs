@@ -10,6 +10,7 @@ use super::error::{ApiResult, Maybe};
 use super::filters::checked;
 use super::ledger_entries::{LedgerEntry, LedgerEntryConnection};
 use super::ledger_enums::{LedgerStream, RecordKind};
+use super::ledger_proofs::LedgerProofs;
 use super::row::Row;
 use super::scalars::{BigInt, Sha256};
 use crate::domain::ids::TenantId;
@@ -20,7 +21,7 @@ use crate::domain::vocabulary;
 /// A log that holds records of the tenant in the order of writing: an RFC 6962 Merkle tree, whose signed checkpoints
 /// follow C2SP tlog-checkpoint. Nothing in it is ever changed or removed.
 #[derive(MergedObject)]
-pub struct Ledger(LedgerContent);
+pub struct Ledger(LedgerContent, LedgerProofs);
 
 impl Ledger {
     /// One of the tenant's logs as it stands now.
@@ -30,7 +31,8 @@ impl Ledger {
     pub async fn load(ctx: &Context<'_>, stream: LedgerStream) -> ApiResult<Self> {
         let (facade, stream) = (ctx.facade()?, vocabulary::Stream::from(stream));
         let log = facade.ledger_log(stream).await?;
-        Ok(Self(LedgerContent { tenant: facade.scope().tenant.clone(), stream, log }))
+        let proofs = LedgerProofs { stream, log: log.clone() };
+        Ok(Self(LedgerContent { tenant: facade.scope().tenant.clone(), stream, log }, proofs))
     }
 }
 

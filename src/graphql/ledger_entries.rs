@@ -9,6 +9,7 @@ use super::context::ContextExt;
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::ledger_enums::{LedgerEventKind, RecordKind};
+use super::ledger_proofs::{InclusionProof, Receipt};
 use super::node::Node;
 use super::row::{Row, columns};
 use super::runs::LlmRun;
@@ -42,6 +43,11 @@ impl LedgerEntry {
 
     async fn load_leaf(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         Ok(ctx.facade()?.leaf(&self.tenant, self.entry.kind, self.entry.record_id).await?)
+    }
+
+    async fn load_inclusion(&self, ctx: &Context<'_>, size: Option<BigInt>) -> ApiResult<Option<InclusionProof>> {
+        let proof = ctx.facade()?.inclusion_proof(self.entry.record_id, size.map(|size| size.0)).await?;
+        Ok(proof.map(Into::into))
     }
 
     async fn load_record(&self, ctx: &Context<'_>) -> ApiResult<Option<EvidenceRecord>> {
@@ -84,6 +90,26 @@ impl LedgerEntry {
     /// their own here. Needs the permission to read it.
     async fn record(&self, ctx: &Context<'_>) -> Maybe<EvidenceRecord> {
         Maybe::of(self.load_record(ctx).await)
+    }
+
+    /// Proof that the entry is in its log. Needs no more than reading the log.
+    async fn inclusion_proof(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "The size of the tree that the proof leads to, for example that of a checkpoint. The size of the \
+                          log now when it is not given."
+        )]
+        size: Option<BigInt>,
+    ) -> Maybe<InclusionProof> {
+        Maybe::of(self.load_inclusion(ctx, size).await)
+    }
+
+    /// The receipt of the record: its leaf, its place, the audit path and a signed checkpoint in one text (C2SP tlog-proof),
+    /// which verifies without this server. Made when it is selected. Null where the record is missing. Needs the permission
+    /// to read the record.
+    async fn receipt(&self) -> Receipt {
+        Receipt(Some(self.entry.record_id))
     }
 }
 

@@ -6,6 +6,7 @@ use super::context::ContextExt;
 use super::error::ApiResult;
 use super::ledger_entries::LedgerEvent;
 use super::ledger_enums::PayloadPart;
+use super::ledger_proofs::Receipt;
 use super::row::Row;
 use crate::domain::ids::RecordId;
 use crate::error::{Code, Error};
@@ -26,6 +27,8 @@ pub struct ErasePayloadInput {
 pub struct ErasePayloadPayload {
     /// The record of the erasure.
     event: Row<LedgerEvent>,
+    /// The receipt of that record, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
 }
 
 /// Writes about the ledger itself.
@@ -46,6 +49,7 @@ impl LedgerMutations {
         let missing = || Error::new(Code::NotFound, "there is no record with this recordId");
         let (kind, record) = RecordId::parse_typed(&input.record_id.0).ok_or_else(missing)?;
         let event = facade.erase_payload(kind, record, input.part.into(), &input.reason).await?;
-        Ok(ErasePayloadPayload { event: Row(LedgerEvent(event)) })
+        let receipt = Receipt(Some(event.id));
+        Ok(ErasePayloadPayload { receipt, event: Row(LedgerEvent(event)) })
     }
 }

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod ledger_entries;
 pub mod ledger_enums;
 pub mod ledger_erasure;
+pub mod ledger_proofs;
 pub mod mutation;
 pub mod node;
 pub mod prefetch;

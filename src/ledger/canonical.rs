@@ -366,3 +366,6 @@ leaf_of!(ledger_event: LedgerEvent {
     [tenant_id],
     [v],
 });
+
+#[cfg(test)]
+mod tests;

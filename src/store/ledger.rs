@@ -1,4 +1,4 @@
-//! Reads of the logs: where they stand, their entries, and the records behind these.
+//! Reads of the logs' entries, and of the records behind these.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,19 @@ use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait, Value};
 
 use super::Store;
-use super::convert::{Columns, decode_all};
+use super::convert::decode_all;
 use super::convert::{audit::decode_audit_entry, exports::decode_log_export, incidents::decode_incident_evidence};
 use super::convert::{ledger_events::decode_ledger_event, policies::decode_policy_activation, runs::decode_run};
 use super::convert::{steps::decode_step, system::decode_system_record, traces::decode_seal};
+use super::proofs::decode_entry;
 use super::scoped::{Tenanted, any_id, id_keys, scoped, scoped_statement, text_keys};
 use crate::domain::ids::{RecordId, TenantId};
-use crate::domain::ledger::{LedgerEntry, LedgerLog};
+use crate::domain::ledger::LedgerEntry;
 use crate::domain::record::StoredRecord;
 use crate::domain::vocabulary::{RecordKind, Stream};
 use crate::entity::{
-    audit_entry, incident_evidence, ledger_event, ledger_log, llm_run, log_export, policy_activation, system_record,
-    trace_seal, trace_step,
+    audit_entry, incident_evidence, ledger_event, llm_run, log_export, policy_activation, system_record, trace_seal,
+    trace_step,
 };
 use crate::error::Result;
 
@@ -39,42 +40,12 @@ pub struct EntryRange<'k> {
     pub limit: u32,
 }
 
-fn decode_entry(columns: &mut Columns<'_>) -> Result<LedgerEntry> {
-    Ok(LedgerEntry {
-        seq: columns.take()?,
-        kind: columns.word(RecordKind::parse)?,
-        record_id: columns.id()?,
-        leaf_hash: columns.digest()?,
-    })
-}
-
 impl Store {
-    /// One of a tenant's logs; `None` while nothing was written to it.
-    ///
-    /// # Errors
-    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn get_log(&self, tenant: &TenantId, stream: Stream) -> Result<Option<LedgerLog>> {
-        let select = scoped::<ledger_log::Entity>(tenant).filter(ledger_log::Column::Stream.eq(stream.as_str()));
-        let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let logs = decode_all(&rows, "ledger_log", |columns| {
-            Ok(LedgerLog {
-                log_id: columns.take()?,
-                tenant_id: TenantId::trusted(columns.take::<&str>()?),
-                stream: columns.word(Stream::parse)?,
-                origin: columns.take()?,
-                size: columns.take()?,
-                root: columns.digest()?,
-                edge: columns.take()?,
-            })
-        })?;
-        Ok(logs.into_iter().next())
-    }
-
     /// Entries of both of a tenant's logs by their records; one that has none is absent.
     ///
     /// # Errors
-    /// As for [`Self::get_log`].
-    pub async fn entries_by_record_id(
+    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
+    pub async fn entries_of_records(
         &self,
         tenant: &TenantId,
         ids: &[RecordId],
@@ -95,7 +66,7 @@ impl Store {
     /// Entries of one of a tenant's logs, in order.
     ///
     /// # Errors
-    /// As for [`Self::get_log`].
+    /// As for [`Self::entries_of_records`].
     pub async fn list_entries(
         &self,
         tenant: &TenantId,
@@ -124,7 +95,7 @@ impl Store {
     /// Records of one kind by record id, whatever log they stand in; a missing one is absent.
     ///
     /// # Errors
-    /// As for [`Self::get_log`].
+    /// As for [`Self::entries_of_records`].
     pub async fn records_by_id(
         &self,
         tenant: &TenantId,

@@ -8,9 +8,11 @@ mod support;
 
 mod auth;
 mod backpressure;
+mod checkpoints;
 mod ledger_erasure;
 mod ledger_feed;
 mod ledger_json;
+mod ledger_keys;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
@@ -28,3 +30,4 @@ mod store_seals;
 mod store_steps;
 mod store_writer;
 mod tenancy;
+mod tiles;

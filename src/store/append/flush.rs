@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait};
 
 use super::super::database::Database;
 use super::super::error::{database, unavailable};
+use super::changes::ChangedLogs;
 use super::erase;
 use super::insert::Inserter;
 use super::known::Known;
@@ -15,10 +16,12 @@ use super::logs::{LogKey, Logs};
 use super::plan::{Plan, Planner};
 use super::prepare::Prepared;
 use super::queue::{CloseOnDrop, Job, Queue};
+use super::records::Updates;
 use crate::clock::SharedClock;
 use crate::domain::append::AppendReceipt;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Code, Error, Result};
+use crate::store::LedgerConfig;
 
 /// One result for each unit.
 type Outcomes = Vec<Result<AppendReceipt>>;
@@ -33,13 +36,21 @@ pub(in crate::store) struct Writer {
     queue: Arc<Queue>,
     /// Erased bytes may still stand in the write-ahead log.
     owes_scrub: bool,
+    changed: Arc<ChangedLogs>,
 }
 
 impl Writer {
-    pub fn new(db: Database, clock: SharedClock, settle: SettlePolicy, origin: &str, queue: Arc<Queue>) -> Self {
+    pub fn new(
+        db: Database,
+        clock: SharedClock,
+        settle: SettlePolicy,
+        ledger: LedgerConfig,
+        queue: Arc<Queue>,
+        changed: Arc<ChangedLogs>,
+    ) -> Self {
         let inserter = Inserter::new(db.backend);
-        let logs = Logs::new(db.clone(), Arc::clone(&clock), origin);
-        Self { db, clock, settle, inserter, logs, queue, owes_scrub: false }
+        let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
+        Self { db, clock, settle, inserter, logs, queue, changed, owes_scrub: false }
     }
 
     /// Writes until the queue is closed and drained.
@@ -51,6 +62,7 @@ impl Writer {
             self.flush(jobs).await;
             queue.flushed_in(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         }
+        self.db.close_appending().await;
     }
 
     /// Writes all units together. When the database refuses that, each is written alone, so that what it refuses hurts
@@ -90,7 +102,9 @@ impl Writer {
         match self.write_in_txn(&txn, units, &keys, is_trial).await {
             // Whether a commit that failed took place is unknown: sent again, its records are found on record.
             Ok((outcomes, true)) => {
-                txn.commit().await.map_err(|cause| unavailable(&cause))?;
+                let committed = txn.commit().await;
+                self.changed.add(self.logs.ids_of(&keys));
+                committed.map_err(|cause| unavailable(&cause))?;
                 if self.owes_scrub || erase::erases(units) {
                     self.owes_scrub = !erase::scrub(&self.db).await;
                 }
@@ -135,9 +149,8 @@ impl Writer {
             planned = plan(Known::load(txn, units).await?, &refused);
         }
         let Plan { batch, updates, outcomes, has_changes } = planned;
-        self.inserter.batch(txn, batch).await?;
+        self.inserter.write(txn, batch, updates).await?;
         erase::payloads(txn, &self.db, units, &outcomes).await?;
-        self.inserter.updates(txn, updates).await?;
         Ok((outcomes, has_changes))
     }
 
@@ -151,7 +164,7 @@ impl Writer {
         let mut refused = HashMap::new();
         for place in 0..units.iter().map(|prepared| prepared.unit.records.len()).sum() {
             let savepoint = txn.begin().await.map_err(database)?;
-            let tried = self.inserter.batch(&savepoint, plan.batch.of(place)).await;
+            let tried = self.inserter.write(&savepoint, plan.batch.of(place), Updates::default()).await;
             savepoint.rollback().await.map_err(database)?;
             match tried {
                 Err(error) if is_passing(&error) => return Err(error),
