@@ -13,6 +13,7 @@ mod ledger_erasure;
 mod ledger_feed;
 mod ledger_json;
 mod ledger_keys;
+mod ledger_receipts;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
