@@ -150,8 +150,7 @@ impl Style {
         members: impl Iterator<Item = (&'a str, Option<&'a AnyValue>)>,
         depth: u32,
     ) {
-        let mut sorted: Vec<(Cow<'a, str>, (&'a str, Option<&'a AnyValue>))> =
-            members.map(|(key, value)| (self.key(key), (key, value))).collect();
+        let mut sorted: Vec<_> = members.map(|(key, value)| (self.key(key), (key, value))).collect();
         sort_distinct(&mut sorted);
         if let Self::Stored(budget) = self {
             sorted.truncate(budget.attributes);
