@@ -27,6 +27,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("auditIdentity", Access::Needs(Permission::AuditRead)),
     ("completeTrace", Access::Needs(Permission::RunsWrite)),
     ("contentDigest", Access::Needs(Permission::PayloadsRead)),
+    ("erasePayload", Access::Needs(Permission::Admin)),
     ("idempotencyCheck", Access::Needs(Permission::RunsRead)),
     ("incidentEvidence", Access::Needs(Permission::RunsRead)),
     ("ledger", Access::Needs(Permission::RunsRead)),

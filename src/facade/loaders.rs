@@ -19,17 +19,20 @@ use super::audit::{RunNames, StoredAuditEntry, merged};
 use crate::capture::seal;
 use crate::domain::audit::{AuditEntry, GovernanceSummary};
 use crate::domain::export::{LogExport, RunExportFacts};
-use crate::domain::ids::{RecordId, RunId, TraceId};
+use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::incident::{INCIDENTS_OF_RUN_MAX, IncidentEvidence};
+use crate::domain::ledger::LedgerEntry;
 use crate::domain::page::{AsOf, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::policy::PolicyActivation;
+use crate::domain::record::StoredRecord;
 use crate::domain::replay::{InflectionFacts, Window};
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
 use crate::domain::system::SystemRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
+use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
 use crate::store::Store;
 use crate::store::exports::RunKey;
@@ -80,6 +83,12 @@ pub(super) struct StepGroupsOf(pub TraceId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
 
+/// The ledger entry of a tenant's record.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct EntryOf(pub TenantId, pub RecordId);
+/// A tenant's record of any kind.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct RecordOf(pub TenantId, pub RecordKind, pub RecordId);
 /// A record's receipt.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ReceiptOf(pub RecordId);
@@ -247,15 +256,15 @@ by_list!(StepsIn => Vec<Arc<StoredStep>>, |reader, windows| reader.store.steps_i
 by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
 by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
 
-/// Keys that share everything but the trace go into one store call.
-fn grouped<'a, K, G: std::hash::Hash + Eq>(
+/// Keys that share everything but one part (the trace, the record) go into one store call.
+fn grouped<'a, K, G: std::hash::Hash + Eq, V: Clone + 'a>(
     keys: &'a [K],
-    split: impl Fn(&'a K) -> (G, &'a TraceId),
-) -> HashMap<G, Vec<TraceId>> {
-    let mut groups: HashMap<G, Vec<TraceId>> = HashMap::new();
+    split: impl Fn(&'a K) -> (G, &'a V),
+) -> HashMap<G, Vec<V>> {
+    let mut groups: HashMap<G, Vec<V>> = HashMap::new();
     for key in keys {
-        let (group, trace_id) = split(key);
-        groups.entry(group).or_default().push(trace_id.clone());
+        let (group, part) = split(key);
+        groups.entry(group).or_default().push(part.clone());
     }
     groups
 }
@@ -367,6 +376,20 @@ impl Loader<GovernanceOf> for Reader {
     }
 }
 
+impl Loader<EntryOf> for Reader {
+    type Value = LedgerEntry;
+    type Error = Error;
+
+    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, LedgerEntry>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, ids) in grouped(keys, |EntryOf(tenant, id)| (tenant, id)) {
+            let entries = self.store.entries_of_records(tenant, &ids).await?;
+            found.extend(entries.into_iter().map(|(id, entry)| (EntryOf(tenant.clone(), id), entry)));
+        }
+        Ok(found)
+    }
+}
+
 impl Loader<GovernanceSummaryOf> for Reader {
     type Value = GovernanceSummary;
     type Error = Error;
@@ -379,5 +402,20 @@ impl Loader<GovernanceSummaryOf> for Reader {
             of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
         };
         Ok(keys.iter().map(|key| (key.clone(), sum(&key.0))).collect())
+    }
+}
+
+impl Loader<RecordOf> for Reader {
+    type Value = Arc<StoredRecord>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RecordOf]) -> Result<HashMap<RecordOf, Self::Value>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((tenant, kind), ids) in grouped(keys, |RecordOf(tenant, kind, id)| ((tenant, *kind), id)) {
+            let records = self.store.records_by_id(tenant, kind, &ids).await?;
+            let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
+            found.extend(keyed);
+        }
+        Ok(found)
     }
 }

@@ -7,6 +7,7 @@ pub mod checkpoints;
 pub mod exports;
 pub mod incidents;
 pub mod keys;
+pub mod ledger;
 pub mod ledger_keys;
 pub mod loaders;
 pub mod policies;

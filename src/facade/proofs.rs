@@ -18,15 +18,6 @@ use crate::ledger::tree::{self, CompactRange};
 pub type Receipts = HashMap<RecordId, Result<String>>;
 
 impl LogsFacade {
-    /// A log of the caller's tenant; `None` while nothing was ever appended to it.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without `runs:read`, `UNAVAILABLE` when the database does not answer.
-    pub async fn ledger_log(&self, stream: Stream) -> Result<Option<LedgerLog>> {
-        self.require(Permission::RunsRead)?;
-        self.store().ledger_log(&self.scope.tenant, stream).await
-    }
-
     /// The signed checkpoint of exactly this size, where there is one; the newest for `None`, signed now where there is
     /// none yet.
     ///
@@ -216,7 +207,7 @@ fn check_inclusion(proof: &InclusionProof) -> Result<()> {
 }
 
 /// What one must be allowed to read a record of this kind.
-const fn needed(kind: RecordKind) -> Permission {
+pub(super) const fn needed(kind: RecordKind) -> Permission {
     match kind {
         RecordKind::AuditEntry => Permission::AuditRead,
         RecordKind::SystemRecord => Permission::SystemRead,

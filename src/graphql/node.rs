@@ -10,12 +10,14 @@ use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
 use super::exports::{LlmRunExport, LogExport};
 use super::incidents::IncidentEvidence;
+use super::ledger_entries::{LedgerEvent, load_ledger_node};
 use super::policies::PolicyActivation;
 use super::row::Row;
 use super::run_governance::LlmRunGovernance;
 use super::run_replay::LlmRunReplay;
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
+use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use crate::domain::ids::{IdKind, RecordId};
@@ -41,6 +43,10 @@ pub enum Node {
     PolicyActivation(Row<PolicyActivation>),
     /// An export.
     LogExport(Row<LogExport>),
+    /// The end of a trace.
+    TraceSeal(Row<TraceSeal>),
+    /// An event of the ledger.
+    LedgerEvent(Row<LedgerEvent>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -92,7 +98,7 @@ macro_rules! interface_method {
         })+
     };
 }
-interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, AuditEntry);
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, TraceSeal, LedgerEvent, AuditEntry);
 interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, AuditEntry);
 
 /// The same for metadata that has to be read.
@@ -133,6 +139,7 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Incident, id)) => load_incident(facade, id).await?.map(Node::IncidentEvidence),
         Some((IdKind::Policy, id)) => load_activation(facade, id).await?.map(Node::PolicyActivation),
         Some((IdKind::Export, id)) => load_export(facade, id).await?.map(Node::LogExport),
+        Some((IdKind::Ledger, id)) => load_ledger_node(ctx, id).await?,
         _ => None,
     })
 }

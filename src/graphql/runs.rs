@@ -7,6 +7,7 @@ use super::entities::{Agent, Tenant};
 use super::enums::{ActorType, ExecutionStatus, RecordSource};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
 use super::run_list::RunsField;
 use super::run_topics::RunTopics;
@@ -261,6 +262,12 @@ impl LlmRun {
     /// The place of this record in the tenant's evidence log, from 0: the order in which records were written.
     fn sequence(&self) -> BigInt {
         BigInt(self.0.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.

@@ -1,6 +1,6 @@
 //! Reads of the records of exports.
 
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select};
 
 use super::Store;
 use super::condition;

@@ -15,6 +15,7 @@ mod idempotency;
 pub mod incidents;
 pub mod keys;
 mod leaves;
+pub mod ledger;
 pub mod ledger_keys;
 pub mod migrate;
 mod paginate;

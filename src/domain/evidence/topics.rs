@@ -30,6 +30,7 @@ impl EvidenceMetadata {
             origin: Origin::System,
             is_immutable: true,
             sequence: Some(record.seq),
+            record_id: Some(record.id),
         }
     }
 
@@ -104,6 +105,7 @@ impl EvidenceMetadata {
             source_component: None,
             is_immutable: false,
             sequence: None,
+            record_id: None,
             ..Self::of_run(run)
         }
     }
@@ -122,6 +124,7 @@ impl EvidenceMetadata {
             source_component: newest.map(|export| export.source_component.clone()),
             is_immutable: false,
             sequence: newest.map(|export| export.seq),
+            record_id: newest.map(|export| export.id),
             ..Self::of_run(run)
         }
     }

@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 pub const CONNECTIONS: &[&str] = &[
     "activations",
     "auditEntries",
+    "entries",
     "events",
     "exports",
     "governanceEvents",
