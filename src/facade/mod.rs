@@ -1,11 +1,16 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
 
+pub mod audit;
 pub mod authorize;
 pub mod capture;
+pub mod checkpoints;
 pub mod keys;
+pub mod ledger_keys;
 pub mod loaders;
+pub mod proofs;
 pub mod runs;
 pub mod sealer;
+pub mod tiles;
 pub mod traces;
 
 use std::collections::HashSet;
@@ -43,6 +48,7 @@ struct Inner {
     api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
+    signing: checkpoints::Signing,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -56,23 +62,32 @@ impl Logs {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
-        Self(Arc::new(Inner { store, clock, config, content_keys, api_keys, touched: Notify::new() }))
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            config,
+            content_keys,
+            api_keys,
+            touched: Notify::new(),
+            signing: checkpoints::Signing::default(),
+        }))
     }
 
     /// The use cases of one request.
     #[must_use]
     pub fn facade(&self, scope: Scope) -> LogsFacade {
         let scope = Arc::new(scope);
-        let loaders = Loaders::new(self.0.store.clone(), Arc::clone(&scope));
+        let loaders = Loaders::new(self.clone(), Arc::clone(&scope));
         LogsFacade { logs: self.clone(), scope, loaders }
     }
 
-    /// Whether requests can be served: the database answers and the writer takes records.
+    /// Whether requests can be served: the database answers, the writer takes records, and what it writes is signed.
     ///
     /// # Errors
     /// `UNAVAILABLE` that says what is wrong.
     pub async fn ready(&self) -> Result<()> {
         self.0.store.check_writable()?;
+        self.0.signing.check()?;
         self.0.store.ping().await
     }
 

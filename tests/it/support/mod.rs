@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod app;
+pub mod audit;
 pub mod db;
 pub mod fixtures;
 pub mod seed;
