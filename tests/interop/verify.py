@@ -7,6 +7,9 @@ only; the Ed25519 signature is checked by the openssl command.
 """
 import base64, decimal, hashlib, json, subprocess, sys, tempfile
 
+if not __debug__:
+    sys.exit("run without -O: the checks are assertions")
+
 
 def sha256(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
