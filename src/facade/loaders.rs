@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
 
+use super::access::Views;
 use crate::capture::seal;
 use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{Page, PageRequest};
@@ -21,6 +22,7 @@ use crate::domain::payload::PayloadPart;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
 use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
+use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -76,6 +78,7 @@ pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
 pub(super) struct Reader {
     store: Store,
     scope: Arc<Scope>,
+    views: Arc<Views>,
 }
 
 /// The loaders of one request.
@@ -85,9 +88,10 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(store: Store, scope: Arc<Scope>) -> Self {
+    pub(super) fn new(store: Store, scope: Arc<Scope>, views: Arc<Views>) -> Self {
         let queue = LoadQueue::default();
-        let loader = DataLoader::with_cache(Reader { store, scope }, queue.clone(), NoWait, HashMapCache::default())
+        let reader = Reader { store, scope, views };
+        let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
         Self { loader, queue }
@@ -138,7 +142,7 @@ impl Timer for NoWait {
     }
 }
 
-/// A loader whose store call takes a list and gives a map.
+/// A loader whose store call takes a list and gives a map. It notes what was read.
 macro_rules! by_list {
     ($key:ident => $value:ty, |$reader:ident, $names:ident| $call:expr) => {
         impl Loader<$key> for Reader {
@@ -148,7 +152,9 @@ macro_rules! by_list {
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
                 let $reader = self;
                 let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-                Ok($call.await?.into_iter().map(|(name, value)| ($key(name), value)).collect())
+                let found = $call.await?;
+                $reader.views.note_all(found.values());
+                Ok(found.into_iter().map(|(name, value)| ($key(name), value)).collect())
             }
         }
     };
@@ -184,7 +190,9 @@ impl Loader<StepsOf> for Reader {
     async fn load(&self, keys: &[StepsOf]) -> Result<HashMap<StepsOf, Self::Value>, Error> {
         let mut found = HashMap::with_capacity(keys.len());
         for ((filter, page), traces) in grouped(keys, |StepsOf(trace, filter, page)| ((filter, page), trace)) {
-            for (trace, steps) in self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await? {
+            let pages = self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await?;
+            self.views.note_all(pages.values());
+            for (trace, steps) in pages {
                 found.insert(StepsOf(trace, filter.clone(), page.clone()), steps);
             }
         }
@@ -197,6 +205,7 @@ impl Loader<StepCountOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[StepCountOf]) -> Result<HashMap<StepCountOf, i64>, Error> {
+        self.views.viewed(RecordKind::TraceStep, []);
         let mut found = HashMap::with_capacity(keys.len());
         for (filter, traces) in grouped(keys, |StepCountOf(trace, filter)| (filter, trace)) {
             for (trace, count) in self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await? {
@@ -218,7 +227,9 @@ impl Loader<PayloadOf> for Reader {
             if ids.is_empty() {
                 continue;
             }
-            for (id, text) in self.store.payloads_by_record_id(&self.scope, *part, &ids).await? {
+            let texts = self.store.payloads_by_record_id(&self.scope, *part, &ids).await?;
+            self.views.viewed(part.record_kind(), texts.keys().copied());
+            for (id, text) in texts {
                 found.insert(PayloadOf(*part, id), text);
             }
         }
@@ -233,6 +244,7 @@ impl Loader<SealMetadataOf> for Reader {
     async fn load(&self, keys: &[SealMetadataOf]) -> Result<HashMap<SealMetadataOf, SealMetadata>, Error> {
         let traces: Vec<TraceId> = keys.iter().map(|key| key.0.clone()).collect();
         let views = self.store.traces_by_trace_id(&self.scope, &traces).await?;
+        self.views.note_all(views.values());
         let seals: HashMap<RecordId, TraceId> =
             views.into_iter().filter_map(|(trace, view)| Some((view.seal?.id, trace))).collect();
         let ids: Vec<RecordId> = seals.keys().copied().collect();

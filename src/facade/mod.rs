@@ -1,5 +1,11 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
+//!
+//! Every read of evidence is noted, so that it can be audited before its answer leaves ([`access`]). A loader made with
+//! `by_list!` notes by itself; its value must be [`access::Viewable`]. Every other read of a [`LogsFacade`] says it:
+//! `Ok(self.seen(self.store().list_runs(..).await?))` where it gives records, `self.viewed(RecordKind::.., ids)` where it
+//! gives something made of them (no ids for a count). What the request itself wrote is no read.
 
+pub mod access;
 pub mod authorize;
 pub mod capture;
 pub mod keys;
@@ -22,6 +28,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::store::Store;
+use access::Views;
 use loaders::{LoadQueue, Loaders};
 
 /// How records are captured.
@@ -63,8 +70,9 @@ impl Logs {
     #[must_use]
     pub fn facade(&self, scope: Scope) -> LogsFacade {
         let scope = Arc::new(scope);
-        let loaders = Loaders::new(self.0.store.clone(), Arc::clone(&scope));
-        LogsFacade { logs: self.clone(), scope, loaders }
+        let views = Arc::new(Views::default());
+        let loaders = Loaders::new(self.0.store.clone(), Arc::clone(&scope), Arc::clone(&views));
+        LogsFacade { logs: self.clone(), scope, loaders, views }
     }
 
     /// Whether requests can be served: the database answers and the writer takes records.
@@ -105,6 +113,7 @@ pub struct LogsFacade {
     logs: Logs,
     scope: Arc<Scope>,
     loaders: Loaders,
+    views: Arc<Views>,
 }
 
 impl LogsFacade {
