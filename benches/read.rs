@@ -22,6 +22,7 @@ use runledger::clock::{SharedClock, SystemClock};
 use runledger::domain::ids::TenantId;
 use runledger::domain::scope::{Permission, Permissions};
 use runledger::domain::settle::SettlePolicy;
+use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
 use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
@@ -56,8 +57,15 @@ async fn serve(url: &str) -> (SocketAddr, String) {
     };
     let store = Store::connect(config, Arc::clone(&clock)).await.expect("a seeded database");
     let prices = Arc::new(PriceTable::embedded().expect("prices"));
-    let logs =
-        Logs::new(store, clock, LogsConfig { prices, content_capture: HashSet::new(), settle_us: settle.settle_us });
+    let config = LogsConfig {
+        prices,
+        content_capture: HashSet::new(),
+        settle_us: settle.settle_us,
+        // What a read costs by itself.
+        access: AccessConfig { audit: AccessAudit::Off, identifies_callers: true },
+        idempotency_expiry_us: i64::MAX,
+    };
+    let logs = Logs::new(store, clock, config);
     let reader: Permissions = [Permission::RunsRead].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");
     let (_, token) = logs.create_api_key(tenant, None, reader, None).await.expect("a key");

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::instance::InstanceFile;
 use super::listen::Listeners;
 use super::{AppError, api, listen, parts};
 use crate::config::Config;
@@ -32,6 +33,7 @@ pub struct Server {
     shutdown_timeout: Duration,
     tls: Option<RustlsConfig>,
     api: Router,
+    instance: InstanceFile,
 }
 
 impl Server {
@@ -39,7 +41,7 @@ impl Server {
     ///
     /// # Errors
     /// When keys, certificate or metrics cannot be set up.
-    pub async fn new(config: &Config, store: Store, logs: Logs) -> Result<Self, AppError> {
+    pub async fn new(config: &Config, store: Store, logs: Logs, instance: InstanceFile) -> Result<Self, AppError> {
         let tls = listen::tls(config).await?;
         let metrics = telemetry::init_metrics(http::metrics::LATENCY, &http::metrics::LATENCY_BUCKETS)
             .map_err(|error| AppError::new(format!("metrics: {error}")))?;
@@ -55,14 +57,15 @@ impl Server {
         let backend = Arc::new(logs.clone());
         let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
         let api = api::routes(config, &logs);
-        Ok(Self { store, logs, state, shutdown, shutdown_timeout: config.shutdown_timeout, tls, api })
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout: config.shutdown_timeout, tls, api, instance })
     }
 
     /// Serves until `stop` is done, then stops in order.
     ///
     /// # Errors
     /// When a listener fails, or what waits cannot be written in time.
-    pub async fn run(self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+    pub async fn run(mut self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+        self.record_startup().await?;
         let handle = Handle::<SocketAddr>::new();
         let mut servers = JoinSet::new();
         let router = http::router(self.state.clone(), self.api, api::pages());
@@ -70,12 +73,16 @@ impl Server {
         let grpc_handle = Handle::<SocketAddr>::new();
         if let Some(listener) = listeners.grpc {
             let router = http::grpc_router(self.state.clone());
-            servers.spawn(listen::serve(listener, router, self.tls, grpc_handle.clone()));
+            servers.spawn(listen::serve(listener, router, self.tls.clone(), grpc_handle.clone()));
         }
         let sealer_cancel = CancellationToken::new();
         let sealer = tokio::spawn({
             let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
             async move { logs.run_sealer(cancel).await }
+        });
+        let own_audit = tokio::spawn({
+            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
+            async move { logs.run_own_audit(cancel).await }
         });
 
         let failed = tokio::select! {
@@ -92,12 +99,45 @@ impl Server {
             if let Err(error) = sealer.await {
                 tracing::error!(?error, "the sealer ended badly");
             }
+            if let Err(error) = own_audit.await {
+                tracing::error!(?error, "the audit of access ended badly");
+            }
+            let last_words = self.record_shutdown().await;
             self.store.close().await;
+            last_words
         };
         let finished = tokio::time::timeout(self.shutdown_timeout.max(Duration::from_secs(1)), finish).await;
-        finished.map_err(|_| AppError::new("records that wait could not be written within shutdown-timeout"))?;
+        finished.map_err(|_| AppError::new("records that wait could not be written within shutdown-timeout"))??;
         tracing::info!("stopped");
         failed.map_or(Ok(()), |ended| Err(AppError::new(format!("a listener failed: {}", reason(ended)))))
+    }
+}
+
+impl Server {
+    /// What happened to this server before it serves. A ledger that takes nothing more does not keep it from starting: it
+    /// says so itself, at `/readyz` and to everyone who asks.
+    async fn record_startup(&mut self) -> Result<(), AppError> {
+        let written = async {
+            self.logs.record_migrations(self.store.migrations(), None).await?;
+            self.logs.record_startup(self.instance.instance()).await
+        };
+        match written.await {
+            Err(error) if self.store.check_writable().is_err() => {
+                tracing::error!(?error, "the start is not on record: the ledger takes nothing more");
+            }
+            written => written?,
+        }
+        self.instance.save()
+    }
+
+    /// What was only counted, then the stop itself.
+    async fn record_shutdown(&self) -> Result<(), AppError> {
+        if let Err(error) = self.store.check_writable() {
+            tracing::error!(?error, "the stop is not on record: the ledger takes nothing more");
+            return Ok(());
+        }
+        self.logs.flush_own_audit(true).await?;
+        Ok(self.logs.record_shutdown(&self.instance.instance().id).await?)
     }
 }
 

@@ -10,6 +10,9 @@ pub mod authorize;
 pub mod capture;
 pub mod keys;
 pub mod loaders;
+mod own_audit;
+pub mod own_records;
+mod principals;
 pub mod runs;
 pub mod sealer;
 pub mod traces;
@@ -24,12 +27,14 @@ use tokio::sync::Notify;
 use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
+use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::store::Store;
-use access::Views;
+use access::{AccessConfig, AccessState, RequestAudit, Views};
 use loaders::{LoadQueue, Loaders};
+use own_records::Failures;
 
 /// How records are captured.
 #[derive(Clone)]
@@ -40,6 +45,10 @@ pub struct LogsConfig {
     pub content_capture: HashSet<TenantId>,
     /// How long a trace is quiet before it is sealed, in microseconds; the sealer looks no more often than this.
     pub settle_us: i64,
+    /// How access is audited.
+    pub access: AccessConfig,
+    /// How long an idempotency key stands for its first request, in microseconds.
+    pub idempotency_expiry_us: i64,
 }
 
 struct Inner {
@@ -50,6 +59,8 @@ struct Inner {
     api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
+    access: AccessState,
+    failures: Failures,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -63,7 +74,17 @@ impl Logs {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
-        Self(Arc::new(Inner { store, clock, config, content_keys, api_keys, touched: Notify::new() }))
+        let access = AccessState::new(config.access);
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            config,
+            content_keys,
+            api_keys,
+            touched: Notify::new(),
+            access,
+            failures: Failures::default(),
+        }))
     }
 
     /// The use cases of one request.
@@ -72,7 +93,8 @@ impl Logs {
         let scope = Arc::new(scope);
         let views = Arc::new(Views::default());
         let loaders = Loaders::new(self.0.store.clone(), Arc::clone(&scope), Arc::clone(&views));
-        LogsFacade { logs: self.clone(), scope, loaders, views }
+        let audit = RequestAudit::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
+        LogsFacade { logs: self.clone(), scope, loaders, views, audit }
     }
 
     /// Whether requests can be served: the database answers and the writer takes records.
@@ -114,6 +136,7 @@ pub struct LogsFacade {
     scope: Arc<Scope>,
     loaders: Loaders,
     views: Arc<Views>,
+    audit: RequestAudit,
 }
 
 impl LogsFacade {
@@ -133,7 +156,13 @@ impl LogsFacade {
         &self.logs.0.store
     }
 
+    /// Appends what this request writes; to be told of that is no read.
+    async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
+        self.views.wrote(unit.records.iter().map(NewRecord::id));
+        self.logs.append(unit).await
+    }
+
     fn require(&self, permission: Permission) -> Result<()> {
-        self.scope.require(permission)
+        self.scope.require(permission).inspect_err(|_| self.audit.denied(permission))
     }
 }

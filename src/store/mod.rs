@@ -10,9 +10,11 @@ mod error;
 mod idempotency;
 pub mod keys;
 pub mod migrate;
+mod own_records;
 mod paginate;
 #[cfg(test)]
 mod plans;
+mod principals;
 pub mod runs;
 mod scoped;
 pub mod seals;
@@ -57,6 +59,7 @@ struct Inner {
     clock: SharedClock,
     queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    migrations: Vec<String>,
 }
 
 impl Store {
@@ -66,18 +69,27 @@ impl Store {
     /// `UNAVAILABLE` when the database cannot be reached; `BAD_USER_INPUT` when the URL or the schema version is wrong.
     pub async fn connect(config: StoreConfig, clock: SharedClock) -> Result<Self> {
         let db = Database::connect(&config.database_url, config.pool_size).await?;
-        if config.migrate {
-            for name in migrate::up_on(&db.write).await? {
-                tracing::info!(name, "migration applied");
-            }
+        let migrations = if config.migrate {
+            migrate::up_on(&db.write).await?
         } else {
             migrate::check(&db.write).await?;
+            Vec::new()
+        };
+        for name in &migrations {
+            tracing::info!(name, "migration applied");
         }
         let queue = Arc::new(Queue::new(config.queue_records));
         let writer =
             Writer::new(db.clone(), Arc::clone(&clock), config.settle, &config.ledger_origin, Arc::clone(&queue));
         let writer = tokio::spawn(writer.run());
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(Some(writer)) }) })
+        let writer = Mutex::new(Some(writer));
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer, migrations }) })
+    }
+
+    /// The changes of the schema that connecting applied, by name.
+    #[must_use]
+    pub fn migrations(&self) -> &[String] {
+        &self.inner.migrations
     }
 
     /// One trivial query, for readiness.

@@ -166,6 +166,19 @@ impl Noted {
     }
 }
 
+/// What a request has read, all told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Viewed {
+    /// Kinds of the records that were looked for or read.
+    pub kinds: Vec<RecordKind>,
+    /// The first [`IDS_KEPT`], in the order in which they were read.
+    pub first: Vec<(RecordKind, RecordId)>,
+    /// All of them, in order of their ids.
+    pub all: Vec<RecordId>,
+    /// The run that it was about, where it was about one.
+    pub run_id: Option<RunId>,
+}
+
 /// What one request has read; shared by everything that reads for it.
 #[derive(Debug, Default)]
 pub struct Views(Mutex<Noted>);
@@ -193,6 +206,23 @@ impl Views {
     /// Notes what the request itself wrote.
     pub fn wrote(&self, ids: impl IntoIterator<Item = RecordId>) {
         self.lock().own.extend(ids);
+    }
+
+    /// What was read so far; `None` where nothing was. Kinds alone count as a look, unless the request wrote: then they
+    /// are what it was told of its own records.
+    pub(super) fn summary(&self) -> Option<Viewed> {
+        let noted = self.lock();
+        let is_look = !noted.all.is_empty() || (noted.own.is_empty() && !noted.kinds.is_empty());
+        is_look.then(|| {
+            let mut all: Vec<RecordId> = noted.all.iter().copied().collect();
+            all.sort_unstable();
+            Viewed {
+                kinds: noted.kinds.iter().copied().collect(),
+                first: noted.first.clone(),
+                all,
+                run_id: if let Runs::One(run_id) = &noted.runs { Some(run_id.clone()) } else { None },
+            }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Noted> {
