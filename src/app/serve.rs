@@ -68,7 +68,7 @@ impl Server {
         self.record_startup().await?;
         let handle = Handle::<SocketAddr>::new();
         let mut servers = JoinSet::new();
-        let router = http::router(self.state.clone(), self.api, api::pages());
+        let router = http::router(self.state.clone(), self.api.clone(), api::pages());
         servers.spawn(listen::serve(listeners.http, router, self.tls.clone(), handle.clone()));
         let grpc_handle = Handle::<SocketAddr>::new();
         if let Some(listener) = listeners.grpc {

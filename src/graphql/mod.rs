@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod filters;
 pub mod guard;
 pub mod inputs;
+pub mod keys;
 pub mod mutation;
 pub mod node;
 pub mod prefetch;

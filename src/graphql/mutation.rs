@@ -1,10 +1,11 @@
 //! The root of all writes. Each mutation has one input and a payload.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
 
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::inputs::{LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, steps, text, trace_id};
+use super::keys::KeyMutations;
 use super::row::Row;
 use super::runs::LlmRun;
 use super::trace_steps::TraceStep;
@@ -216,14 +217,17 @@ fn trace(recorded: &Recorded) -> Result<Row<Trace>> {
     recorded.trace.clone().map(Into::into).ok_or_else(|| Error::internal("a write of a trace gave no trace"))
 }
 
-/// The root of all writes.
-#[derive(Default)]
-pub struct Mutation;
+/// Writes. A payload is given only after its records are durable. Those that take an idempotencyKey can safely be sent
+/// again.
+#[derive(Default, MergedObject)]
+pub struct Mutation(CaptureMutations, KeyMutations);
 
-/// Writes. A payload is given only after its records are durable. Each takes an idempotencyKey, so that it can safely be
-/// sent again.
+/// Writes of runs, traces and steps.
+#[derive(Default)]
+pub struct CaptureMutations;
+
 #[Object]
-impl Mutation {
+impl CaptureMutations {
     /// Records a whole LLM run that has ended, with its trace and steps where there are any.
     async fn record_llm_run(
         &self,
