@@ -4,6 +4,8 @@
 //! `by_list!` notes by itself; its value must be [`access::Viewable`]. Every other read of a [`LogsFacade`] says it:
 //! `Ok(self.seen(self.store().list_runs(..).await?))` where it gives records, `self.viewed(RecordKind::.., ids)` where it
 //! gives something made of them (no ids for a count). What the request itself wrote is no read.
+//!
+//! Every refusal is noted, too: ask [`LogsFacade::require`] for a permission, not the scope.
 
 pub mod access;
 pub mod authorize;
@@ -162,7 +164,12 @@ impl LogsFacade {
         self.logs.append(unit).await
     }
 
-    fn require(&self, permission: Permission) -> Result<()> {
+    /// Refuses a caller without the permission, and notes the refusal for the audit: not so
+    /// [`Scope::require`].
+    ///
+    /// # Errors
+    /// `FORBIDDEN` that names the permission.
+    pub fn require(&self, permission: Permission) -> Result<()> {
         self.scope.require(permission).inspect_err(|_| self.audit.denied(permission))
     }
 }

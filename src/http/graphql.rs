@@ -156,6 +156,9 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<GraphqlRespons
             let Attached { request, loads, audit } = (state.attach)(request, scope);
             let response = loads.drive(schema::execute(&state.schema, request, id.as_ref())).await;
             if let Some(audit) = audit {
+                if has_code(&response, Code::Forbidden) {
+                    audit.refused();
+                }
                 // What was read does not leave before it is on record who read it.
                 audit.close(&asked).await.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
             }
@@ -164,6 +167,12 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<GraphqlRespons
         Err(Refused::Document(error)) => Ok(refusal(&error)),
         Err(Refused::Request(refused)) => Err(refused),
     }
+}
+
+/// Whether an answer has an error of this kind.
+fn has_code(response: &GraphqlResponse, code: Code) -> bool {
+    let code = Value::from(code.as_str());
+    response.errors.iter().any(|error| error.extensions.as_ref().and_then(|all| all.get("code")) == Some(&code))
 }
 
 /// What was asked, for the audit.
@@ -227,8 +236,7 @@ fn write(media: Media, status: StatusCode, response: &GraphqlResponse) -> Respon
     let status = written.map_or(StatusCode::INTERNAL_SERVER_ERROR, |()| status);
     let mut answer = Response::new(Body::from(json));
     *answer.status_mut() = status;
-    let internal = Value::from(Code::Internal.as_str());
-    if response.errors.iter().any(|error| error.extensions.as_ref().and_then(|e| e.get("code")) == Some(&internal)) {
+    if has_code(response, Code::Internal) {
         answer.extensions_mut().insert(FailedField);
     }
     let headers = answer.headers_mut();

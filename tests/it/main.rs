@@ -6,11 +6,14 @@
 #[macro_use]
 mod support;
 
+mod access;
 mod auth;
 mod backpressure;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
+mod own_audit;
+mod own_records;
 mod paging;
 mod secrets;
 mod shutdown;

@@ -34,7 +34,13 @@ pub(in crate::facade) struct Look {
 }
 
 impl Look {
-    pub fn new(scope: &Scope, operation: String, query_hash: Digest, variables_hash: Digest, viewed: Viewed) -> Self {
+    pub(super) fn new(
+        scope: &Scope,
+        operation: String,
+        query_hash: Digest,
+        variables_hash: Digest,
+        viewed: Viewed,
+    ) -> Self {
         let mut key = Sha256::new();
         let actor_type = scope.actor.actor_type.as_str();
         for part in [scope.tenant.as_str(), actor_type, &scope.actor.id, &operation] {

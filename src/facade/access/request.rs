@@ -41,8 +41,8 @@ impl AuditedRequest {
 struct Decisions {
     /// Operations with the permission that they need.
     entered: BTreeSet<(String, Option<Permission>)>,
-    /// The operation, where it was refused as a whole.
-    denied: BTreeSet<(Option<String>, Permission)>,
+    /// The operation, where it was refused as a whole, and the permission that was lacking, where that is known.
+    denied: BTreeSet<(Option<String>, Option<Permission>)>,
 }
 
 struct Shared {
@@ -65,7 +65,7 @@ impl RequestAudit {
         let decision = permission.map_or(Ok(()), |permission| self.0.scope.require(permission));
         let mut decisions = self.lock();
         match (permission, &decision) {
-            (Some(permission), Err(_)) => drop(decisions.denied.insert((Some(operation.to_owned()), permission))),
+            (Some(_), Err(_)) => drop(decisions.denied.insert((Some(operation.to_owned()), permission))),
             _ => drop(decisions.entered.insert((operation.to_owned(), permission))),
         }
         decision
@@ -73,7 +73,16 @@ impl RequestAudit {
 
     /// Notes a refusal below an operation that was let in.
     pub(in crate::facade) fn denied(&self, permission: Permission) {
-        self.lock().denied.insert((None, permission));
+        self.lock().denied.insert((None, Some(permission)));
+    }
+
+    /// Notes that the answer refuses something. Where nobody noted what, it is noted that it was something: no denial goes
+    /// unrecorded because its check forgot to.
+    pub fn refused(&self) {
+        let mut decisions = self.lock();
+        if decisions.denied.is_empty() {
+            decisions.denied.insert((None, None));
+        }
     }
 
     /// Writes down what was read, allowed and denied. The answer may leave only after this.
@@ -114,15 +123,18 @@ impl RequestAudit {
 }
 
 /// A caller whose credentials are good is denied an operation.
-pub(super) fn denial(scope: &Scope, operation: String, permission: Permission) -> Denial {
+pub(super) fn denial(scope: &Scope, operation: String, permission: Option<Permission>) -> Denial {
     Denial {
         tenant: scope.tenant.clone(),
         actor: Some(scope.actor.clone()),
         is_authenticated: true,
-        entity: (permission_entity(permission), operation.clone()),
-        rule_id: Some(permission.as_str()),
+        entity: (permission.map_or(AuditEntityType::Tenant, permission_entity), operation.clone()),
+        rule_id: permission.map(Permission::as_str),
         operation,
-        reason: format!("this needs the scope {}", permission.as_str()),
+        reason: permission.map_or_else(
+            || "this is not allowed".to_owned(),
+            |permission| format!("this needs the scope {}", permission.as_str()),
+        ),
     }
 }
 

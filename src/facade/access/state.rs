@@ -60,7 +60,7 @@ type Allowed = (TenantId, String, String);
 /// What the process remembers of its callers.
 pub(in crate::facade) struct AccessState {
     pub config: AccessConfig,
-    pub repeats: Repeats,
+    pub(super) repeats: Repeats,
     pub denials: Denials,
     /// When a caller was last recorded to be allowed an operation.
     allowed: Cache<Allowed, Timestamp>,
@@ -176,7 +176,7 @@ impl Logs {
         let decision = scope.require(permission);
         let (allows, denials) = match &decision {
             Ok(()) => (vec![(operation, permission)], Vec::new()),
-            Err(_) => (Vec::new(), vec![super::request::denial(scope, operation.to_owned(), permission)]),
+            Err(_) => (Vec::new(), vec![super::request::denial(scope, operation.to_owned(), Some(permission))]),
         };
         self.record_decisions(scope, allows, denials).await?;
         decision

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod db;
 pub mod fixtures;
+pub mod ledger;
 pub mod seed;
 pub mod walk;
 
