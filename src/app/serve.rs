@@ -64,8 +64,7 @@ impl Server {
     ///
     /// # Errors
     /// When a listener fails, or what waits cannot be written in time.
-    pub async fn run(mut self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
-        self.record_startup().await?;
+    pub async fn run(self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = Handle::<SocketAddr>::new();
         let mut servers = JoinSet::new();
         let router = http::router(self.state.clone(), self.api.clone(), api::pages());
@@ -114,9 +113,12 @@ impl Server {
 }
 
 impl Server {
-    /// What happened to this server before it serves. A ledger that takes nothing more does not keep it from starting: it
-    /// says so itself, at `/readyz` and to everyone who asks.
-    async fn record_startup(&mut self) -> Result<(), AppError> {
+    /// Records what happened to this server before it serves; to be called before it [runs](Self::run). A ledger that takes
+    /// nothing more does not keep it from starting: it says so itself, at `/readyz` and to everyone who asks.
+    ///
+    /// # Errors
+    /// When that could not be written.
+    pub async fn record_startup(&mut self) -> Result<(), AppError> {
         let written = async {
             self.logs.record_migrations(self.store.migrations(), None).await?;
             self.logs.record_startup(self.instance.instance()).await

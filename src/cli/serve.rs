@@ -66,7 +66,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     let logs = open_logs(&config, store.clone(), Arc::clone(&clock))?;
     let kind = if config.base.database_url.expose().starts_with("sqlite") { "sqlite" } else { "postgres" };
     let instance = InstanceFile::open(&config.base.data_dir, is_demo, kind, &values, &*clock)?;
-    let server = Server::new(&config, store, logs.clone(), instance).await?;
+    let mut server = Server::new(&config, store, logs.clone(), instance).await?;
+    server.record_startup().await?;
     let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
     let grpc = listeners.grpc_address();
     if is_demo {
