@@ -5,6 +5,9 @@
 //! to `access` one LogViewed for everything that was read; to `evidence` the denials, and what was allowed once per
 //! caller, operation, minute and process. The append of these entries reads nothing, so there is no recursion.
 //!
+//! A download that is no GraphQL does the same in two calls: [`Logs::authorize`](super::Logs::authorize) before it reads,
+//! and `facade.audit().close(&AuditedRequest::new(Some(operation), path, b""))` before its answer leaves.
+//!
 //! An identical look (same actor, operation, query, variables and records) within a minute of the one on record is counted
 //! in memory, and the count appended when the minute ends or the server stops. Nothing is counted while appends fail:
 //! then each look must get its own entry, or is refused.
@@ -25,7 +28,6 @@ pub(super) use state::AccessState;
 
 use super::{LogsFacade, authorize};
 use crate::domain::ids::RecordId;
-use crate::domain::scope::Permission;
 use crate::domain::vocabulary::RecordKind;
 use crate::error::Result;
 
@@ -43,14 +45,6 @@ impl LogsFacade {
     /// `FORBIDDEN` without the permission that the field needs.
     pub fn enter(&self, root_field: &str) -> Result<()> {
         self.audit.enter(root_field, authorize::permission(root_field)?)
-    }
-
-    /// Lets the caller in at an operation that is no root field: a path.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without the permission.
-    pub fn enter_as(&self, operation: &str, permission: Permission) -> Result<()> {
-        self.audit.enter(operation, Some(permission))
     }
 
     /// Notes what a read gave, and passes it on.
