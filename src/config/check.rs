@@ -90,6 +90,7 @@ fn check_times(settings: &Settings) -> Check {
     within("checkpoint-interval", signed, Duration::from_millis(100), 60 * MINUTE, "100ms to 1h")?;
     within("platform-log-interval", settings.platform_log_interval, Duration::from_secs(1), DAY, "1s to 1d")?;
     within("shutdown-timeout", settings.shutdown_timeout, Duration::ZERO, 10 * MINUTE, "at most 10m")?;
+    within("idempotency-expiry", settings.idempotency_expiry, MINUTE, 30 * DAY, "1m to 30d")?;
     within("jwt-leeway", settings.jwt.jwt_leeway, Duration::ZERO, 5 * MINUTE, "at most 5m")?;
     let timeout = settings.graphql.graphql_timeout;
     within("graphql-timeout", timeout, Duration::from_millis(100), 5 * MINUTE, "100ms to 5m")

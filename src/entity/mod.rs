@@ -20,6 +20,7 @@ pub mod llm_run_tag;
 pub mod log_export;
 pub mod payload;
 pub mod policy_activation;
+pub mod principal;
 pub mod step_fact;
 pub mod system_record;
 pub mod tenant_secret;

@@ -1,5 +1,5 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
-
+pub mod access;
 pub mod audit;
 pub mod authorize;
 pub mod capture;
@@ -10,7 +10,10 @@ pub mod keys;
 pub mod ledger;
 pub mod ledger_keys;
 pub mod loaders;
+mod own_audit;
+pub mod own_records;
 pub mod policies;
+mod principals;
 pub mod proofs;
 pub mod replay;
 pub mod runs;
@@ -28,11 +31,14 @@ use tokio::sync::Notify;
 use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
+use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::store::Store;
+use access::{AccessConfig, AccessState, RequestAudit, Views};
 use loaders::{LoadQueue, Loaders};
+use own_records::Failures;
 
 /// How records are captured.
 #[derive(Clone)]
@@ -43,6 +49,10 @@ pub struct LogsConfig {
     pub content_capture: HashSet<TenantId>,
     /// How long a trace is quiet before it is sealed, in microseconds; the sealer looks no more often than this.
     pub settle_us: i64,
+    /// How access is audited.
+    pub access: AccessConfig,
+    /// How long an idempotency key stands for its first request, in microseconds.
+    pub idempotency_expiry_us: i64,
 }
 
 struct Inner {
@@ -54,6 +64,8 @@ struct Inner {
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
     signing: checkpoints::Signing,
+    access: AccessState,
+    failures: Failures,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -67,6 +79,7 @@ impl Logs {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
+        let access = AccessState::new(config.access);
         Self(Arc::new(Inner {
             store,
             clock,
@@ -75,6 +88,8 @@ impl Logs {
             api_keys,
             touched: Notify::new(),
             signing: checkpoints::Signing::default(),
+            access,
+            failures: Failures::default(),
         }))
     }
 
@@ -82,8 +97,10 @@ impl Logs {
     #[must_use]
     pub fn facade(&self, scope: Scope) -> LogsFacade {
         let scope = Arc::new(scope);
-        let loaders = Loaders::new(self.clone(), Arc::clone(&scope));
-        LogsFacade { logs: self.clone(), scope, loaders }
+        let views = Arc::new(Views::default());
+        let loaders = Loaders::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
+        let audit = RequestAudit::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
+        LogsFacade { logs: self.clone(), scope, loaders, views, audit }
     }
 
     /// Whether requests can be served: the database answers, the writer takes records, and what it writes is signed.
@@ -125,6 +142,8 @@ pub struct LogsFacade {
     logs: Logs,
     scope: Arc<Scope>,
     loaders: Loaders,
+    views: Arc<Views>,
+    audit: RequestAudit,
 }
 
 impl LogsFacade {
@@ -144,7 +163,18 @@ impl LogsFacade {
         &self.logs.0.store
     }
 
-    fn require(&self, permission: Permission) -> Result<()> {
-        self.scope.require(permission)
+    /// Appends what this request writes; to be told of that is no read.
+    async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
+        self.views.wrote(unit.records.iter().map(NewRecord::id));
+        self.logs.append(unit).await
+    }
+
+    /// Refuses a caller without the permission, and notes the refusal for the audit: not so
+    /// [`Scope::require`].
+    ///
+    /// # Errors
+    /// `FORBIDDEN` that names the permission.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        self.scope.require(permission).inspect_err(|_| self.audit.denied(permission))
     }
 }

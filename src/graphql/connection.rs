@@ -91,7 +91,7 @@ pub fn page_size(field: &str, size: i32) -> Result<u32> {
 /// As [`PageArgs::request`], `FORBIDDEN` without what the list needs, and what the list says.
 pub async fn connect<L: List>(ctx: &Context<'_>, list: L, args: &PageArgs) -> ApiResult<Row<Connection<L>>> {
     let facade = ctx.facade()?;
-    facade.scope().require(L::NEEDS)?;
+    facade.require(L::NEEDS)?;
     let key = ListKey::of(L::CONNECTION, &list.selection());
     let page = list.page(facade, &args.request(key)?).await?;
     let edges = page

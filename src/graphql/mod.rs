@@ -21,6 +21,7 @@ pub mod filters;
 pub mod guard;
 pub mod incidents;
 pub mod inputs;
+pub mod keys;
 pub mod ledger;
 pub mod ledger_entries;
 pub mod ledger_enums;

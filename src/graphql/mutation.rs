@@ -7,6 +7,7 @@ use super::context::ContextExt;
 use super::error::ApiResult;
 use super::incidents::IncidentMutations;
 use super::inputs::{LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, steps, text, trace_id};
+use super::keys::KeyMutations;
 use super::ledger_erasure::LedgerMutations;
 use super::ledger_proofs::Receipt;
 use super::policies::PolicyMutations;
@@ -245,7 +246,7 @@ fn receipt(trace: &Row<Trace>) -> Receipt {
 /// Writes. A payload is given only after its records are durable. Those that take an idempotencyKey can safely be sent
 /// again.
 #[derive(Default, MergedObject)]
-pub struct Mutation(CaptureMutations, IncidentMutations, PolicyMutations, LedgerMutations);
+pub struct Mutation(CaptureMutations, IncidentMutations, PolicyMutations, LedgerMutations, KeyMutations);
 
 /// Writes of runs, traces and steps.
 #[derive(Default)]

@@ -274,7 +274,7 @@ pub async fn payload(
     part: PayloadPart,
 ) -> ApiResult<Option<Json>> {
     let facade = ctx.facade()?;
-    facade.scope().require(crate::domain::scope::Permission::PayloadsRead)?;
+    facade.require(crate::domain::scope::Permission::PayloadsRead)?;
     let Some(record) = record else { return Ok(None) };
     Ok(facade.payload(record, part).await?.as_deref().map(Json::parse_text).transpose()?)
 }

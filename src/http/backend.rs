@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::otlp::ExportTraceServiceRequest;
-use crate::domain::scope::Scope;
+use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::facade::Logs;
 use crate::facade::capture::IngestReport;
@@ -12,6 +12,22 @@ use crate::facade::capture::IngestReport;
 pub trait Backend: Send + Sync {
     /// The scope of an API key; `None` when it is not valid.
     fn authenticate_key<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Scope>>>;
+    /// Decides whether a caller may use an operation, and records the decision.
+    fn authorize<'a>(
+        &'a self,
+        scope: &'a Scope,
+        operation: &'a str,
+        permission: Permission,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Records that a caller was turned away, with its token where it sent one.
+    fn turned_away<'a>(
+        &'a self,
+        token: Option<&'a str>,
+        operation: &'a str,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Counts an answer that failed by our own fault.
+    fn failed(&self);
     /// Records the spans of a request.
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>>;
     /// Whether requests can be served.
@@ -23,6 +39,28 @@ pub trait Backend: Send + Sync {
 impl Backend for Logs {
     fn authenticate_key<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Scope>>> {
         Box::pin(self.authenticate_key(token))
+    }
+
+    fn authorize<'a>(
+        &'a self,
+        scope: &'a Scope,
+        operation: &'a str,
+        permission: Permission,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.authorize(scope, operation, permission))
+    }
+
+    fn turned_away<'a>(
+        &'a self,
+        token: Option<&'a str>,
+        operation: &'a str,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.turned_away(token, operation, reason))
+    }
+
+    fn failed(&self) {
+        self.failed();
     }
 
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {

@@ -60,7 +60,12 @@ pub(super) fn count_spans(report: &IngestReport) {
 pub async fn scrape(State(state): State<HttpState>, request: Request) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     if !is_local(peer, request.headers()) {
-        let allowed = state.admit(request.headers()).await.and_then(|scope| scope.require(Permission::Admin));
+        let headers = request.headers();
+        let allowed = async {
+            let scope = state.admit(headers, "metrics").await?;
+            state.backend().authorize(&scope, "metrics", Permission::Admin).await
+        };
+        let allowed = allowed.await;
         if let Err(refusal) = allowed {
             return error::response(error::status(&refusal), &refusal);
         }

@@ -63,6 +63,7 @@ fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, state: &HttpState) 
     router
         .layer(middleware::from_fn_with_state(state.clone(), layers::check_host))
         .layer(CatchPanicLayer::custom(layers::on_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::count_failures))
         .layer(middleware::from_fn_with_state(state.clone(), layers::security_headers))
         .layer(middleware::from_fn(layers::observe))
 }

@@ -41,6 +41,8 @@ pub(crate) struct Fake {
     tenants: Mutex<Vec<String>>,
     next: Mutex<Option<Result<IngestReport>>>,
     not_ready: Mutex<Option<crate::error::Error>>,
+    turned_away: Mutex<Vec<String>>,
+    failures: AtomicUsize,
 }
 
 impl Backend for Fake {
@@ -54,6 +56,29 @@ impl Backend for Fake {
         let actor = Actor { actor_type: ActorType::System, id: token.to_owned() };
         let permissions = [permission].into_iter().collect();
         async move { Ok(Some(Scope { tenant: TenantId::trusted("acme"), actor, permissions })) }.boxed()
+    }
+
+    fn authorize<'a>(
+        &'a self,
+        scope: &'a Scope,
+        _operation: &'a str,
+        permission: Permission,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move { scope.require(permission) }.boxed()
+    }
+
+    fn turned_away<'a>(
+        &'a self,
+        _token: Option<&'a str>,
+        operation: &'a str,
+        _reason: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.turned_away.lock().expect("lock").push(operation.to_owned());
+        async { Ok(()) }.boxed()
+    }
+
+    fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {

@@ -14,6 +14,7 @@ mod plan;
 mod prepare;
 mod queue;
 mod records;
+mod thread;
 
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};
@@ -22,6 +23,7 @@ use crate::error::Result;
 pub use changes::ChangedLogs;
 pub(super) use flush::Writer;
 pub(super) use queue::Queue;
+pub(super) use thread::WriterThread;
 
 impl Store {
     /// Hands a unit to the writer and waits until it is committed. A caller that stops waiting loses the answer, never

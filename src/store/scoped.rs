@@ -36,6 +36,7 @@ tenanted!(
     log_export,
     payload,
     policy_activation,
+    principal,
     system_record,
     tenant_secret,
     trace,

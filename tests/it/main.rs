@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod access;
 mod audit;
 mod audit_lists;
 mod audit_views;
@@ -23,6 +24,8 @@ mod ledger_receipts;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
+mod own_audit;
+mod own_records;
 mod paging;
 mod policies;
 mod replay;

@@ -69,9 +69,28 @@ impl KeyedRequest {
     }
 }
 
+/// Idempotency keys that one statement forgets.
+const FORGET_MAX: u32 = 1_000;
+
 impl Logs {
+    /// Forgets idempotency keys that were used too long ago; gives how many.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn forget_idempotency_keys(&self) -> Result<u64> {
+        let before = self.0.clock.now().plus_micros(-self.0.config.idempotency_expiry_us);
+        let mut forgotten = 0;
+        loop {
+            let some = self.0.store.forget_idempotency_keys(before, FORGET_MAX).await?;
+            forgotten += some;
+            if some < u64::from(FORGET_MAX) {
+                return Ok(forgotten);
+            }
+        }
+    }
+
     /// Gives a record its id and its payloads their salts; `bind` puts a commitment into the record.
-    fn new_record<T>(
+    pub(in crate::facade) fn new_record<T>(
         &self,
         mut record: T,
         payloads: Vec<DraftPayload>,
@@ -178,7 +197,7 @@ impl LogsFacade {
     /// Appends an atomic unit. The answer to give, and whether it is that of an earlier request; `None` when the unit's
     /// guard was stale.
     async fn append_whole(&self, unit: AppendUnit, answer: Answer) -> Result<Option<(Answer, bool)>> {
-        match self.logs.append(unit).await? {
+        match self.append(unit).await? {
             AppendReceipt::Stale => Ok(None),
             AppendReceipt::Replayed(first) => Ok(Some((serde_json::from_str(&first).map_err(Error::internal)?, true))),
             AppendReceipt::Done(results) => {

@@ -18,7 +18,7 @@ use tonic::service::Routes;
 
 use super::super::state::HttpState;
 use super::super::{error, metrics};
-use super::{BODY_BYTES_MAX, partial_success, rpc_status};
+use super::{BODY_BYTES_MAX, OPERATION, partial_success, rpc_status};
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Error;
 
@@ -41,12 +41,13 @@ pub(in crate::http) fn service(state: &HttpState) -> Router {
 
 /// Lets a call in before its message is read.
 pub(in crate::http) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
-    let scope = state.admit(request.headers()).await;
-    let admitted = scope.and_then(|scope| {
-        scope.require(Permission::RunsWrite)?;
+    let headers = request.headers();
+    let admitted = async {
+        let scope = state.admit(headers, OPERATION).await?;
+        state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
         Ok((scope, state.grpc_in_flight()?))
-    });
-    match admitted {
+    };
+    match admitted.await {
         Ok((scope, _permit)) => {
             let caller = Caller { scope, is_read: Arc::default() };
             request.extensions_mut().insert(caller.clone());

@@ -22,6 +22,8 @@ use crate::facade::capture::{IngestReport, OtlpEncoding, decode_otlp};
 
 /// Where spans are sent.
 pub const PATH: &str = "/v1/traces";
+/// The operation's name in the audit ledger, over HTTP and gRPC alike.
+pub(super) const OPERATION: &str = "otlp";
 /// Bytes of one request after decompression.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 /// Bodies above this size are read into messages away from the threads that serve requests.
@@ -37,7 +39,7 @@ pub async fn export(State(state): State<HttpState>, request: Request) -> Respons
     let outcome = match &encoding {
         Ok(encoding) => handle(&state, &parts.headers, body, *encoding).await,
         // Who may not ask learns no more than that.
-        Err(refused) => match state.admit(&parts.headers).await {
+        Err(refused) => match state.admit(&parts.headers, OPERATION).await {
             Ok(_) => Err(Refused::new(refused.status, refused.error.clone())),
             Err(error) => Err(error.into()),
         },
@@ -55,8 +57,8 @@ async fn handle(
     body: Body,
     encoding: OtlpEncoding,
 ) -> Result<IngestReport, Refused> {
-    let scope = state.admit(headers).await?;
-    scope.require(Permission::RunsWrite)?;
+    let scope = state.admit(headers, OPERATION).await?;
+    state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
     let limit = BodyLimit { bytes_max: BODY_BYTES_MAX, budget: Some(state.body_budget()) };
     let body = body::read(headers, body, &limit).await?;
     let (request, _share) = decode(encoding, body).await?;

@@ -4,6 +4,7 @@ pub mod app;
 pub mod audit;
 pub mod db;
 pub mod fixtures;
+pub mod ledger;
 pub mod seed;
 pub mod topics;
 pub mod walk;
