@@ -15,7 +15,7 @@ use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
-use crate::domain::vocabulary::{AuditCategory, Stream};
+use crate::domain::vocabulary::{AuditCategory, RecordKind, Stream};
 use crate::error::{Error, Result};
 pub use crate::store::audit::StoredAuditEntry;
 
@@ -70,7 +70,7 @@ impl LogsFacade {
     ) -> Result<Page<StoredAuditEntry>> {
         self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
-        self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await
+        Ok(self.seen(self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many audit entries the filter selects, counted to `cap`.
@@ -80,6 +80,7 @@ impl LogsFacade {
     pub async fn count_audit_entries(&self, filter: &AuditFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
+        self.viewed(RecordKind::AuditEntry, []);
         self.store().count_audit_entries(&self.scope, filter, as_of, cap).await
     }
 
@@ -171,7 +172,7 @@ impl LogsFacade {
         as_of: Option<AsOf>,
     ) -> Result<Page<Stored<LogExport>>> {
         self.require(Permission::AuditRead)?;
-        self.store().list_exports(&self.scope, filter, page, as_of).await
+        Ok(self.seen(self.store().list_exports(&self.scope, filter, page, as_of).await?))
     }
 
     /// How many exports the filter selects, counted to `cap`.
@@ -180,6 +181,7 @@ impl LogsFacade {
     /// As above.
     pub async fn count_exports(&self, filter: &ExportFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         self.require(Permission::AuditRead)?;
+        self.viewed(RecordKind::LogExport, []);
         self.store().count_exports(&self.scope, filter, as_of, cap).await
     }
 }

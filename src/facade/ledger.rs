@@ -70,6 +70,7 @@ impl LogsFacade {
         let mut entries = self.store().list_entries(&self.scope.tenant, stream, &range).await?;
         let has_more = entries.len() > size as usize;
         entries.truncate(size as usize);
+        entries.iter().for_each(|entry| self.viewed(entry.kind, [entry.record_id]));
         let last = if has_more { entries.last().map(|entry| entry.seq) } else { to.checked_sub(1) };
         Ok(EntryPage {
             entries,
@@ -85,7 +86,9 @@ impl LogsFacade {
     pub async fn get_ledger_entry(&self, stream: Stream, seq: i64) -> Result<Option<LedgerEntry>> {
         self.require_stream(stream)?;
         let range = EntryRange { from: seq, to: seq.saturating_add(1), kinds: &[], limit: 1 };
-        Ok(self.store().list_entries(&self.scope.tenant, stream, &range).await?.pop())
+        let entry = self.store().list_entries(&self.scope.tenant, stream, &range).await?.pop();
+        entry.iter().for_each(|entry| self.viewed(entry.kind, [entry.record_id]));
+        Ok(entry)
     }
 
     /// The entry of a record of the tenant's or the platform's; batched. `None` for a record that no log knows.

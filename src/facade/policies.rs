@@ -7,6 +7,7 @@ use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::policy::PolicyActivation;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
+use crate::domain::vocabulary::RecordKind;
 use crate::error::Result;
 
 /// A policy activation as it is stored.
@@ -25,7 +26,7 @@ impl LogsFacade {
     ) -> Result<Page<StoredActivation>> {
         self.require(Permission::RunsRead)?;
         let Some(policy_id) = policy_id else {
-            return self.store().list_policy_activations(&self.scope, page, as_of).await;
+            return Ok(self.seen(self.store().list_policy_activations(&self.scope, page, as_of).await?));
         };
         let key = ActivationsOf(policy_id.to_owned(), page.clone(), as_of);
         Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
@@ -42,6 +43,7 @@ impl LogsFacade {
         cap: u32,
     ) -> Result<Count> {
         self.require(Permission::RunsRead)?;
+        self.viewed(RecordKind::PolicyActivation, []);
         self.store().count_policy_activations(&self.scope, policy_id, as_of, cap).await
     }
 
