@@ -16,7 +16,11 @@ mod plans;
 pub mod runs;
 mod scoped;
 pub mod seals;
+pub mod span_contents;
 pub mod steps;
+pub mod system;
+pub mod system_runs;
+pub mod telemetry_series;
 pub mod traces;
 
 use std::sync::{Arc, Mutex, PoisonError};
