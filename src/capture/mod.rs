@@ -5,6 +5,8 @@
 //! | [`otlp`] | bytes to messages, spans to drafts |
 //! | [`genai`] | the versioned alias table: what attribute names mean |
 //! | [`input`] | the same for what callers of the mutations hand in |
+//! | [`system`] | what they hand in of the platform |
+//! | [`contents`] | digests of content that came as log events, put into the steps they belong to |
 //! | [`facts`] | what sealing needs of a step beyond its columns |
 //! | [`calls`] | which spans are one model call, and what a trace sums to |
 //! | [`seal`] | a trace's end and its run |
@@ -12,6 +14,7 @@
 //! | [`text`], [`json`] | caps on text; canonical JSON |
 
 pub mod calls;
+pub mod contents;
 pub mod digest;
 pub mod facts;
 pub mod genai;
@@ -21,6 +24,7 @@ pub mod otlp;
 pub mod pricing;
 pub mod redact;
 pub mod seal;
+pub mod system;
 pub mod text;
 
 #[cfg(test)]
