@@ -56,8 +56,15 @@ async fn serve(url: &str) -> (SocketAddr, String) {
     };
     let store = Store::connect(config, Arc::clone(&clock)).await.expect("a seeded database");
     let prices = Arc::new(PriceTable::embedded().expect("prices"));
-    let logs =
-        Logs::new(store, clock, LogsConfig { prices, content_capture: HashSet::new(), settle_us: settle.settle_us });
+    let logs = {
+        let config = LogsConfig {
+            prices,
+            content_capture: HashSet::new(),
+            settle_us: settle.settle_us,
+            telemetry_retention_us: i64::MAX,
+        };
+        Logs::new(store, clock, config)
+    };
     let reader: Permissions = [Permission::RunsRead].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");
     let (_, token) = logs.create_api_key(tenant, None, reader, None).await.expect("a key");

@@ -59,7 +59,12 @@ pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result
     };
     let store = Store::connect(config, Arc::clone(&clock)).await?;
     let prices = Arc::new(PriceTable::embedded()?);
-    let logs = LogsConfig { prices, content_capture: HashSet::new(), settle_us: settle.settle_us };
+    let logs = LogsConfig {
+        prices,
+        content_capture: HashSet::new(),
+        settle_us: settle.settle_us,
+        telemetry_retention_us: i64::MAX,
+    };
     Ok((Logs::new(store.clone(), clock, logs), store))
 }
 
@@ -73,6 +78,7 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
         prices: Arc::new(prices(config)?),
         content_capture: tenants?,
         settle_us: micros(config.trace_settle),
+        telemetry_retention_us: micros(config.telemetry_retention),
     };
     Ok(Logs::new(store, clock, logs))
 }

@@ -86,6 +86,7 @@ fn check_times(settings: &Settings) -> Check {
     within("trace-settle", settings.trace_settle, Duration::ZERO, settings.trace_timeout, "at most trace-timeout")?;
     let remote = settings.trace_settle_remote;
     within("trace-settle-remote", remote, Duration::ZERO, settings.trace_timeout, "at most trace-timeout")?;
+    within("telemetry-retention", settings.telemetry_retention, 60 * MINUTE, 366 * DAY, "1h to 366d")?;
     within("shutdown-timeout", settings.shutdown_timeout, Duration::ZERO, 10 * MINUTE, "at most 10m")?;
     within("jwt-leeway", settings.jwt.jwt_leeway, Duration::ZERO, 5 * MINUTE, "at most 5m")?;
     let timeout = settings.graphql.graphql_timeout;

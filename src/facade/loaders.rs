@@ -20,6 +20,8 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
+use crate::domain::system::{RunBaseline, RunEvents, StoredSystemRecord, SystemWindow};
+use crate::domain::telemetry_series::{MetricPoint, MetricSeries, RunTelemetry, SeriesWindow};
 use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
 use crate::error::Error;
 use crate::store::Store;
@@ -68,6 +70,30 @@ pub(super) struct StepGroupsOf(pub TraceId);
 /// One payload.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
+/// A system record by record id, the platform's too.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SystemRecordById(pub RecordId);
+/// Details of a system record.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SystemDetailsOf(pub RecordId);
+/// The environment that a run began in.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SystemBaselineOf(pub RunBaseline);
+/// What affected a run.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SystemEventsOf(pub RunEvents);
+/// What happened in a window of time.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SystemWindowOf(pub SystemWindow);
+/// The metric series of a run.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SeriesOf(pub RunTelemetry);
+/// The first points of a series.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct PointsOf(pub SeriesWindow, pub u32);
+/// How many points a series has.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct PointCountOf(pub SeriesWindow);
 
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
@@ -163,6 +189,31 @@ by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(
 by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
 by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
+by_list!(SystemRecordById => StoredSystemRecord, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
+by_list!(SystemDetailsOf => String, |reader, ids| reader.store.system_details_by_id(&reader.scope, &ids));
+by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
+by_list!(SystemEventsOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_events(&reader.scope, &keys));
+by_list!(SystemWindowOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.system_windows(&reader.scope, &keys));
+by_list!(SeriesOf => Vec<MetricSeries>, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
+by_list!(PointCountOf => i64, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
+
+impl Loader<PointsOf> for Reader {
+    type Value = Vec<MetricPoint>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PointsOf]) -> Result<HashMap<PointsOf, Self::Value>, Error> {
+        let mut by_limit: BTreeMap<u32, Vec<SeriesWindow>> = BTreeMap::new();
+        for PointsOf(series, limit) in keys {
+            by_limit.entry(*limit).or_default().push(series.clone());
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (limit, series) in by_limit {
+            let points = self.store.points_of_series(&self.scope, &series, limit).await?;
+            found.extend(points.into_iter().map(|(series, points)| (PointsOf(series, limit), points)));
+        }
+        Ok(found)
+    }
+}
 
 /// Keys that share everything but the trace go into one store call.
 fn grouped<'a, K, G: std::hash::Hash + Eq>(

@@ -6,6 +6,8 @@ pub mod keys;
 pub mod loaders;
 pub mod runs;
 pub mod sealer;
+pub mod system;
+pub mod telemetry_series;
 pub mod traces;
 
 use std::collections::HashSet;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
@@ -33,7 +35,12 @@ pub struct LogsConfig {
     pub content_capture: HashSet<TenantId>,
     /// How long a trace is quiet before it is sealed, in microseconds; the sealer looks no more often than this.
     pub settle_us: i64,
+    /// How long samples of metrics, and digests that wait for their span, are kept, in microseconds.
+    pub telemetry_retention_us: i64,
 }
+
+/// Requests of metrics that are written at a time; more are told to come again.
+const METRIC_WRITES_MAX: usize = 8;
 
 struct Inner {
     store: Store,
@@ -43,6 +50,9 @@ struct Inner {
     api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
+    /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
+    content_tenants: Cache<TenantId, bool>,
+    metric_writes: Semaphore,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -56,7 +66,17 @@ impl Logs {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
-        Self(Arc::new(Inner { store, clock, config, content_keys, api_keys, touched: Notify::new() }))
+        let content_tenants = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            config,
+            content_keys,
+            api_keys,
+            touched: Notify::new(),
+            content_tenants,
+            metric_writes: Semaphore::new(METRIC_WRITES_MAX),
+        }))
     }
 
     /// The use cases of one request.

@@ -1,12 +1,18 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
+mod contents;
 mod otlp;
+mod otlp_logs;
+mod otlp_metrics;
 mod runs;
 mod steps;
+mod system;
 mod traces;
 
-pub use otlp::{IngestReport, OtlpEncoding, decode_otlp};
+pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp};
+pub use otlp_metrics::SignalReport;
 pub use steps::{RecordedSteps, StepResult};
+pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use sha2::Digest as _;
 
@@ -18,6 +24,7 @@ use crate::domain::draft::{DraftPayload, DraftSeal, DraftStep};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::payload::{NewPayload, PayloadPart};
 use crate::domain::run::LlmRun;
+use crate::domain::system::{DraftSystemRecord, SystemRecord};
 use crate::domain::trace::{Trace, TraceView};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
@@ -42,6 +49,8 @@ struct Answer {
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     steps: Vec<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    records: Vec<uuid::Uuid>,
 }
 
 /// A mutation's idempotency key with the hash of its request.
@@ -88,6 +97,11 @@ impl Logs {
             _ => step.attributes_commitment = Some(commitment),
         })?;
         Ok(NewRecord::Step(Box::new(new), draft.facts))
+    }
+
+    pub(super) fn new_system_record(&self, draft: DraftSystemRecord) -> Result<NewRecord> {
+        let bind = |record: &mut SystemRecord, _, commitment| record.details_commitment = Some(commitment);
+        Ok(NewRecord::System(Box::new(self.new_record(draft.record, draft.payloads, bind)?)))
     }
 
     /// A seal and its run as records, the seal first; and the run's id.

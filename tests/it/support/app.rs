@@ -113,7 +113,8 @@ impl TestApp {
         let AppSettings { auth, limits, rate_limit, queue_records, content_capture } = settings;
         let store = db.store_with(StoreConfig { queue_records, ..db.config() }).await;
         let prices = Arc::new(PriceTable::embedded().expect("the embedded prices parse"));
-        let config = LogsConfig { prices, content_capture, settle_us: 15_000_000 };
+        let config =
+            LogsConfig { prices, content_capture, settle_us: 15_000_000, telemetry_retention_us: 7 * 86_400_000_000 };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
         let settings =
             HttpSettings { auth, rate_limit, cors_origins: Vec::new(), allowed_hosts: Vec::new(), has_tls: false };
