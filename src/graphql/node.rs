@@ -6,8 +6,12 @@ use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
 use super::row::Row;
+use super::run_system::{SystemEvents, SystemReplay, SystemSnapshot};
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
+use super::system::SystemRecord;
+use super::system_audit::SystemAudit;
+use super::telemetry_series::SystemTelemetry;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use crate::domain::ids::{IdKind, RecordId};
@@ -24,6 +28,8 @@ pub enum Node {
     Trace(Row<Trace>),
     /// A step.
     TraceStep(Row<TraceStep>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -41,6 +47,18 @@ pub enum Evidenced {
     LlmRunTrace(Row<LlmRunTrace>),
     /// A trace.
     Trace(Row<Trace>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
+    /// Of a run's environment, one component.
+    SystemSnapshot(Row<SystemSnapshot>),
+    /// What affected a run.
+    SystemEvents(Row<SystemEvents>),
+    /// What happened around the decisive moment of a run.
+    SystemReplay(Row<SystemReplay>),
+    /// Metrics of a run's service.
+    SystemTelemetry(Row<SystemTelemetry>),
+    /// Changes of the infrastructure.
+    SystemAudit(Row<SystemAudit>),
 }
 
 /// Interfaces call async methods; those of rows are not.
@@ -53,8 +71,9 @@ macro_rules! interface_method {
         })+
     };
 }
-interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep);
-interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace);
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, SystemRecord);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, SystemRecord,
+    SystemSnapshot, SystemEvents, SystemReplay, SystemTelemetry, SystemAudit);
 
 /// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
 pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
@@ -63,6 +82,9 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Run, id)) => facade.get_llm_run_by_id(id).await?.map(|run| Node::LlmRun(run.into())),
         Some((IdKind::Trace, id)) => facade.get_trace_by_id(id).await?.map(|view| Node::Trace(view.into())),
         Some((IdKind::Step, id)) => facade.get_trace_step_by_id(id).await?.map(|step| Node::TraceStep(step.into())),
+        Some((IdKind::System, id)) => {
+            facade.get_system_record(id).await?.map(|record| Node::SystemRecord(record.into()))
+        }
         _ => None,
     })
 }

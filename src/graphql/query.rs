@@ -10,11 +10,12 @@ use super::node::{self, Node};
 use super::row::Row;
 use super::runs::RunQueries;
 use super::scalars::Sha256;
+use super::system::SystemQueries;
 use super::trace_queries::TraceQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, GeneralQueries);
+pub struct Query(Entities, TraceQueries, RunQueries, SystemQueries, GeneralQueries);
 
 /// Root fields about no particular record.
 #[derive(Default)]

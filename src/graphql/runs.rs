@@ -11,6 +11,7 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{LlmRunFilter, LlmRunOrder};
 use super::row::{Row, columns};
 use super::run_list::RunList;
+use super::run_system::RunSystem;
 use super::run_trace::LlmRunTrace;
 use super::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
 use crate::domain::evidence;
@@ -272,6 +273,12 @@ impl LlmRun {
     /// What happened in the run, step by step. Null when it was recorded without steps.
     async fn trace(&self, ctx: &Context<'_>) -> Maybe<Row<LlmRunTrace>> {
         Maybe::of(self.load_trace(ctx).await)
+    }
+
+    /// The platform around the run: the environment it began in, what affected it, and metrics of its service. Needs the
+    /// scope system:read.
+    fn system(&self) -> RunSystem {
+        RunSystem(self.0.clone())
     }
 }
 

@@ -33,7 +33,6 @@ use crate::domain::vocabulary::ActorType;
 use crate::error::Result;
 use crate::facade::capture::{IngestReport, SignalReport};
 
-
 const WRITER: &str = "Bearer rl_1_writer";
 const READER: &str = "Bearer rl_1_reader";
 const ADMIN: &str = "Bearer rl_1_admin";

@@ -28,8 +28,7 @@ impl LogsFacade {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
         let draft = map_logs(&context, &request, self.logs.0.clock.now());
-        let mut report =
-            SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
+        let mut report = SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
         let mut rejected: HashMap<String, i64> = HashMap::new();
         for reason in draft.rejected {
             *rejected.entry(reason).or_default() += 1;
@@ -55,7 +54,8 @@ impl LogsFacade {
         report: &mut SignalReport,
         rejected: &mut HashMap<String, i64>,
     ) -> Result<()> {
-        let records = records.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<Vec<_>>>()?;
+        let records =
+            records.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<Vec<_>>>()?;
         let mut units = Vec::new();
         let mut records = records.into_iter().peekable();
         while records.peek().is_some() {

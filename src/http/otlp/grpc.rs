@@ -12,7 +12,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{MetricsService, MetricsServiceServer};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -20,8 +22,8 @@ use prost::Message as _;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
-use super::super::state::HttpState;
 use super::super::error;
+use super::super::state::HttpState;
 use super::{BODY_BYTES_MAX, Exported, rpc_status};
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Error;
@@ -86,7 +88,10 @@ fn correct_unread(headers: &mut HeaderMap) {
 }
 
 impl Service {
-    async fn take<S: Exported>(&self, request: tonic::Request<S>) -> Result<tonic::Response<S::Response>, tonic::Status> {
+    async fn take<S: Exported>(
+        &self,
+        request: tonic::Request<S>,
+    ) -> Result<tonic::Response<S::Response>, tonic::Status> {
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
         caller.is_read.store(true, Ordering::Relaxed);

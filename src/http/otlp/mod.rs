@@ -19,8 +19,8 @@ pub use signals::Exported;
 use signals::Partial;
 
 use super::body::{self, BodyLimit, Refused};
-use super::state::HttpState;
 use super::error;
+use super::state::HttpState;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
 use crate::facade::capture::{OtlpEncoding, decode_otlp};

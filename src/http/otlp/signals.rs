@@ -115,6 +115,5 @@ fn of_spans(report: &IngestReport) -> Option<Partial> {
 }
 
 fn of_signal(report: SignalReport) -> Option<Partial> {
-    (report.rejected > 0)
-        .then(|| Partial { rejected: report.rejected, message: report.message.unwrap_or_default() })
+    (report.rejected > 0).then(|| Partial { rejected: report.rejected, message: report.message.unwrap_or_default() })
 }
