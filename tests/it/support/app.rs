@@ -165,6 +165,13 @@ impl TestApp {
         self.post("/v1/traces", content_type, body).await
     }
 
+    /// An OTLP/JSON request to a path that takes it; the partial success, where there is one.
+    pub async fn post_signal(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, "application/json", body.to_string().into_bytes()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()["partialSuccess"].take()
+    }
+
     /// An OTLP request over gRPC, in-process.
     pub async fn export_grpc(&self, request: ExportTraceServiceRequest) -> Result<(), tonic::Status> {
         let mut client = TraceServiceClient::with_origin(
