@@ -12,7 +12,7 @@ pub const AROUND_RUN_US: i64 = 30 * MICROS_PER_SECOND;
 /// Most series of a run that are shown.
 pub const RUN_SERIES_MAX: usize = 100;
 /// Points of a series that are shown when the caller does not say.
-pub const POINTS_DEFAULT: u32 = 60;
+pub const POINTS_DEFAULT: u32 = 20;
 /// Most points of a series that are shown.
 pub const POINTS_MAX: u32 = 500;
 

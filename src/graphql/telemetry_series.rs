@@ -8,7 +8,7 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};
 use super::scalars::{DateTime, Json, SafeInt};
 use crate::domain::evidence;
-use crate::domain::telemetry_series::{self, PointValue, SeriesWindow};
+use crate::domain::telemetry_series::{self, POINTS_DEFAULT, PointValue, SeriesWindow};
 use crate::error::Error;
 use crate::facade::runs::StoredRun;
 use crate::facade::telemetry_series::Telemetry;
@@ -172,9 +172,10 @@ impl MetricSeries {
     async fn points(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default = 60, desc = "How many points to take, 0 to 500.")] first: i32,
+        #[graphql(desc = "How many points to take, 0 to 500. 20 when it is not given.")] first: Option<i32>,
     ) -> ApiResult<Vec<MetricPoint>> {
-        let first = u32::try_from(first).map_err(|_| Error::input("first", "first is a number of points, from 0"))?;
+        let first = first.map_or(Ok(POINTS_DEFAULT), u32::try_from);
+        let first = first.map_err(|_| Error::input("first", "first is a number of points, from 0"))?;
         let points = ctx.facade()?.metric_points(&self.window, first).await?;
         Ok(points.into_iter().map(Into::into).collect())
     }

@@ -61,7 +61,7 @@ async fn digest(app: &TestApp, text: &str) -> Value {
     app.query_with("query($text: String!) { contentDigest(text: $text) }", json!({ "text": text })).await["contentDigest"].take()
 }
 
-const TELEMETRY: &str = "{ llmRuns { nodes { system { telemetry { status reason availableData truncated metadata { sourceDomain occurredAt }
+const TELEMETRY: &str = "{ llmRuns(first: 10) { nodes { system { telemetry { status reason availableData truncated metadata { sourceDomain occurredAt }
     series { name unit kind temporality isMonotonic scope attributes totalPoints points { timestamp value } two: points(first: 2) { value } } } } } } }";
 
 async fn telemetry(app: &TestApp) -> Value {
@@ -125,7 +125,7 @@ db_test! {
         let partial = app.post_signal("/v1/metrics", &body).await;
         assert_eq!(partial["rejectedDataPoints"], "2");
         assert!(partial["errorMessage"].as_str().expect("text").contains("gauges, sums and histograms"), "{partial}");
-        let found = app.query("{ llmRuns { nodes { system { telemetry { series { name temporality isMonotonic points { startedAt value
+        let found = app.query("{ llmRuns(first: 5) { nodes { system { telemetry { series { name temporality isMonotonic points { startedAt value
             histogram { count sum min max bounds bucketCounts } } } } } } } }").await;
         assert_eq!(found["llmRuns"]["nodes"][0]["system"]["telemetry"]["series"], json!([
             { "name": "a.latency", "temporality": "CUMULATIVE", "isMonotonic": false, "points": [{ "startedAt": null, "value": null,
@@ -133,13 +133,13 @@ db_test! {
             { "name": "b.tokens", "temporality": "DELTA", "isMonotonic": true, "points": [{ "startedAt": at(14).to_rfc3339(), "value": 0.1,
                 "histogram": null }] },
         ]));
-        let wrong = "{ llmRuns { nodes { system { telemetry { series { points(first: 501) { value } } } } } } }";
+        let wrong = "{ llmRuns(first: 1) { nodes { system { telemetry { series { points(first: 501) { value } } } } } } }";
         assert_eq!(app.raw_query(wrong, json!({})).await["errors"][0]["extensions"]["limit"], 500);
     }
 
     async fn old_samples_are_dropped_and_older_ones_are_not_taken(db: TestDb) {
         let app = TestApp::on(&db).await;
-        app.post_signal("/v1/metrics", &metrics("chat", "i1", "queue", &[(0, 1), (3_600, 2)])).await;
+        app.post_signal("/v1/metrics", &metrics("chat", "i1", "queue", &[(0, 1), (3_000, 2)])).await;
         app.post_signal("/v1/logs", &logs(&[message("gen_ai.user.message", 11, "hi")])).await;
         assert_eq!(app.logs.clean_telemetry().await.expect("cleaned"), 0);
         app.clock.advance_us(7 * 86_400_000_000 + 1_000_000);
