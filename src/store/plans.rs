@@ -11,6 +11,7 @@ use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort, TraceFilter, 
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::page::{Direction, PageRequest, Position};
 use crate::domain::settle::SettlePolicy;
+use crate::domain::system::{SystemRecordFilter, SystemRecordOrder, SystemRecordSort};
 use crate::domain::trace::StepFilter;
 use crate::domain::vocabulary::{StepKind, TraceStatus};
 
@@ -85,6 +86,24 @@ async fn traces_follow_their_index_and_running_ones_are_found_by_theirs() {
     let running = plan(&store, running.build(DbBackend::Sqlite)).await;
     assert!(running.contains("SEARCH trace USING PRIMARY KEY (tenant_id=? AND trace_id=?)"), "{running}");
     assert!(running.contains("trace_state_running"), "{running}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn lists_of_system_records_follow_their_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    for (sort, index) in [
+        (SystemRecordSort::Seq, "system_record_seq (tenant_id=? AND seq<?)"),
+        (SystemRecordSort::OccurredAt, "system_record_occurred (tenant_id=? AND (occurred_at,seq)<(?,?))"),
+    ] {
+        let order = SystemRecordOrder { sort, direction: Direction::Desc };
+        let page = PageRequest { after: Some(Position { key: 9, seq: 9 }), ..PageRequest::first(10) };
+        let (tenant, filter) = (TenantId::trusted("acme"), SystemRecordFilter::default());
+        let select = store.select_system_records(&tenant, &filter, order, &page, None).expect("built");
+        let plan = plan(&store, select.build(DbBackend::Sqlite)).await;
+        assert!(plan.contains(&format!("USING INDEX {index}")) && !plan.contains("ORDER BY"), "{plan}");
+    }
     store.close().await;
 }
 

@@ -151,6 +151,19 @@ db_test! {
         assert_eq!(app.logs.clean_telemetry().await.expect("cleaned"), 2, "the other sample and its series");
     }
 
+    async fn too_many_requests_of_metrics_at_once_are_told_to_come_again(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let body = metrics("chat", "i1", "queue", &[(0, 1)]).to_string().into_bytes();
+        let requests = (0..20).map(|_| app.post("/v1/metrics", "application/json", body.clone()));
+        let answers = futures_util::future::join_all(requests).await;
+        let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
+        assert!(!refused.is_empty() && refused.len() <= 12, "{} of 20 refused: eight are written at a time", refused.len());
+        for answer in refused {
+            assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text());
+        }
+        assert_eq!(db.number("SELECT COUNT(*) FROM metric_point").await, 1);
+    }
+
     async fn warnings_and_events_become_system_records_once(db: TestDb) {
         let app = TestApp::on(&db).await;
         let body = logs(&[

@@ -186,8 +186,8 @@ fn histogram(point: &HistogramDataPoint) -> Result<HistogramValue, &'static str>
     if point.bucket_counts.len() > BUCKETS_MAX {
         return Err("a histogram has at most 256 buckets");
     }
-    let has_bounds = point.bucket_counts.len() == point.explicit_bounds.len() + 1;
-    if !has_bounds && !(point.bucket_counts.is_empty() && point.explicit_bounds.is_empty()) {
+    let (counts, bounds) = (point.bucket_counts.len(), point.explicit_bounds.len());
+    if counts != bounds + 1 && (counts, bounds) != (0, 0) {
         return Err("a histogram has one bucket more than it has bounds");
     }
     let counts = point.bucket_counts.iter().map(|count| i64::try_from(*count).map_err(|_| NO_COUNT));
