@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use runledger::capture::CaptureContext;
 use runledger::capture::otlp::{decode_json, decode_protobuf, map_spans};
 use runledger::capture::pricing::PriceTable;
@@ -49,10 +50,17 @@ fn capture(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("capture");
     group.throughput(Throughput::Elements(count(&requests)));
     group.bench_function("decode protobuf", |bencher| {
-        bencher.iter(|| protobuf.iter().filter_map(|bytes| decode_protobuf(black_box(bytes)).ok()).count());
+        bencher.iter(|| {
+            protobuf
+                .iter()
+                .filter_map(|bytes| decode_protobuf::<ExportTraceServiceRequest>(black_box(bytes)).ok())
+                .count()
+        });
     });
     group.bench_function("decode json", |bencher| {
-        bencher.iter(|| json.iter().filter_map(|bytes| decode_json(black_box(bytes)).ok()).count());
+        bencher.iter(|| {
+            json.iter().filter_map(|bytes| decode_json::<ExportTraceServiceRequest>(black_box(bytes)).ok()).count()
+        });
     });
     for (name, keeps_content) in [("map spans", false), ("map spans, content kept", true)] {
         let ctx = CaptureContext { content_key: [7; 32], keeps_content, prices: Arc::clone(&prices) };

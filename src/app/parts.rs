@@ -68,6 +68,7 @@ pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result
         settle_us: settle.settle_us,
         access,
         idempotency_expiry_us: i64::MAX,
+        telemetry_retention_us: i64::MAX,
     };
     let logs = Logs::new(store.clone(), clock, logs);
     logs.record_migrations(store.migrations(), Some(operator())).await?;
@@ -93,6 +94,7 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
             identifies_callers: config.auth == AuthMode::Required,
         },
         idempotency_expiry_us: micros(config.idempotency_expiry),
+        telemetry_retention_us: micros(config.telemetry_retention),
     };
     Ok(Logs::new(store, clock, logs))
 }

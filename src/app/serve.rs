@@ -93,6 +93,10 @@ impl Server {
             let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
             async move { logs.run_own_audit(cancel).await }
         });
+        let cleaner = tokio::spawn({
+            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
+            async move { logs.run_cleaner(cancel).await }
+        });
 
         let failed = tokio::select! {
             () = stop => None,
@@ -107,6 +111,9 @@ impl Server {
             sealer_cancel.cancel();
             if let Err(error) = sealer.await {
                 tracing::error!(?error, "the sealer ended badly");
+            }
+            if let Err(error) = cleaner.await {
+                tracing::error!(?error, "the cleaner ended badly");
             }
             if let Err(error) = own_audit.await {
                 tracing::error!(?error, "the audit of access ended badly");

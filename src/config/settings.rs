@@ -191,6 +191,9 @@ pub struct Settings {
     /// Silence after which an unfinished trace is sealed as TIMEOUT; 1s to 30d.
     #[arg(long, env = "RUNLEDGER_TRACE_TIMEOUT", default_value = "1h", value_parser = parse_duration, value_name = "DURATION")]
     pub trace_timeout: Duration,
+    /// How long samples of OTLP metrics are kept; they are telemetry, no evidence. 1h to 366d.
+    #[arg(long, env = "RUNLEDGER_TELEMETRY_RETENTION", default_value = "7d", value_parser = parse_duration, value_name = "DURATION")]
+    pub telemetry_retention: Duration,
     /// Price table; the built-in one when absent.
     #[arg(long, env = "RUNLEDGER_PRICES", value_name = "FILE")]
     pub prices: Option<PathBuf>,

@@ -6,9 +6,12 @@ mod topics;
 
 use super::ids::{RecordId, RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
+use super::system::StoredSystemRecord;
 use super::time::Timestamp;
 use super::trace::TraceView;
-use super::vocabulary::{ActorType, AuditCategory, AuditEntityType, Origin, RecordSource, SourceDomain};
+use super::vocabulary::{
+    ActorType, AuditCategory, AuditEntityType, Origin, RecordSource, SourceDomain, SystemCausedBy,
+};
 
 /// The only timezone there is.
 pub const TIMEZONE: &str = "UTC";
@@ -200,6 +203,54 @@ impl EvidenceMetadata {
             source_component: None,
             origin: Origin::System,
             is_immutable: true,
+            sequence: None,
+            record_id: None,
+        }
+    }
+
+    /// The metadata of a system record; seen from a run, with that run.
+    #[must_use]
+    pub fn of_system_record(record: &StoredSystemRecord, run: Option<&Stored<LlmRun>>) -> Self {
+        let actor = |wanted| if record.actor_type == Some(wanted) { record.actor_id.clone() } else { None };
+        let is_human = record.actor_type == Some(ActorType::Human) || record.caused_by == Some(SystemCausedBy::Human);
+        Self {
+            tenant_id: record.tenant_id.clone(),
+            human_actor_id: actor(ActorType::Human),
+            agent_id: actor(ActorType::Agent),
+            system_id: actor(ActorType::System).or_else(|| record.service_name.clone()),
+            occurred_at: Some(record.occurred_at),
+            recorded_at: Some(record.created_at),
+            correlation_id: record.correlation_id.clone(),
+            source_component: Some(record.source_component.clone()),
+            origin: origin(is_human, record.actor_type == Some(ActorType::Agent)),
+            is_immutable: true,
+            sequence: Some(record.seq),
+            record_id: Some(record.id),
+            ..Self::of_system_answer(&record.tenant_id, run, &[])
+        }
+    }
+
+    /// The metadata of an answer made of system records: its times are the newest of theirs. It may grow, so it is not
+    /// immutable.
+    #[must_use]
+    pub fn of_system_answer(tenant: &TenantId, run: Option<&Stored<LlmRun>>, records: &[StoredSystemRecord]) -> Self {
+        Self {
+            tenant_id: tenant.clone(),
+            run_id: run.map(|run| run.run_id.clone()),
+            human_actor_id: None,
+            agent_id: None,
+            system_id: None,
+            occurred_at: records.iter().map(|record| record.occurred_at).max(),
+            recorded_at: records.iter().map(|record| record.created_at).max(),
+            trace_id: run.and_then(|run| run.trace_id.clone()),
+            policy_ids: Vec::new(),
+            incident_ids: Vec::new(),
+            export_id: None,
+            correlation_id: None,
+            source_domain: SourceDomain::System,
+            source_component: None,
+            origin: Origin::System,
+            is_immutable: false,
             sequence: None,
             record_id: None,
         }

@@ -18,6 +18,8 @@ pub mod proofs;
 pub mod replay;
 pub mod runs;
 pub mod sealer;
+pub mod system;
+pub mod telemetry_series;
 pub mod tiles;
 pub mod traces;
 
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
@@ -53,7 +55,12 @@ pub struct LogsConfig {
     pub access: AccessConfig,
     /// How long an idempotency key stands for its first request, in microseconds.
     pub idempotency_expiry_us: i64,
+    /// How long samples of metrics, and digests that wait for their span, are kept, in microseconds.
+    pub telemetry_retention_us: i64,
 }
+
+/// Requests of metrics that are written at a time; more are told to come again.
+const METRIC_WRITES_MAX: usize = 8;
 
 struct Inner {
     store: Store,
@@ -66,6 +73,9 @@ struct Inner {
     signing: checkpoints::Signing,
     access: AccessState,
     failures: Failures,
+    /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
+    content_tenants: Cache<TenantId, bool>,
+    metric_writes: Semaphore,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -80,6 +90,7 @@ impl Logs {
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
         let access = AccessState::new(config.access);
+        let content_tenants = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
         Self(Arc::new(Inner {
             store,
             clock,
@@ -90,6 +101,8 @@ impl Logs {
             signing: checkpoints::Signing::default(),
             access,
             failures: Failures::default(),
+            content_tenants,
+            metric_writes: Semaphore::new(METRIC_WRITES_MAX),
         }))
     }
 

@@ -7,6 +7,7 @@ use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
 use super::enums::ActorType;
 use super::error::ApiResult;
 use super::inputs::{at_place, bounded, run_id, text};
+use super::ledger_proofs::Receipt;
 use super::mutation::{RecordError, RecordOutcome};
 use super::row::Row;
 use super::scalars::{DateTime, Json};
@@ -88,6 +89,8 @@ pub struct AppendAuditEntryResult {
     outcome: RecordOutcome,
     /// The entry that is on record. Null when it was rejected.
     entry: Option<Row<AuditEntry>>,
+    /// The receipt of the entry, made when it is selected: see LedgerEntry.receipt. Null when it was rejected.
+    receipt: Receipt,
     /// Why the entry was rejected. Null when it was not.
     error: Option<RecordError>,
 }
@@ -158,10 +161,20 @@ impl AppendAuditEntriesPayload {
 impl AppendAuditEntryResult {
     fn of(at: usize, result: AuditResult) -> Self {
         match result {
-            Ok(entry) => Self { outcome: RecordOutcome::Recorded, entry: Some(entry.into()), error: None },
+            Ok(entry) => Self {
+                outcome: RecordOutcome::Recorded,
+                receipt: Receipt(Some(entry.id)),
+                entry: Some(entry.into()),
+                error: None,
+            },
             Err(error) => {
                 let error = at_place("entries", at, error);
-                Self { outcome: RecordOutcome::Rejected, entry: None, error: Some((&error).into()) }
+                Self {
+                    outcome: RecordOutcome::Rejected,
+                    receipt: Receipt(None),
+                    entry: None,
+                    error: Some((&error).into()),
+                }
             }
         }
     }

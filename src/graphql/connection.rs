@@ -145,6 +145,21 @@ impl<L: List> Connection<L> {
     pub fn items(&self) -> impl Iterator<Item = &L::Item> {
         self.edges.iter().map(|edge| &edge.node.0)
     }
+
+    /// How many rows the list has, counted to `cap`.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` or `LIMIT_EXCEEDED` for a wrong cap, and what the list says.
+    pub async fn counted(&self, ctx: &Context<'_>, cap: i32) -> ApiResult<Count> {
+        let cap = u32::try_from(cap).ok().filter(|cap| *cap > 0);
+        let cap = cap.ok_or_else(|| Error::input("cap", "cap is a number of rows, from 1"))?;
+        if cap > COUNT_CAP_MAX {
+            let message = format!("cap is at most {COUNT_CAP_MAX}");
+            return Err(Error::limit(message, COUNT_CAP_MAX.into(), Some(cap.into())).into());
+        }
+        let count = self.list.count(ctx.facade()?, cap).await?;
+        Ok(Count { value: SafeInt(count.value), is_exact: count.is_exact })
+    }
 }
 
 impl<L: List> TypeName for Connection<L> {
@@ -167,7 +182,7 @@ impl<L: List> Connection<L> {
     }
 
     /// Where this page lies in its list.
-    fn page_info(&self) -> Row<PageInfo> {
+    pub(super) fn page_info(&self) -> Row<PageInfo> {
         Row(PageInfo {
             has_next_page: self.has_next_page,
             has_previous_page: self.has_previous_page,
@@ -191,7 +206,7 @@ impl<L: List> Connection<L> {
     }
 
     /// The filter that was given, as JSON. An empty object when there was none.
-    fn filters_applied(&self) -> Json {
+    pub(super) fn filters_applied(&self) -> Json {
         Json(self.list.filter().clone())
     }
 }

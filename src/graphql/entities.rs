@@ -14,6 +14,7 @@ use super::row::{Row, columns};
 use super::run_governance::GovernanceList;
 use super::run_list::RunsField;
 use super::runs::{self, LlmRun};
+use super::system::SystemRecord;
 use super::trace_queries::TracesField;
 use super::traces::Trace;
 use crate::domain::ids::{TenantId, TraceId, check_name};
@@ -205,6 +206,11 @@ impl Entities {
     #[graphql(entity)]
     async fn incident_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<Incident>>, ApiError> {
         foreign(ctx, id, Incident)
+    }
+
+    #[graphql(entity)]
+    async fn system_record_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<SystemRecord>>, ApiError> {
+        owned(ctx, &id, |node| if let Node::SystemRecord(found) = node { Some(found) } else { None }).await
     }
 
     #[graphql(entity)]

@@ -16,9 +16,9 @@ pub struct EvidenceMetadata(pub evidence::EvidenceMetadata);
 /// from the clock at the time of the query; what the records do not say is null.
 #[Object]
 impl EvidenceMetadata {
-    /// The tenant that the record belongs to.
-    fn tenant_id(&self) -> ID {
-        ID(self.0.tenant_id.to_string())
+    /// The tenant that the record belongs to. Null when it concerns the whole platform.
+    fn tenant_id(&self) -> Option<ID> {
+        (!self.0.tenant_id.is_platform()).then(|| ID(self.0.tenant_id.to_string()))
     }
 
     /// The run that the record is about. Null when it is about none.

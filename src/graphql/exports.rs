@@ -6,6 +6,7 @@ use super::context::ContextExt;
 use super::enums::{ComplianceTag, ExportFormat, ExportScope, ExportStatus, Origin};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
 use crate::domain::evidence;
@@ -17,6 +18,12 @@ use crate::facade::runs::StoredRun;
 /// See [`crate::domain::export::LogExport`].
 #[derive(Clone)]
 pub struct LogExport(pub StoredExport);
+
+impl From<StoredExport> for Row<LogExport> {
+    fn from(export: StoredExport) -> Self {
+        Self(LogExport(export))
+    }
+}
 
 /// An export that was made, or that failed. Written once, when it was done, and never changed.
 #[Object]
@@ -104,6 +111,12 @@ impl LogExport {
     /// The place of this record in the tenant's evidence log, from 0.
     fn sequence(&self) -> BigInt {
         BigInt(self.0.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.

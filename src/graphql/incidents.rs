@@ -8,6 +8,8 @@ use super::enums::IncidentSeverity;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::{run_id, text};
+use super::ledger_entries::LedgerEntry;
+use super::ledger_proofs::Receipt;
 use super::row::{Row, columns};
 use super::run_replay::LlmRunReplay;
 use super::runs::{self, LlmRun};
@@ -163,6 +165,12 @@ impl IncidentEvidence {
         BigInt(self.0.seq)
     }
 
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
+    }
+
     /// Who, what, when and from where, for use as evidence.
     pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
         metadata(evidence::EvidenceMetadata::of_incident(&self.0))
@@ -291,6 +299,8 @@ impl RecordIncidentEvidenceInput {
 pub struct RecordIncidentEvidencePayload {
     /// The evidence as it was recorded.
     incident_evidence: Row<IncidentEvidence>,
+    /// The receipt of the evidence, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
 }
@@ -311,6 +321,7 @@ impl IncidentMutations {
         let (input, key) = input.into_domain()?;
         let recorded = facade.record_incident_evidence(input, key).await?;
         Ok(RecordIncidentEvidencePayload {
+            receipt: Receipt(Some(recorded.evidence.id)),
             incident_evidence: recorded.evidence.into(),
             is_replayed: recorded.is_replayed,
         })

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Union};
 
+use super::audit::AuditEntry;
 use super::connection::PageInfo;
 use super::context::ContextExt;
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
+use super::exports::LogExport;
+use super::incidents::IncidentEvidence;
 use super::ledger_enums::{LedgerEventKind, RecordKind};
 use super::ledger_proofs::{InclusionProof, Receipt};
 use super::node::Node;
+use super::policies::PolicyActivation;
 use super::row::{Row, columns};
 use super::runs::LlmRun;
 use super::scalars::{BigInt, DateTime, Json, Sha256};
+use super::system::SystemRecord;
 use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
@@ -52,7 +57,7 @@ impl LedgerEntry {
 
     async fn load_record(&self, ctx: &Context<'_>) -> ApiResult<Option<EvidenceRecord>> {
         let record = ctx.facade()?.evidence_record(&self.tenant, self.entry.kind, self.entry.record_id).await?;
-        Ok(record.and_then(EvidenceRecord::of))
+        Ok(record.map(EvidenceRecord::of))
     }
 }
 
@@ -126,25 +131,35 @@ pub enum EvidenceRecord {
     TraceStep(Row<TraceStep>),
     /// The end of a trace.
     TraceSeal(Row<TraceSeal>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
+    /// An entry of the audit ledger.
+    AuditEntry(Row<AuditEntry>),
+    /// A policy activation.
+    PolicyActivation(Row<PolicyActivation>),
+    /// Incident evidence.
+    IncidentEvidence(Row<IncidentEvidence>),
+    /// An export.
+    LogExport(Row<LogExport>),
     /// An event of the ledger.
     LedgerEvent(Row<LedgerEvent>),
 }
 
 impl EvidenceRecord {
-    /// The record as a type of the API. A kind gets its line here when it gets its type.
-    fn of(record: Arc<StoredRecord>) -> Option<Self> {
-        Some(match Arc::unwrap_or_clone(record) {
+    /// The record as a type of the API.
+    fn of(record: Arc<StoredRecord>) -> Self {
+        match Arc::unwrap_or_clone(record) {
             StoredRecord::Run(run) => Self::LlmRun((*run).into()),
             StoredRecord::Trace(view) => Self::Trace((*view).into()),
             StoredRecord::Step(step) => Self::TraceStep((*step).into()),
             StoredRecord::Seal(seal) => Self::TraceSeal(Row(TraceSeal(*seal))),
             StoredRecord::Event(event) => Self::LedgerEvent(Row(LedgerEvent(*event))),
-            StoredRecord::System(_)
-            | StoredRecord::Audit(_)
-            | StoredRecord::Policy(_)
-            | StoredRecord::Incident(_)
-            | StoredRecord::Export(_) => return None,
-        })
+            StoredRecord::System(record) => Self::SystemRecord((*record).into()),
+            StoredRecord::Audit(entry) => Self::AuditEntry((*entry).into()),
+            StoredRecord::Policy(activation) => Self::PolicyActivation((*activation).into()),
+            StoredRecord::Incident(evidence) => Self::IncidentEvidence((*evidence).into()),
+            StoredRecord::Export(export) => Self::LogExport((*export).into()),
+        }
     }
 }
 
@@ -154,7 +169,7 @@ impl EvidenceRecord {
 /// As the facade says.
 pub async fn load_ledger_node(ctx: &Context<'_>, id: RecordId) -> ApiResult<Option<Node>> {
     let record = ctx.facade()?.get_ledger_record(id).await?;
-    Ok(match record.and_then(EvidenceRecord::of) {
+    Ok(match record.map(EvidenceRecord::of) {
         Some(EvidenceRecord::TraceSeal(seal)) => Some(Node::TraceSeal(seal)),
         Some(EvidenceRecord::LedgerEvent(event)) => Some(Node::LedgerEvent(event)),
         _ => None,

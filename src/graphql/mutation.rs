@@ -13,6 +13,7 @@ use super::ledger_proofs::Receipt;
 use super::policies::PolicyMutations;
 use super::row::Row;
 use super::runs::LlmRun;
+use super::system_inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use crate::domain::input;
@@ -172,12 +173,12 @@ pub struct AbortTracePayload {
     receipt: Receipt,
 }
 
-/// What became of one step.
+/// What became of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum RecordOutcome {
     /// It is on record now.
     Recorded,
-    /// A step with this span id was on record before. What was recorded first stands.
+    /// It was on record before, a step by its span id. What was recorded first stands.
     Existing,
     /// It cannot be recorded. The error says why.
     Rejected,
@@ -330,6 +331,19 @@ impl CaptureMutations {
         let trace = trace(&recorded)?;
         let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
         Ok(CompleteTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+    }
+
+    /// Records what happened to the platform around the runs: starts, deploys, changes, errors. Good records are kept even
+    /// when others are rejected.
+    async fn record_system_records(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The records.")] input: RecordSystemRecordsInput,
+    ) -> ApiResult<RecordSystemRecordsPayload> {
+        let facade = ctx.facade()?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let records = system_records(input.records)?;
+        Ok(facade.record_system_records(records, input.is_platform_wide, key).await?.into())
     }
 
     /// Seals a trace as aborted.

@@ -15,8 +15,12 @@ use super::policies::PolicyActivation;
 use super::row::Row;
 use super::run_governance::LlmRunGovernance;
 use super::run_replay::LlmRunReplay;
+use super::run_system::{SystemEvents, SystemReplay, SystemSnapshot};
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
+use super::system::SystemRecord;
+use super::system_audit::SystemAudit;
+use super::telemetry_series::SystemTelemetry;
 use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
@@ -47,6 +51,8 @@ pub enum Node {
     TraceSeal(Row<TraceSeal>),
     /// An event of the ledger.
     LedgerEvent(Row<LedgerEvent>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -86,6 +92,18 @@ pub enum Evidenced {
     PolicyActivation(Row<PolicyActivation>),
     /// An export.
     LogExport(Row<LogExport>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
+    /// Of a run's environment, one component.
+    SystemSnapshot(Row<SystemSnapshot>),
+    /// What affected a run.
+    SystemEvents(Row<SystemEvents>),
+    /// What happened around the decisive moment of a run.
+    SystemReplay(Row<SystemReplay>),
+    /// Metrics of a run's service.
+    SystemTelemetry(Row<SystemTelemetry>),
+    /// Changes of the infrastructure.
+    SystemAudit(Row<SystemAudit>),
 }
 
 /// Interfaces call async methods; those of rows are not.
@@ -98,8 +116,9 @@ macro_rules! interface_method {
         })+
     };
 }
-interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, TraceSeal, LedgerEvent, AuditEntry);
-interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, AuditEntry);
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, TraceSeal, LedgerEvent, AuditEntry, SystemRecord);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, AuditEntry, SystemRecord,
+    SystemSnapshot, SystemEvents, SystemReplay, SystemTelemetry, SystemAudit);
 
 /// The same for metadata that has to be read.
 macro_rules! evidence_that_is_read {
@@ -140,6 +159,9 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Policy, id)) => load_activation(facade, id).await?.map(Node::PolicyActivation),
         Some((IdKind::Export, id)) => load_export(facade, id).await?.map(Node::LogExport),
         Some((IdKind::Ledger, id)) => load_ledger_node(ctx, id).await?,
+        Some((IdKind::System, id)) => {
+            facade.get_system_record(id).await?.map(|record| Node::SystemRecord(record.into()))
+        }
         _ => None,
     })
 }

@@ -6,9 +6,11 @@ use super::connection::{Connection, List, PageArgs, connect};
 use super::context::ContextExt;
 use super::entities::{Policy, Tenant};
 use super::enums::ActorType;
-use super::error::ApiResult;
+use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::text;
+use super::ledger_entries::LedgerEntry;
+use super::ledger_proofs::Receipt;
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, Decimal};
 use crate::domain::evidence;
@@ -106,6 +108,12 @@ impl PolicyActivation {
     /// The place of this record in the tenant's evidence log, from 0.
     fn sequence(&self) -> BigInt {
         BigInt(self.0.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.
@@ -254,6 +262,8 @@ impl RecordPolicyActivationInput {
 pub struct RecordPolicyActivationPayload {
     /// The activation as it was recorded.
     policy_activation: Row<PolicyActivation>,
+    /// The receipt of the activation, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
 }
@@ -274,6 +284,7 @@ impl PolicyMutations {
         let (input, key) = input.into_domain()?;
         let recorded = facade.record_policy_activation(input, key).await?;
         Ok(RecordPolicyActivationPayload {
+            receipt: Receipt(Some(recorded.activation.id)),
             policy_activation: recorded.activation.into(),
             is_replayed: recorded.is_replayed,
         })

@@ -15,11 +15,21 @@ use super::policies::PolicyQueries;
 use super::row::Row;
 use super::runs::RunQueries;
 use super::scalars::Sha256;
+use super::system::SystemQueries;
 use super::trace_queries::TraceQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, IncidentQueries, PolicyQueries, AuditQueries, GeneralQueries);
+pub struct Query(
+    Entities,
+    TraceQueries,
+    RunQueries,
+    SystemQueries,
+    IncidentQueries,
+    PolicyQueries,
+    AuditQueries,
+    GeneralQueries,
+);
 
 /// Root fields about no particular record.
 #[derive(Default)]

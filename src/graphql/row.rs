@@ -295,7 +295,7 @@ leaves!(
     SafeInt, BigInt, Decimal, DateTime, Sha256, Json;
     ExecutionStatus, TraceStatus, StepStatus, StepKind, OutcomeCategory, StepLevel, RecordSource, ActorType,
     SourceDomain, Origin, DivergenceReason, IncidentSeverity, InflectionRule, ReplaySource, ExportScope, ExportFormat,
-    ExportStatus, ComplianceTag
+    ExportStatus, ComplianceTag, SystemComponent, SystemEventType, SystemSeverity, SystemCausedBy
 );
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::incidents::IncidentEvidence;
 use super::row::Row;
 use super::run_governance::LlmRunGovernance;
 use super::run_replay::LlmRunReplay;
+use super::run_system::RunSystem;
 use crate::facade::runs::StoredRun;
 
 /// Fields of LlmRun.
@@ -34,6 +35,12 @@ impl RunTopics<'_> {
         #[graphql(default = 60, desc = "How long the window is, in seconds, 1 to 600.")] window_seconds: i32,
     ) -> ApiResult<Row<LlmRunReplay>> {
         Ok(Row(LlmRunReplay(ctx.facade()?.replay_run(self.0, window_seconds.into()).await?)))
+    }
+
+    /// The platform around the run: the environment it began in, what affected it, and metrics of its service. Needs the
+    /// scope system:read.
+    async fn system(&self) -> RunSystem {
+        RunSystem(self.0.clone())
     }
 
     /// What can be taken away of the run, and what was.

@@ -2,11 +2,11 @@
 
 use futures_util::future::BoxFuture;
 
-use super::otlp::ExportTraceServiceRequest;
+use super::otlp::{ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest};
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::facade::Logs;
-use crate::facade::capture::IngestReport;
+use crate::facade::capture::{IngestReport, SignalReport};
 
 /// The use cases behind OTLP, authentication and readiness.
 pub trait Backend: Send + Sync {
@@ -30,6 +30,11 @@ pub trait Backend: Send + Sync {
     fn failed(&self);
     /// Records the spans of a request.
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>>;
+    /// Keeps the samples of a request.
+    fn ingest_metrics(&self, scope: Scope, request: ExportMetricsServiceRequest)
+    -> BoxFuture<'_, Result<SignalReport>>;
+    /// Records what matters of a request of logs.
+    fn ingest_logs(&self, scope: Scope, request: ExportLogsServiceRequest) -> BoxFuture<'_, Result<SignalReport>>;
     /// Whether requests can be served.
     fn ready(&self) -> BoxFuture<'_, Result<()>>;
     /// Records that wait to be appended, and how many may.
@@ -65,6 +70,18 @@ impl Backend for Logs {
 
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {
         Box::pin(async move { self.facade(scope).ingest_otlp(request).await })
+    }
+
+    fn ingest_metrics(
+        &self,
+        scope: Scope,
+        request: ExportMetricsServiceRequest,
+    ) -> BoxFuture<'_, Result<SignalReport>> {
+        Box::pin(async move { self.facade(scope).ingest_otlp_metrics(request).await })
+    }
+
+    fn ingest_logs(&self, scope: Scope, request: ExportLogsServiceRequest) -> BoxFuture<'_, Result<SignalReport>> {
+        Box::pin(async move { self.facade(scope).ingest_otlp_logs(request).await })
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<()>> {

@@ -28,7 +28,11 @@ pub mod proofs;
 pub mod runs;
 mod scoped;
 pub mod seals;
+pub mod span_contents;
 pub mod steps;
+pub mod system;
+pub mod system_runs;
+pub mod telemetry_series;
 pub mod traces;
 pub mod windows;
 

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{ArrayType, Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, Select, Statement, Value};
 
 use super::database::Database;
-use crate::domain::ids::{RecordId, TenantId};
+use crate::domain::ids::{PLATFORM_TENANT, RecordId, TenantId};
 use crate::entity;
 use crate::error::{Error, Result};
 
@@ -34,9 +34,11 @@ tenanted!(
     ledger_verification,
     llm_run,
     log_export,
+    metric_series,
     payload,
     policy_activation,
     principal,
+    span_content,
     system_record,
     tenant_secret,
     trace,
@@ -48,6 +50,11 @@ tenanted!(
 /// A tenant's rows of a table.
 pub(super) fn scoped<E: Tenanted>(tenant: &TenantId) -> Select<E> {
     E::find().filter(E::TENANT.eq(tenant.as_str()))
+}
+
+/// A tenant's rows of a table and the platform's, which every tenant sees.
+pub(super) fn scoped_visible<E: Tenanted>(tenant: &TenantId) -> Select<E> {
+    E::find().filter(E::TENANT.is_in([tenant.as_str(), PLATFORM_TENANT]))
 }
 
 /// The same for statements that SeaORM cannot write: the tenant is `$1`, `values` follow.

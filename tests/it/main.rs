@@ -42,5 +42,8 @@ mod store_schema;
 mod store_seals;
 mod store_steps;
 mod store_writer;
+mod system;
+mod system_otlp;
+mod system_runs;
 mod tenancy;
 mod tiles;

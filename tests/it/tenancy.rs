@@ -27,7 +27,7 @@ async fn lenient(db: &TestDb) -> TestApp {
 
 /// A tenant's run with a trace, two steps, and one trace that is still open.
 async fn record(app: &TestApp, mark: &str) -> Value {
-    let run = app
+    let mut run = app
         .query_with(
             "mutation($input: RecordLlmRunInput!) { recordLlmRun(input: $input) {
                run { id runId traceId tenant { id } agent { id } traceRootHash trace { trace { id } steps { nodes { id } } } } } }",
@@ -67,6 +67,15 @@ async fn record(app: &TestApp, mark: &str) -> Value {
         }),
     )
     .await;
+    let system = app
+        .query_with(
+            "mutation($input: RecordSystemRecordsInput!) { recordSystemRecords(input: $input) { results { record { id } } } }",
+            json!({ "input": { "records": [{ "component": "WORKER", "eventType": "DEPLOY", "summary": mark,
+                "correlationId": format!("{mark}-run"), "actorId": mark, "serviceName": mark,
+                "occurredAt": "2026-11-21T08:00:00Z", "details": { "note": mark } }] } }),
+        )
+        .await;
+    run["systemId"] = system["recordSystemRecords"]["results"][0]["record"]["id"].clone();
     run
 }
 
@@ -95,12 +104,14 @@ async fn record_audit(app: &TestApp, mark: &str) -> Value {
 fn pointing_at(run: &Value, mark: &str) -> impl Fn(&str, &str) -> Option<String> {
     let quoted = |value: &Value| value.to_string();
     let (id, run_id, trace_id) = (quoted(&run["id"]), quoted(&run["runId"]), quoted(&run["traceId"]));
+    let system_id = quoted(&run["systemId"]);
     let key = json!(format!("{mark}-key")).to_string();
     let audit = quoted(&run["audit"]);
     let incident = json!(format!("{mark}-incident")).to_string();
     move |field: &str, argument: &str| match (field, argument) {
         ("node", "id") => Some(id.clone()),
         ("auditEntry", "id") => Some(audit.clone()),
+        ("systemRecord", "id") => Some(system_id.clone()),
         (_, "runId") => Some(run_id.clone()),
         (_, "by" | "left" | "right") => Some(format!("{{ traceId: {trace_id} }}")),
         (_, "key") => Some(key.clone()),
@@ -163,7 +174,7 @@ db_test! {
             assert!(owner.contains(MARK), "{type_name} {key} is not found by its owner: {owner}");
         }
         let step = &run["trace"]["steps"]["nodes"][0]["id"];
-        for id in [&run["id"], &run["trace"]["trace"]["id"], step, &run["audit"]] {
+        for id in [&run["id"], &run["trace"]["trace"]["id"], step, &run["audit"], &run["systemId"]] {
             assert!(id.is_string(), "{run}");
             let query = "query($id: ID!) { node(id: $id) { id } }";
             assert_eq!(ours.raw_query(query, json!({ "id": id })).await["data"]["node"], Value::Null, "{id}");

@@ -1,6 +1,9 @@
 //! OTLP/JSON. Own structures, since the ones that come with the protobuf types refuse much that OTLP allows: nulls, unknown
 //! fields beside a value, enum names.
 
+pub(super) mod logs;
+pub(super) mod metrics;
+
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,6 +13,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as ProtoValue;
+use opentelemetry_proto::tonic::logs::v1::SeverityNumber;
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use serde::de::Error as _;
@@ -18,12 +23,16 @@ use serde_json::value::RawValue;
 
 use super::real::Real;
 
-pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<ExportTraceServiceRequest> {
-    // A derived reader would take a list of fields for an object.
+/// Reads a message; a derived reader would take a list of fields for an object.
+fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(serde_json::Error::custom("expected an object"));
     }
-    let request: Request<'_> = serde_json::from_slice(bytes)?;
+    serde_json::from_slice(bytes)
+}
+
+pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<ExportTraceServiceRequest> {
+    let request: Request<'_> = object(bytes)?;
     Ok(ExportTraceServiceRequest { resource_spans: request.resource_spans.into_iter().map(Into::into).collect() })
 }
 
@@ -77,8 +86,19 @@ macro_rules! scalar_type {
 scalar_type!(Unsigned, u64, whole);
 scalar_type!(Signed, i64, whole);
 scalar_type!(Flags, u32, whole);
+// A sample is a measurement, not evidence: the nearest number will do.
+scalar_type!(Double, f64, |raw| match scalar(raw)?.trim() {
+    "NaN" => Ok(f64::NAN),
+    "Infinity" => Ok(f64::INFINITY),
+    "-Infinity" => Ok(f64::NEG_INFINITY),
+    text => text.parse().map_err(D::Error::custom),
+});
 scalar_type!(Kind, i32, |raw| enumeration(raw, |name| trace::span::SpanKind::from_str_name(name).map(i32::from)));
 scalar_type!(Code, i32, |raw| enumeration(raw, |name| trace::status::StatusCode::from_str_name(name).map(i32::from)));
+scalar_type!(Severity, i32, |raw| enumeration(raw, |name| SeverityNumber::from_str_name(name).map(i32::from)));
+scalar_type!(Temporality, i32, |raw| {
+    enumeration(raw, |name| AggregationTemporality::from_str_name(name).map(i32::from))
+});
 
 fn enumeration<E: serde::de::Error>(raw: &RawValue, by_name: fn(&str) -> Option<i32>) -> Result<i32, E> {
     let text = scalar::<E>(raw)?;
@@ -255,23 +275,35 @@ fn all<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
 
 impl From<ResourceSpans<'_>> for trace::ResourceSpans {
     fn from(from: ResourceSpans<'_>) -> Self {
-        let resource = from.resource.map(|resource| resource::Resource {
-            attributes: all(resource.attributes),
-            dropped_attributes_count: resource.dropped_attributes_count.0,
-            ..resource::Resource::default()
-        });
+        let resource = from.resource.map(Into::into);
         Self { resource, scope_spans: all(from.scope_spans), schema_url: from.schema_url }
+    }
+}
+
+impl From<Resource<'_>> for resource::Resource {
+    fn from(from: Resource<'_>) -> Self {
+        Self {
+            attributes: all(from.attributes),
+            dropped_attributes_count: from.dropped_attributes_count.0,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Scope<'_>> for common::InstrumentationScope {
+    fn from(from: Scope<'_>) -> Self {
+        Self {
+            name: from.name,
+            version: from.version,
+            attributes: all(from.attributes),
+            dropped_attributes_count: from.dropped_attributes_count.0,
+        }
     }
 }
 
 impl From<ScopeSpans<'_>> for trace::ScopeSpans {
     fn from(from: ScopeSpans<'_>) -> Self {
-        let scope = from.scope.map(|scope| common::InstrumentationScope {
-            name: scope.name,
-            version: scope.version,
-            attributes: all(scope.attributes),
-            dropped_attributes_count: scope.dropped_attributes_count.0,
-        });
+        let scope = from.scope.map(Into::into);
         Self { scope, spans: all(from.spans), schema_url: from.schema_url }
     }
 }

@@ -1,18 +1,24 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
 mod audit;
+mod contents;
 mod incidents;
 mod otlp;
+mod otlp_logs;
+mod otlp_metrics;
 mod policies;
 mod runs;
 mod steps;
+mod system;
 mod traces;
 
 pub use audit::{AuditResult, RecordedAudit};
 pub use incidents::RecordedIncident;
-pub use otlp::{IngestReport, OtlpEncoding, decode_otlp};
+pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp};
+pub use otlp_metrics::SignalReport;
 pub use policies::RecordedActivation;
 pub use steps::{RecordedSteps, StepResult};
+pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use sha2::Digest as _;
 
@@ -25,6 +31,7 @@ use crate::domain::draft::{DraftAudit, DraftPayload, DraftSeal, DraftStep};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::payload::{NewPayload, PayloadPart};
 use crate::domain::run::LlmRun;
+use crate::domain::system::{DraftSystemRecord, SystemRecord};
 use crate::domain::trace::{Trace, TraceView};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
@@ -126,6 +133,12 @@ impl Logs {
             _ => entry.after_state_commitment = Some(commitment),
         })?;
         Ok(Box::new(new))
+    }
+
+    /// A system record as a record of its own.
+    pub(super) fn new_system_record(&self, draft: DraftSystemRecord) -> Result<NewRecord> {
+        let bind = |record: &mut SystemRecord, _, commitment| record.details_commitment = Some(commitment);
+        Ok(NewRecord::System(Box::new(self.new_record(draft.record, draft.payloads, bind)?)))
     }
 
     /// A seal and its run as records, the seal first; and the run's id.

@@ -4,6 +4,8 @@ use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::replay::Window;
+use crate::domain::system::{RunBaseline, RunEvents, SystemWindow};
+use crate::domain::telemetry_series::{RunTelemetry, SeriesWindow};
 use crate::domain::trace::StepFilter;
 use crate::domain::trace::TraceTotals;
 use crate::domain::vocabulary::RecordKind;
@@ -113,6 +115,31 @@ pub(in crate::facade) struct SystemRecordsIn(pub Window);
 /// The governance entries of a run, and of no run, in a window.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::facade) struct GovernanceIn(pub RunWindow);
+
+/// A system record by record id, the platform's too.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct SystemRecordById(pub RecordId);
+/// Details of a system record.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct SystemDetailsOf(pub RecordId);
+/// The environment that a run began in.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct SystemBaselineOf(pub RunBaseline);
+/// What affected a run.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct SystemEventsOf(pub RunEvents);
+/// What happened in a window of time.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct SystemWindowOf(pub SystemWindow);
+/// The metric series of a run.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct SeriesOf(pub RunTelemetry);
+/// The first points of a series.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct PointsOf(pub SeriesWindow, pub u32);
+/// How many points a series has.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct PointCountOf(pub SeriesWindow);
 
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(in crate::facade) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;

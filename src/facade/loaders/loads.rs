@@ -1,6 +1,6 @@
 //! How keys are loaded: one store call for a batch, and a note of what was read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
@@ -18,7 +18,8 @@ use crate::domain::policy::PolicyActivation;
 use crate::domain::record::StoredRecord;
 use crate::domain::replay::InflectionFacts;
 use crate::domain::run::{LlmRun, Stored};
-use crate::domain::system::SystemRecord;
+use crate::domain::system::{StoredSystemRecord, SystemRecord};
+use crate::domain::telemetry_series::{MetricPoint, MetricSeries, SeriesWindow};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{StepGroup, StoredStep, TraceSeal, TraceView};
 use crate::domain::vocabulary::RecordKind;
@@ -83,6 +84,13 @@ by_list!(InflectionFactsOf => InflectionFacts, of LlmRun, |reader, runs| reader.
 by_list!(StepsIn => Vec<Arc<StoredStep>>, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
 by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
 by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordById => StoredSystemRecord, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
+by_list!(SystemDetailsOf => String, of SystemRecord, |reader, ids| reader.store.system_details_by_id(&reader.scope, &ids));
+by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
+by_list!(SystemEventsOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_events(&reader.scope, &keys));
+by_list!(SystemWindowOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.system_windows(&reader.scope, &keys));
+by_list!(SeriesOf => Vec<MetricSeries>, of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
+by_list!(PointCountOf => i64, of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
 
 /// A receipt is asked for of an entry or of a record just written: which it was is noted there.
 impl Loader<ReceiptOf> for Reader {
@@ -268,6 +276,24 @@ impl Loader<RecordOf> for Reader {
             self.views.viewed(kind, records.keys().copied());
             let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
             found.extend(keyed);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<PointsOf> for Reader {
+    type Value = Vec<MetricPoint>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PointsOf]) -> Result<HashMap<PointsOf, Self::Value>, Error> {
+        let mut by_limit: BTreeMap<u32, Vec<SeriesWindow>> = BTreeMap::new();
+        for PointsOf(series, limit) in keys {
+            by_limit.entry(*limit).or_default().push(series.clone());
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (limit, series) in by_limit {
+            let points = self.store.points_of_series(&self.scope, &series, limit).await?;
+            found.extend(points.into_iter().map(|(series, points)| (PointsOf(series, limit), points)));
         }
         Ok(found)
     }

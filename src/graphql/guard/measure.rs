@@ -9,6 +9,7 @@ use async_graphql::{Name, Value, Variables};
 
 use super::{Limits, within};
 use crate::domain::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::domain::telemetry_series::POINTS_DEFAULT;
 use crate::error::{Code, Error, Result};
 
 /// The fields that give a page: they multiply what is selected below them.
@@ -22,6 +23,7 @@ pub const CONNECTIONS: &[&str] = &[
     "llmRuns",
     "policyActivations",
     "steps",
+    "systemRecords",
     "traces",
 ];
 /// The fields that give a list without pages, with the number of rows that is reckoned with.
@@ -34,7 +36,12 @@ const LISTS: &[(&str, u64)] = &[
     ("incidentEvidence", 5),
     ("exports", 5),
     ("complianceTags", 10),
+    ("items", 50),
+    ("series", 5),
+    ("snapshots", 7),
 ];
+/// The same for lists that say how many rows are wanted with `first`, with the number of rows without it.
+const COUNTED_LISTS: &[(&str, u64)] = &[("points", POINTS_DEFAULT as u64)];
 /// Fields of introspection that lead from types to types.
 const CIRCLES: &[&str] = &["types", "fields", "interfaces", "possibleTypes", "inputFields"];
 
@@ -233,6 +240,13 @@ impl<'a> Measure<'a> {
             });
             // More than a page is refused by the field itself, with its own error.
             return Ok(asked.unwrap_or(PAGE_SIZE_DEFAULT.into()).min(PAGE_SIZE_MAX.into()));
+        }
+        if let Some((_, rows)) = COUNTED_LISTS.iter().find(|(list, _)| *list == name) {
+            let asked = match self.argument(field, "first") {
+                Some(Value::Number(number)) => number.as_u64(),
+                _ => None,
+            };
+            return Ok(asked.unwrap_or(*rows));
         }
         if name == "_entities" {
             let representations = match self.argument(field, "representations") {

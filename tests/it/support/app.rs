@@ -126,7 +126,14 @@ impl TestApp {
         let identifies_callers = !matches!(auth, AuthSettings::Off);
         let access = AccessConfig { audit: access_audit, identifies_callers };
         let idempotency_expiry_us = 86_400_000_000;
-        let config = LogsConfig { prices, content_capture, settle_us: 15_000_000, access, idempotency_expiry_us };
+        let config = LogsConfig {
+            prices,
+            content_capture,
+            settle_us: 15_000_000,
+            access,
+            idempotency_expiry_us,
+            telemetry_retention_us: 7 * 86_400_000_000,
+        };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
         logs.sign_with(signer()).await.expect("the key of every test");
         let settings =
@@ -182,6 +189,13 @@ impl TestApp {
             Encoding::Json => "application/json",
         };
         self.post("/v1/traces", content_type, body).await
+    }
+
+    /// An OTLP/JSON request to a path that takes it; the partial success, where there is one.
+    pub async fn post_signal(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, "application/json", body.to_string().into_bytes()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()["partialSuccess"].take()
     }
 
     /// An OTLP request over gRPC, in-process.
