@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use runledger::capture::CaptureContext;
 use runledger::capture::otlp::{decode_json, decode_protobuf, map_spans};
 use runledger::capture::pricing::PriceTable;
