@@ -20,4 +20,5 @@ pub mod settle;
 pub mod system;
 pub mod time;
 pub mod trace;
+pub mod verification;
 pub mod vocabulary;
