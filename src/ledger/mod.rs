@@ -4,3 +4,4 @@ pub mod behaviour;
 pub mod canonical;
 pub mod commitment;
 pub mod tree;
+pub mod verify;
