@@ -93,7 +93,7 @@ fn landmark(size: i64, root: Digest) -> Landmark {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::test_runner::Config { cases: 48, ..Default::default() })]
+    #![proptest_config(proptest::test_runner::Config { cases: 24, ..Default::default() })]
     #[test]
     fn an_honest_log_has_no_findings(size in 0_i64..1_400, window in 1_i64..700) {
         proptest::prop_assert_eq!(Log::of(size).kinds(window), []);
