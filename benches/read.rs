@@ -11,25 +11,10 @@
 mod hand;
 mod support;
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusBuilder;
-use runledger::capture::pricing::PriceTable;
-use runledger::clock::{SharedClock, SystemClock};
-use runledger::domain::ids::TenantId;
-use runledger::domain::scope::{Permission, Permissions};
-use runledger::domain::settle::SettlePolicy;
-use runledger::facade::{Logs, LogsConfig};
-use runledger::graphql::schema::{self, SchemaOptions};
-use runledger::http::auth::AuthSettings;
-use runledger::http::graphql::{GraphqlLimits, GraphqlState};
-use runledger::http::{self, HttpSettings, HttpState};
-use runledger::store::{Store, StoreConfig};
-use support::{median, post, round};
-use tokio_util::sync::CancellationToken;
+use support::{median, post, round, server};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,44 +27,10 @@ const COSTLIEST: &str = "{ llmRuns(first: 50, orderBy: { field: COST }) { nodes 
     costUsd startedAt } } }";
 const ROUNDS: usize = 5;
 
-/// A server over one database, and a token for it.
+/// A server over one seeded database, and a token for it.
 async fn serve(url: &str) -> (SocketAddr, String) {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let settle = SettlePolicy { settle_us: 15_000_000, settle_remote_us: 60_000_000, timeout_us: 3_600_000_000 };
-    let config = StoreConfig {
-        database_url: url.to_owned(),
-        migrate: true,
-        pool_size: 8,
-        settle,
-        queue_records: 10_000,
-        ledger_origin: "bench".to_owned(),
-    };
-    let store = Store::connect(config, Arc::clone(&clock)).await.expect("a seeded database");
-    let prices = Arc::new(PriceTable::embedded().expect("prices"));
-    let logs =
-        Logs::new(store, clock, LogsConfig { prices, content_capture: HashSet::new(), settle_us: settle.settle_us });
-    let reader: Permissions = [Permission::RunsRead].into_iter().collect();
-    let tenant = TenantId::parse("bench").expect("a name");
-    let (_, token) = logs.create_api_key(tenant, None, reader, None).await.expect("a key");
-    let settings = HttpSettings {
-        auth: AuthSettings::Required(None),
-        rate_limit: 0,
-        cors_origins: Vec::new(),
-        allowed_hosts: Vec::new(),
-        has_tls: false,
-    };
-    let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let state = HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
-    let graphql = GraphqlState::new(schema::build(SchemaOptions::default()), GraphqlLimits::default(), logs);
-    let api = http::graphql::routes(graphql).merge(hand::routes(url).await);
-    let router = http::router(state, api, http::assets::routes());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).await.expect("serves");
-    });
-    (address, token)
+    let (server, _) = server::serve(url, true, hand::routes(url).await).await;
+    (server.address, server.token)
 }
 
 fn graphql(token: &str, query: &str) -> Vec<u8> {

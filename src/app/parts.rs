@@ -13,7 +13,7 @@ use crate::domain::settle::SettlePolicy;
 use crate::facade::{Logs, LogsConfig};
 use crate::http::HttpSettings;
 use crate::http::auth::{self, AuthSettings, JwtKeys};
-use crate::store::{Store, StoreConfig};
+use crate::store::{LedgerConfig, Store, StoreConfig};
 
 /// Connections to PostgreSQL a core, where the setting leaves it to us.
 const CONNECTIONS_A_CORE: usize = 4;
@@ -38,7 +38,7 @@ pub async fn open_store(config: &Config, clock: SharedClock) -> Result<Store, Ap
         pool_size: pool_size(&config.base),
         settle,
         queue_records: usize::try_from(config.queue_records).unwrap_or(usize::MAX),
-        ledger_origin: "runledger".to_owned(),
+        ledger: LedgerConfig::of("runledger"),
     };
     Ok(Store::connect(store, clock).await?)
 }
@@ -55,7 +55,7 @@ pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result
         pool_size: 1,
         settle,
         queue_records: COMMAND_QUEUE_RECORDS,
-        ledger_origin: "runledger".to_owned(),
+        ledger: LedgerConfig::of("runledger"),
     };
     let store = Store::connect(config, Arc::clone(&clock)).await?;
     let prices = Arc::new(PriceTable::embedded()?);

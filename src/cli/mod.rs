@@ -6,6 +6,7 @@ mod keys;
 mod load;
 mod migrate;
 mod serve;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ enum Command {
     Schema(SchemaArgs),
     Keys(keys::KeysArgs),
     Load(load::LoadArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// Print the GraphQL schema.
@@ -60,7 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match start(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -68,22 +70,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn start(command: Command) -> Result<(), AppError> {
+fn start(command: Command) -> Result<ExitCode, AppError> {
     // One TLS provider for listeners and clients alike; a second installation is refused, which is as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| AppError::new(format!("the runtime does not start: {error}")))?;
     runtime.block_on(async {
         match command {
-            Command::Serve(args) => serve::run(*args).await,
-            Command::Migrate(args) => migrate::run(args).await,
-            Command::Schema(SchemaArgs {}) => {
-                print!("{}", app::sdl());
-                Ok(())
-            }
-            Command::Keys(args) => keys::run(args).await,
-            Command::Load(args) => load::run(args).await,
+            Command::Serve(args) => serve::run(*args).await?,
+            Command::Migrate(args) => migrate::run(args).await?,
+            Command::Schema(SchemaArgs {}) => print!("{}", app::sdl()),
+            Command::Keys(args) => keys::run(args).await?,
+            Command::Load(args) => load::run(args).await?,
+            Command::Verify(args) => return Ok(verify::run(&args)),
         }
+        Ok(ExitCode::SUCCESS)
     })
 }
 

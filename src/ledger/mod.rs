@@ -2,6 +2,10 @@
 
 pub mod behaviour;
 pub mod canonical;
+pub mod checkpoint;
 pub mod commitment;
+pub mod note;
+pub mod proof;
+pub mod receipt;
 pub mod tree;
 pub mod verify;

@@ -20,8 +20,8 @@ const SQLITE_READERS: u32 = 4;
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows that the driver hands over at once; its default of 50 wakes the reader too often.
 const SQLITE_ROW_BUFFER: usize = 1_024;
-/// Connections of PostgreSQL for the writer, the sealer and keys, so that readers cannot starve them.
-const POSTGRES_WRITERS: u32 = 3;
+/// Connections of PostgreSQL for the sealer and keys, so that readers cannot starve them.
+const POSTGRES_WRITERS: u32 = 2;
 /// Statements prepared a connection: every table in every chunk size, and the reads.
 const STATEMENT_CACHE: usize = 256;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,6 +64,25 @@ impl Database {
         };
         database.check_durability().await?;
         Ok(database)
+    }
+
+    /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
+    /// runtime that this is called on.
+    pub async fn for_appending(mut self, url: &str) -> Result<Self> {
+        if self.backend == DbBackend::Postgres {
+            self.write = open(postgres(url, 1, POSTGRES_WRITE)).await?;
+            self.check_durability().await?;
+        }
+        Ok(self)
+    }
+
+    /// Closes what [`Database::for_appending`] opened.
+    pub async fn close_appending(&self) {
+        if self.backend == DbBackend::Postgres
+            && let Err(cause) = self.write.close_by_ref().await
+        {
+            tracing::warn!(%cause, "closing the writer's connection");
+        }
     }
 
     /// Connects for changes of the schema only.

@@ -21,13 +21,14 @@ pub mod traces;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use self::append::{Queue, Writer};
 use self::database::Database;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How to reach the database and how to write.
 #[derive(Clone)]
@@ -42,8 +43,25 @@ pub struct StoreConfig {
     pub settle: SettlePolicy,
     /// Records that may wait to be appended; a unit that does not fit is refused as UNAVAILABLE.
     pub queue_records: usize,
+    /// How records are chained.
+    pub ledger: LedgerConfig,
+}
+
+/// How records are chained.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
     /// What the names of new logs begin with, on their checkpoints: a name that nobody else uses.
-    pub ledger_origin: String,
+    pub origin: String,
+    /// False writes records without entries, which nothing can ever verify: benchmarks measure by it what the ledger costs.
+    pub is_chained: bool,
+}
+
+impl LedgerConfig {
+    /// Chained, under this name.
+    #[must_use]
+    pub fn of(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), is_chained: true }
+    }
 }
 
 /// Both databases behind one face. Cheap to clone.
@@ -56,7 +74,39 @@ struct Inner {
     db: Database,
     clock: SharedClock,
     queue: Arc<Queue>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<(JoinHandle<()>, WriterThread)>>,
+}
+
+/// The thread that the writer has to itself. A flush is a handful of short waits for the database; among the requests it
+/// would stand behind their computing at each of them.
+struct WriterThread {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl WriterThread {
+    fn start() -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("writer").enable_all().build();
+        let runtime = runtime.map_err(Error::internal)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        // A runtime that is dropped by a task of another one must not wait for its own.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Store {
@@ -74,10 +124,13 @@ impl Store {
             migrate::check(&db.write).await?;
         }
         let queue = Arc::new(Queue::new(config.queue_records));
-        let writer =
-            Writer::new(db.clone(), Arc::clone(&clock), config.settle, &config.ledger_origin, Arc::clone(&queue));
-        let writer = tokio::spawn(writer.run());
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(Some(writer)) }) })
+        let thread = WriterThread::start()?;
+        let appending = db.clone();
+        let connected = thread.spawn(async move { appending.for_appending(&config.database_url).await });
+        let appending = connected.await.map_err(Error::internal)??;
+        let writer = Writer::new(appending, Arc::clone(&clock), config.settle, config.ledger, Arc::clone(&queue));
+        let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer }) })
     }
 
     /// One trivial query, for readiness.
@@ -112,7 +165,7 @@ impl Store {
     pub async fn close(&self) {
         self.queue().close();
         let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer
+        if let Some((writer, _thread)) = writer
             && let Err(cause) = writer.await
         {
             tracing::error!(%cause, "the writer broke off");

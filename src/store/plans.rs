@@ -21,7 +21,7 @@ async fn store(folder: &tempfile::TempDir) -> Store {
         pool_size: 1,
         settle: SettlePolicy { settle_us: 0, settle_remote_us: 0, timeout_us: 0 },
         queue_records: 1,
-        ledger_origin: "runledger".to_owned(),
+        ledger: crate::store::LedgerConfig::of("runledger"),
     };
     Store::connect(config, Arc::new(SystemClock)).await.expect("connects")
 }

@@ -23,7 +23,7 @@ db_test! {
     async fn goes_up_down_and_up_again(db: TestDb) {
         db.store().await.close().await;
         let count = tables(&db).await;
-        assert_eq!(count, 12);
+        assert_eq!(count, 24);
         let changes = migrate::status(&db.url).await.expect("status");
         assert!(changes.iter().all(|(_, is_applied)| *is_applied));
         let reverted = migrate::down(&db.url, 1).await.expect("down one");
@@ -86,10 +86,20 @@ db_test! {
             _ => "SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT LIKE '%(tenant_id%' ORDER BY name",
         };
         let names: Vec<String> = db.query(odd).await.iter().map(|row| row.try_get_by_index(0).expect("text")).collect();
-        // Operational look-ups across tenants; PostgreSQL lists keys among its indexes.
+        // Operational look-ups across tenants, and tables of one log each; PostgreSQL lists keys among its indexes.
         let expected: &[&str] = match db.backend {
-            DbBackend::Postgres => &["api_key_pkey", "ledger_log_origin_key", "ledger_log_pkey", "trace_state_due"],
-            _ => &["trace_state_due"],
+            DbBackend::Postgres => &[
+                "api_key_pkey",
+                "ledger_checkpoint_pkey",
+                "ledger_entry_pkey",
+                "ledger_entry_record",
+                "ledger_key_pkey",
+                "ledger_log_origin_key",
+                "ledger_log_pkey",
+                "ledger_node_pkey",
+                "trace_state_due",
+            ],
+            _ => &["ledger_entry_record", "trace_state_due"],
         };
         assert_eq!(names, expected);
     }
@@ -110,7 +120,7 @@ async fn a_wrong_url_is_refused_with_its_reason() {
             pool_size: 1,
             settle,
             queue_records: 1,
-            ledger_origin: "runledger".to_owned(),
+            ledger: runledger::store::LedgerConfig::of("runledger"),
         };
         let error = Store::connect(config, clock.clone()).await.err().expect(url);
         assert_eq!(error.code(), Code::BadUserInput, "{error:?}");

@@ -14,10 +14,12 @@ use super::logs::{LogKey, Logs};
 use super::plan::{Plan, Planner};
 use super::prepare::Prepared;
 use super::queue::{CloseOnDrop, Job, Queue};
+use super::records::Updates;
 use crate::clock::SharedClock;
 use crate::domain::append::AppendReceipt;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Code, Error, Result};
+use crate::store::LedgerConfig;
 
 /// One result for each unit.
 type Outcomes = Vec<Result<AppendReceipt>>;
@@ -33,9 +35,15 @@ pub(in crate::store) struct Writer {
 }
 
 impl Writer {
-    pub fn new(db: Database, clock: SharedClock, settle: SettlePolicy, origin: &str, queue: Arc<Queue>) -> Self {
+    pub fn new(
+        db: Database,
+        clock: SharedClock,
+        settle: SettlePolicy,
+        ledger: LedgerConfig,
+        queue: Arc<Queue>,
+    ) -> Self {
         let inserter = Inserter::new(db.backend);
-        let logs = Logs::new(db.clone(), Arc::clone(&clock), origin);
+        let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
         Self { db, clock, settle, inserter, logs, queue }
     }
 
@@ -48,6 +56,7 @@ impl Writer {
             self.flush(jobs).await;
             queue.flushed_in(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         }
+        self.db.close_appending().await;
     }
 
     /// Writes all units together. When the database refuses that, each is written alone, so that what it refuses hurts
@@ -126,8 +135,7 @@ impl Writer {
             planned = plan(Known::load(txn, units).await?, &refused);
         }
         let Plan { batch, updates, outcomes, has_changes } = planned;
-        self.inserter.batch(txn, batch).await?;
-        self.inserter.updates(txn, updates).await?;
+        self.inserter.write(txn, batch, updates).await?;
         Ok((outcomes, has_changes))
     }
 
@@ -141,7 +149,7 @@ impl Writer {
         let mut refused = HashMap::new();
         for place in 0..units.iter().map(|prepared| prepared.unit.records.len()).sum() {
             let savepoint = txn.begin().await.map_err(database)?;
-            let tried = self.inserter.batch(&savepoint, plan.batch.of(place)).await;
+            let tried = self.inserter.write(&savepoint, plan.batch.of(place), Updates::default()).await;
             savepoint.rollback().await.map_err(database)?;
             match tried {
                 Err(error) if is_passing(&error) => return Err(error),

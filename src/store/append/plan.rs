@@ -65,7 +65,7 @@ impl<'p> Planner<'p> {
 
     /// Plans them all.
     pub fn plan(mut self, units: &[&Prepared]) -> Plan {
-        let before: Vec<u64> = self.logs.values().map(|log| log.range.size()).collect();
+        let before: Vec<i64> = self.logs.values().map(|log| log.size).collect();
         let outcomes = units.iter().map(|unit| self.unit(unit)).collect();
         let mut updates = Updates::default();
         for key in &self.changed_states {
@@ -75,7 +75,7 @@ impl<'p> Planner<'p> {
         }
         let mut has_changes = !self.batch.claims.values.is_empty();
         for ((key, log), before) in self.logs.iter().zip(before) {
-            if before != log.range.size() {
+            if before != log.size {
                 updates.log(key, log, self.now);
                 has_changes = true;
             }
@@ -178,7 +178,7 @@ impl<'p> Planner<'p> {
         let leaf_hash = prepared.leaf_hashes.get(place).ok_or_else(|| Error::internal("a record without a leaf"))?;
         let assigned = Appended {
             id: record.id(),
-            seq: log.next_seq(),
+            seq: log.size,
             created_at: prepared.created_at,
             leaf_hash: *leaf_hash,
             step_index: None,
@@ -205,9 +205,12 @@ impl<'p> Planner<'p> {
     /// Appends the entry of a record that is written.
     fn chain(&mut self, key: &LogKey, place: usize, record: &NewRecord, assigned: &Appended) {
         if let Some(log) = self.logs.get_mut(key) {
-            let batch = &mut self.batch;
-            batch.entry(place, log.log_id, record.as_ref().kind(), assigned);
-            log.range.append(assigned.leaf_hash, |node| batch.node(place, log.log_id, node));
+            log.size += 1;
+            if let Some(range) = &mut log.range {
+                let batch = &mut self.batch;
+                batch.entry(place, log.log_id, record.as_ref().kind(), assigned);
+                range.append(assigned.leaf_hash, |node| batch.node(place, log.log_id, node));
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use super::super::convert::{digest_value, id_value, instant_value, text_value, w
 use super::super::convert::{ledger_events::encode_ledger_event, policies::encode_policy_activation};
 use super::super::convert::{runs::encode_run, steps::encode_step, system::encode_system_record};
 use super::super::convert::{traces::encode_seal, traces::encode_trace};
+use super::insert::{Existing, Part, Tables};
 use super::known::TraceState;
 use super::logs::{LogKey, OpenLog};
 use crate::domain::append::{Appended, IdempotencyClaim, New, StepFacts};
@@ -33,7 +34,7 @@ use crate::entity::{
     trace_step,
 };
 use crate::error::{Error, Result};
-use crate::ledger::tree::Node;
+use crate::ledger::tree::{CompactRange, Node};
 
 /// Rows of one table, as values in the order of its columns.
 pub(super) struct Rows<E> {
@@ -61,6 +62,14 @@ impl<E: EntityTrait> Rows<E> {
         let mut only = Self::default();
         rows.for_each(|(owner, row)| only.push(*owner, row.iter().cloned()));
         only
+    }
+
+    /// The rows as they are to be written; nothing where there are none.
+    fn into_part(self, tables: &mut Tables, existing: Existing) -> Option<Part>
+    where
+        E: Default,
+    {
+        (!self.values.is_empty()).then(|| Part { table: tables.of::<E>(existing), values: self.values })
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -102,6 +111,11 @@ macro_rules! batch {
             /// The rows of one record.
             pub fn of(&self, owner: usize) -> Self {
                 Self { $($name: self.$name.of(owner)),+ }
+            }
+
+            /// The tables that have rows.
+            pub fn into_parts(self, tables: &mut Tables) -> Vec<Part> {
+                [$(self.$name.into_part(tables, Existing::Refuse)),+].into_iter().flatten().collect()
             }
 
             /// Refuses U+0000 in any text since.
@@ -245,6 +259,12 @@ pub(super) struct Updates {
 }
 
 impl Updates {
+    /// The tables that have rows.
+    pub fn into_parts(self, tables: &mut Tables) -> Vec<Part> {
+        let states = self.states.into_part(tables, Existing::Replace);
+        states.into_iter().chain(self.logs.into_part(tables, Existing::Replace)).collect()
+    }
+
     pub fn state(&mut self, tenant: &TenantId, trace_id: &TraceId, state: &TraceState) {
         let row = [
             text_value(tenant.as_str()),
@@ -263,14 +283,16 @@ impl Updates {
     }
 
     pub fn log(&mut self, key: &LogKey, log: &OpenLog, now: Timestamp) {
+        let empty = CompactRange::empty();
+        let range = log.range.as_ref().unwrap_or(&empty);
         let row = [
             log.log_id.into(),
             text_value(key.0.as_str()),
             text_value(key.1.as_str()),
             text_value(&log.origin),
-            log.next_seq().into(),
-            digest_value(Some(log.range.root())),
-            Value::Bytes(Some(log.range.edge())),
+            log.size.into(),
+            digest_value(Some(range.root())),
+            Value::Bytes(Some(range.edge())),
             instant_value(now),
         ];
         self.logs.push(0, row);

@@ -75,7 +75,7 @@ impl TestDb {
             pool_size: 4,
             settle: SettlePolicy { settle_us: 15_000_000, settle_remote_us: 60_000_000, timeout_us: 3_600_000_000 },
             queue_records: 10_000,
-            ledger_origin: "ledger.test".to_owned(),
+            ledger: runledger::store::LedgerConfig::of("ledger.test"),
         }
     }
 

@@ -1,0 +1,177 @@
+//! `runledger verify`: whether evidence is what it says, without trusting a server.
+
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::ledger::note::{NoteError, NoteKey};
+use crate::ledger::receipt::{Proven, RECEIPT_BYTES_MAX, Receipt, ReceiptError};
+
+/// Check evidence without trusting a server: exit status 0 is valid, 1 is invalid, 2 is unknown.
+#[derive(Debug, clap::Args)]
+pub(super) struct VerifyArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Receipt(ReceiptArgs),
+}
+
+/// Check a receipt: that the record in it is in the log, at its place, under a checkpoint that the key has signed.
+///
+/// Needs no server and no network. Exit status: 0 valid; 1 invalid (changed, malformed, of another log); 2 unknown (the
+/// file cannot be read, or none of the keys has signed it).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  runledger verify receipt run.tlog-proof --key example.com/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+  runledger verify receipt run.tlog-proof --key \"$VKEY\" --origin example.com/log/01970000-0000-7000-8000-000000000001
+  runledger verify receipt - --key \"$VKEY\" < run.tlog-proof")]
+struct ReceiptArgs {
+    /// The receipt; - reads standard input.
+    file: PathBuf,
+    /// The verifier key of the log: name+hash+base64, as `runledger keys ledger show` prints it. Give it once for each key
+    /// that may have signed.
+    #[arg(long = "key", value_name = "VKEY", required = true, value_parser = parse_key)]
+    keys: Vec<NoteKey>,
+    /// The log that it must be of; any log that the key signs, when absent.
+    #[arg(long)]
+    origin: Option<String>,
+}
+
+/// What came out, as the exit status says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Valid = 0,
+    Invalid = 1,
+    Unknown = 2,
+}
+
+pub(super) fn run(args: &VerifyArgs) -> ExitCode {
+    let What::Receipt(receipt) = &args.what;
+    let (outcome, report) = verify_receipt(receipt, io::stdin());
+    println!("{report}");
+    ExitCode::from(outcome as u8)
+}
+
+fn parse_key(vkey: &str) -> Result<NoteKey, NoteError> {
+    NoteKey::parse(vkey)
+}
+
+fn verify_receipt(args: &ReceiptArgs, input: impl Read) -> (Outcome, String) {
+    let bytes = match read(&args.file, input) {
+        Ok(bytes) => bytes,
+        Err(error) => return (Outcome::Unknown, format!("UNKNOWN: {} cannot be read: {error}", args.file.display())),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| ReceiptError::Malformed("it is not UTF-8 text"));
+    let verdict = text.and_then(|text| Receipt::parse(&text)?.verify(&args.keys, args.origin.as_deref()));
+    match verdict {
+        Ok(proven) => (Outcome::Valid, report(&proven)),
+        Err(error) if error.is_unknown() => {
+            let names: Vec<String> = args.keys.iter().map(|key| format!("{} {}", key.name(), key.id_hex())).collect();
+            (Outcome::Unknown, format!("UNKNOWN: {error} (known: {}); nothing was shown", names.join(", ")))
+        }
+        Err(error) => (Outcome::Invalid, format!("INVALID: {error}")),
+    }
+}
+
+/// Reads no more than a receipt may have, and the one byte that shows it has more.
+fn read(file: &Path, input: impl Read) -> io::Result<Vec<u8>> {
+    let limit = RECEIPT_BYTES_MAX as u64 + 1;
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        input.take(limit).read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn report(proven: &Proven) -> String {
+    let Proven { leaf, leaf_hash, index, checkpoint, signer } = proven;
+    let mut text = format!("VALID: this record is entry {index} of {}\n", printable(&checkpoint.origin));
+    for (name, value) in [
+        ("leaf hash", leaf_hash.to_hex()),
+        ("log size", checkpoint.size.to_string()),
+        ("log root", checkpoint.root.to_hex()),
+        ("signed by", signer.clone()),
+    ] {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {name}: {value}");
+    }
+    text + &printable(&String::from_utf8_lossy(leaf))
+}
+
+/// Text that a terminal does not take for commands. In JSON it still means the same.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::checkpoint::Checkpoint;
+    use crate::ledger::note::NoteSigner;
+    use crate::ledger::tree::leaf_hash;
+
+    fn signer(secret: u8) -> NoteSigner {
+        NoteSigner::new("example.com/log", &[secret; 32]).expect("signer")
+    }
+
+    fn receipt() -> String {
+        let leaf = "{\"name\":\"\u{9b}31m\",\"v\":1}".as_bytes().to_vec();
+        let checkpoint = Checkpoint { origin: "example.com/log/one".to_owned(), size: 1, root: leaf_hash(&leaf) };
+        let checkpoint = checkpoint.sign(&signer(7)).expect("note");
+        Receipt { leaf, index: 0, proof: Vec::new(), checkpoint }.to_text()
+    }
+
+    fn verify(text: &str, secret: u8, origin: Option<&str>) -> (Outcome, String) {
+        let args = ReceiptArgs {
+            file: PathBuf::from("-"),
+            keys: vec![signer(secret).key().clone()],
+            origin: origin.map(str::to_owned),
+        };
+        verify_receipt(&args, text.as_bytes())
+    }
+
+    #[test]
+    fn a_valid_receipt_says_what_it_proves() {
+        let (outcome, report) = verify(&receipt(), 7, Some("example.com/log/one"));
+        assert_eq!(outcome, Outcome::Valid);
+        assert!(report.starts_with("VALID: this record is entry 0 of example.com/log/one\n"), "{report}");
+        assert!(report.ends_with("\n{\"name\":\"\\u009b31m\",\"v\":1}"), "{report}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_invalid() {
+        let text = receipt();
+        let too_long = "x".repeat(RECEIPT_BYTES_MAX + 1);
+        for wrong in ["", &text[1..], &text.replace("index 0", "index 1"), &text.replace("\n1\n", "\n2\n"), &too_long] {
+            let (outcome, report) = verify(wrong, 7, None);
+            assert_eq!(outcome, Outcome::Invalid);
+            assert!(report.starts_with("INVALID: "), "{report}");
+        }
+        assert_eq!(verify(&text, 7, Some("example.com/log/two")).0, Outcome::Invalid);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_unknown() {
+        let (outcome, report) = verify(&receipt(), 8, None);
+        assert_eq!(outcome, Outcome::Unknown);
+        assert!(report.contains(&signer(8).key().id_hex()), "{report}");
+        let args = ReceiptArgs { file: PathBuf::from("no/such/file"), keys: Vec::new(), origin: None };
+        assert_eq!(verify_receipt(&args, io::empty()).0, Outcome::Unknown);
+    }
+}
