@@ -187,6 +187,17 @@ pub struct Verification {
     pub finished_at: Timestamp,
 }
 
+/// A state of a log that was found VALID, kept outside of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedPosition {
+    /// How many entries the log had.
+    pub size: i64,
+    /// The root of its tree.
+    pub root: Digest,
+    /// When it was verified.
+    pub verified_at: Timestamp,
+}
+
 /// What is known of a log's integrity now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntegrityCheck {

@@ -83,9 +83,8 @@ fn decode(row: &QueryResult, backend: DbBackend) -> Result<(String, Refuses)> {
         let refuses = |bit: i64| bits & 2 != 0 && bits & bit != 0 && text.contains("RAISE EXCEPTION");
         Refuses { update: refuses(16), delete: refuses(8), truncate: refuses(32) }
     } else {
-        let refuses = |operation: &str| {
-            text.contains(&format!("BEFORE {operation} ON {table}")) && text.contains("RAISE(ABORT")
-        };
+        let refuses =
+            |operation: &str| text.contains(&format!("BEFORE {operation} ON {table}")) && text.contains("RAISE(ABORT");
         Refuses { update: refuses("UPDATE"), delete: refuses("DELETE"), truncate: true }
     };
     Ok((table, refuses))

@@ -54,8 +54,7 @@ pub(super) async fn locate(db: &Database, head: &LogHead, lonely: Vec<Lonely>) -
         lonely.iter().filter(|one| one.is_entry == is_entry).filter_map(|one| one.id).collect()
     };
     let (entries, records) = (of(true), of(false));
-    let (records, entries) =
-        (records_at(db, &head.tenant, &entries).await?, entries_at(db, head, &records).await?);
+    let (records, entries) = (records_at(db, &head.tenant, &entries).await?, entries_at(db, head, &records).await?);
     let elsewhere = |one: &Lonely| if one.is_entry { records.get(&one.id?) } else { entries.get(&one.id?) }.copied();
     Ok(lonely.into_iter().map(|one| Lonely { elsewhere: elsewhere(&one), ..one }).collect())
 }
@@ -135,10 +134,7 @@ async fn records_beyond(
     let mut rows = Vec::new();
     let ranges: [(&str, Vec<Value>); 2] = [
         ("seq < 0", Vec::new()),
-        (
-            "seq >= COALESCE((SELECT l.size FROM ledger_log l WHERE l.log_id = $2), 0)",
-            vec![head.log_id.into()],
-        ),
+        ("seq >= COALESCE((SELECT l.size FROM ledger_log l WHERE l.log_id = $2), 0)", vec![head.log_id.into()]),
     ];
     for (range, values) in ranges {
         let name = table.name();

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{DbBackend, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
 use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
@@ -12,7 +12,7 @@ use super::records::{RecordRow, Table};
 use crate::domain::ids::{Digest, RecordId, TenantId};
 use crate::domain::payload::PayloadPart;
 use crate::domain::verification::{Anomaly, AnomalyKind};
-use crate::domain::vocabulary::{RecordKind, Stream};
+use crate::domain::vocabulary::RecordKind;
 use crate::entity::payload;
 use crate::error::Result;
 use crate::ledger::commitment::commit;
@@ -67,7 +67,13 @@ pub(super) async fn check(db: &Database, tenant: &TenantId, rows: &[RecordRow]) 
         .filter_map(|row| Some((row, row.rebuilt.id?)))
         .flat_map(|(row, id)| {
             let (seq, kind) = (row.rebuilt.seq, row.rebuilt.kind);
-            row.parts.iter().map(move |(part, commitment)| Expected { seq, kind, id, part: *part, commitment: *commitment })
+            row.parts.iter().map(move |(part, commitment)| Expected {
+                seq,
+                kind,
+                id,
+                part: *part,
+                commitment: *commitment,
+            })
         })
         .collect();
     let mut payloads = Payloads::default();
@@ -141,10 +147,10 @@ fn compare(
     long: &HashMap<(RecordId, PayloadPart), Digest>,
     payloads: &mut Payloads,
 ) -> Vec<Expected> {
-    let mut left: HashMap<(RecordId, &str), &Expected> =
-        expected.iter().map(|one| ((one.id, one.part.as_str()), one)).collect();
+    let mut left: HashMap<(RecordId, PayloadPart), &Expected> =
+        expected.iter().map(|one| ((one.id, one.part), one)).collect();
     for row in rows {
-        let Some(one) = left.remove(&(row.id, row.part.as_str())) else {
+        let Some(one) = PayloadPart::parse(&row.part).and_then(|part| left.remove(&(row.id, part))) else {
             payloads.findings.push(uncommitted(row.id, &row.part));
             continue;
         };
@@ -258,4 +264,3 @@ async fn committed(
     }
     Ok(committed)
 }
-

@@ -53,10 +53,7 @@ pub(super) async fn check_steps(db: &Database, tenant: &TenantId, rows: &[Record
 }
 
 /// Pairs of text and number as rows `k(a, b)`, from `$2` on.
-fn pairs<'k>(
-    backend: DbBackend,
-    keys: impl Iterator<Item = (&'k str, i64)>,
-) -> Result<(&'static str, Vec<Value>)> {
+fn pairs<'k>(backend: DbBackend, keys: impl Iterator<Item = (&'k str, i64)>) -> Result<(&'static str, Vec<Value>)> {
     let keys: Vec<(&str, i64)> = keys.filter(|(text, _)| !text.contains('\0')).collect();
     if backend == DbBackend::Postgres {
         use sea_orm::sea_query::ArrayType;
@@ -71,11 +68,7 @@ fn pairs<'k>(
 }
 
 /// Tags of runs that have no row of their own; how many have one.
-pub(super) async fn check_tags(
-    db: &Database,
-    tenant: &TenantId,
-    rows: &[RecordRow],
-) -> Result<(Vec<Anomaly>, i64)> {
+pub(super) async fn check_tags(db: &Database, tenant: &TenantId, rows: &[RecordRow]) -> Result<(Vec<Anomaly>, i64)> {
     let tagged: Vec<(&RecordRow, &str)> =
         rows.iter().flat_map(|row| row.tags.iter().map(move |tag| (row, tag.as_str()))).collect();
     if tagged.is_empty() {

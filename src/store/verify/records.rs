@@ -260,11 +260,7 @@ pub(super) struct RecordRow {
 }
 
 impl RecordRow {
-    fn of<T>(
-        stored: &Stored<T>,
-        record: RecordRef<'_>,
-        parts: &[(PayloadPart, Option<Digest>)],
-    ) -> Result<Self> {
+    fn of<T>(stored: &Stored<T>, record: RecordRef<'_>, parts: &[(PayloadPart, Option<Digest>)]) -> Result<Self> {
         let Stored { id, tenant_id, seq, created_at, .. } = stored;
         let (id, seq, created_at): (RecordId, i64, Timestamp) = (*id, *seq, *created_at);
         let leaf = canonical::leaf(RecordHead { id, tenant_id, created_at }, record)?;
