@@ -181,6 +181,8 @@ pub struct Verification {
     pub anomaly_count: i64,
     /// Findings that do not.
     pub warning_count: i64,
+    /// Whether entries, records, nodes, root and checkpoints agree; payloads apart.
+    pub is_chain_valid: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.

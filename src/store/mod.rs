@@ -18,6 +18,7 @@ mod scoped;
 pub mod seals;
 pub mod steps;
 pub mod traces;
+pub mod verifications;
 pub mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
