@@ -7,6 +7,7 @@ pub mod loaders;
 pub mod runs;
 pub mod sealer;
 pub mod traces;
+pub mod verify;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ struct Inner {
     api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
+    /// Where verified states are remembered outside the database.
+    trust: verify::Trust,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -56,7 +59,15 @@ impl Logs {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
-        Self(Arc::new(Inner { store, clock, config, content_keys, api_keys, touched: Notify::new() }))
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            config,
+            content_keys,
+            api_keys,
+            touched: Notify::new(),
+            trust: verify::Trust::default(),
+        }))
     }
 
     /// The use cases of one request.

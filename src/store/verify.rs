@@ -59,6 +59,12 @@ pub struct LogHead {
 }
 
 impl LogHead {
+    /// Whether the log is what it was at a trusted position.
+    #[must_use]
+    pub fn is_at(&self, position: &TrustedPosition) -> bool {
+        (self.size, self.end, self.root) == (position.size, position.size, Some(position.root))
+    }
+
     fn ending(&self) -> Ending {
         Ending { size: self.size, root: self.root, edge: self.edge.clone() }
     }

@@ -33,6 +33,11 @@ impl Findings {
         }
     }
 
+    /// Adds several.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Anomaly>) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+
     /// By place; what has none comes last.
     pub fn sort(&mut self) {
         self.kept.sort_by_key(|finding| (finding.seq.is_none(), finding.seq));
@@ -56,7 +61,7 @@ impl Findings {
         self.warnings
     }
 
-    /// Whether entries, nodes, root and checkpoints agree: a payload or a record can be altered while they do.
+    /// Whether entries, records, nodes, root and checkpoints agree: a payload can be altered while they do.
     #[must_use]
     pub const fn is_chain_valid(&self) -> bool {
         !self.breaks_chain
