@@ -74,7 +74,9 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
         content_capture: tenants?,
         settle_us: micros(config.trace_settle),
     };
-    Ok(Logs::new(store, clock, logs))
+    let logs = Logs::new(store, clock, logs);
+    logs.trust_in(&config.base.data_dir);
+    Ok(logs)
 }
 
 fn prices(config: &Config) -> Result<PriceTable, AppError> {

@@ -31,6 +31,7 @@ pub struct Server {
     shutdown: CancellationToken,
     shutdown_timeout: Duration,
     tls: Option<RustlsConfig>,
+    verify_interval: Duration,
     api: Router,
 }
 
@@ -55,7 +56,8 @@ impl Server {
         let backend = Arc::new(logs.clone());
         let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
         let api = api::routes(config, &logs);
-        Ok(Self { store, logs, state, shutdown, shutdown_timeout: config.shutdown_timeout, tls, api })
+        let (shutdown_timeout, verify_interval) = (config.shutdown_timeout, config.verify_interval);
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout, tls, verify_interval, api })
     }
 
     /// Serves until `stop` is done, then stops in order.
@@ -77,6 +79,12 @@ impl Server {
             let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
             async move { logs.run_sealer(cancel).await }
         });
+
+        // It only reads, but for what it found: where it is when the server stops does not matter.
+        if self.verify_interval > Duration::ZERO {
+            let (logs, cancel, interval) = (self.logs.clone(), self.shutdown.clone(), self.verify_interval);
+            tokio::spawn(async move { logs.run_verifier(interval, cancel).await });
+        }
 
         let failed = tokio::select! {
             () = stop => None,

@@ -167,6 +167,9 @@ pub struct Settings {
     /// Silence after which an unfinished trace is sealed as TIMEOUT; 1s to 30d.
     #[arg(long, env = "RUNLEDGER_TRACE_TIMEOUT", default_value = "1h", value_parser = parse_duration, value_name = "DURATION")]
     pub trace_timeout: Duration,
+    /// How often what was written is verified in the background; 0 is never, at most 5m.
+    #[arg(long, env = "RUNLEDGER_VERIFY_INTERVAL", default_value = "60s", value_parser = parse_duration, value_name = "DURATION")]
+    pub verify_interval: Duration,
     /// Price table; the built-in one when absent.
     #[arg(long, env = "RUNLEDGER_PRICES", value_name = "FILE")]
     pub prices: Option<PathBuf>,

@@ -83,7 +83,7 @@ impl Logs {
         for look in &looks {
             self.keep(look, &standings).await?;
         }
-        self.audit(tenant, &looks, actor).await?;
+        self.audit(tenant, &looks.iter().collect::<Vec<_>>(), actor).await?;
         self.keep_trusted(&looks)?;
         Ok(looks.into_iter().map(|look| look.verification).collect())
     }
@@ -112,11 +112,7 @@ impl Logs {
         for tenant in looker.tenants().await? {
             let heads = looker.store.log_heads(Some(&tenant)).await?;
             let standings = self.0.store.standings(&tenant).await?;
-            let is_same = |head: &LogHead| is_unchanged(head, &looker, &standings);
-            let is_known = |log: &&TrustedLog| log.tenant == tenant;
-            let has_all =
-                looker.trusted.values().filter(is_known).all(|log| heads.iter().any(|head| head.log_id == log.log_id));
-            if has_all && heads.iter().all(is_same) {
+            if is_quiet(&tenant, &heads, &looker, &standings) {
                 unchanged.extend(heads.iter().map(|head| head.log_id));
                 continue;
             }
@@ -142,7 +138,7 @@ impl Logs {
             }
         }
         let actor = Actor { actor_type: ActorType::System, id: VERIFIER.to_owned() };
-        self.audit(tenant, news, &actor).await?;
+        self.audit(tenant, &news, &actor).await?;
         Ok(unchanged)
     }
 
@@ -157,16 +153,8 @@ impl Logs {
     }
 
     /// Appends an audit entry for each look.
-    async fn audit<'l>(
-        &self,
-        tenant: &TenantId,
-        looks: impl IntoIterator<Item = &'l Look>,
-        actor: &Actor,
-    ) -> Result<()> {
-        let mut records = Vec::new();
-        for look in looks {
-            records.push(self.audit_entry(look, actor)?);
-        }
+    async fn audit(&self, tenant: &TenantId, looks: &[&Look], actor: &Actor) -> Result<()> {
+        let records: Vec<NewRecord> = looks.iter().map(|look| self.audit_entry(look, actor)).collect::<Result<_>>()?;
         if records.is_empty() {
             return Ok(());
         }
@@ -249,7 +237,13 @@ fn says_something(look: &Look, standing: Option<&Standing>) -> bool {
     found(old) != found(new) || (look.has_news && new.size > old.size)
 }
 
-/// Whether a log is what it was when it was found VALID: then there is nothing to look at.
+/// Whether a tenant has the logs that it had, each as it was found VALID: then there is nothing to look at.
+fn is_quiet(tenant: &TenantId, heads: &[LogHead], looker: &Looker, standings: &[Standing]) -> bool {
+    let has = |log: &TrustedLog| heads.iter().any(|head| head.log_id == log.log_id);
+    looker.trusted.values().filter(|log| log.tenant == *tenant).all(has)
+        && heads.iter().all(|head| is_unchanged(head, looker, standings))
+}
+
 fn is_unchanged(head: &LogHead, looker: &Looker, standings: &[Standing]) -> bool {
     let is_trusted = looker.trusted.get(&head.log_id).is_some_and(|log| head.is_at(&log.position));
     let is_watched = standings.iter().any(|standing| {

@@ -135,6 +135,18 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer }) })
     }
 
+    /// Opens a database for reading only: nothing in it is changed, not even its schema.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it cannot be reached; `BAD_USER_INPUT` when the URL or the schema version is wrong.
+    pub async fn open_reader(database_url: &str, pool_size: u32, clock: SharedClock) -> Result<Self> {
+        let db = Database::connect_reader(database_url, pool_size).await?;
+        migrate::check(&db.read).await?;
+        let queue = Arc::new(Queue::new(0));
+        queue.close();
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(None) }) })
+    }
+
     /// One trivial query, for readiness.
     ///
     /// # Errors

@@ -115,13 +115,8 @@ impl Store {
             let number = Columns::of(&row, "ledger_verification")?.take()?;
             let insert = ledger_verification::Entity::insert(row_of(verification, number).into_active_model());
             insert.exec_without_returning(&txn).await.map_err(database)?;
-            let mut rows = findings.iter().zip(0_i64..).map(|(finding, idx)| anomaly_row(verification, finding, idx));
-            loop {
-                let chunk: Vec<_> = rows.by_ref().take(TOGETHER).map(IntoActiveModel::into_active_model).collect();
-                if chunk.is_empty() {
-                    break;
-                }
-                let insert = ledger_anomaly::Entity::insert_many(chunk);
+            for (chunk, first) in findings.chunks(TOGETHER).zip((0_i64..).step_by(TOGETHER)) {
+                let insert = ledger_anomaly::Entity::insert_many(anomaly_rows(verification, chunk, first));
                 txn.execute_raw(insert.build(self.db().backend)).await.map_err(database)?;
             }
             if is_telling {
@@ -270,8 +265,8 @@ fn row_of(verification: &Verification, number: i64) -> ledger_verification::Mode
     }
 }
 
-fn anomaly_row(verification: &Verification, finding: &Anomaly, idx: i64) -> ledger_anomaly::Model {
-    ledger_anomaly::Model {
+fn anomaly_rows(verification: &Verification, findings: &[Anomaly], first: i64) -> Vec<ledger_anomaly::ActiveModel> {
+    let row = |(finding, idx): (&Anomaly, i64)| ledger_anomaly::Model {
         tenant_id: verification.tenant_id.as_str().to_owned(),
         verification_id: verification.id.0,
         idx,
@@ -281,10 +276,15 @@ fn anomaly_row(verification: &Verification, finding: &Anomaly, idx: i64) -> ledg
         seq_end: finding.seq_end,
         record_kind: finding.record_kind.map(|kind| kind.as_str().to_owned()),
         record_id: finding.record_id.map(|id| id.0),
-        field: finding.field.clone(),
-        // PostgreSQL has no text with U+0000, and a forged row may hold one.
-        detail: finding.detail.replace('\0', "\u{fffd}"),
-    }
+        field: finding.field.as_deref().map(storable),
+        detail: storable(&finding.detail),
+    };
+    findings.iter().zip(first..).map(row).map(IntoActiveModel::into_active_model).collect()
+}
+
+/// PostgreSQL has no text with U+0000, and a forged row may hold one.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 fn watch_row(verification: &Verification) -> ledger_watch::Model {

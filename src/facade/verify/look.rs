@@ -201,10 +201,9 @@ impl Looker {
     }
 
     /// Trusted logs of a tenant that are not there any more.
-    fn gone<'l>(&'l self, tenant: &'l TenantId, heads: &'l [LogHead]) -> impl Iterator<Item = &'l TrustedLog> {
-        self.trusted
-            .values()
-            .filter(move |log| log.tenant == *tenant && heads.iter().all(|head| head.log_id != log.log_id))
+    fn gone(&self, tenant: &TenantId, heads: &[LogHead]) -> Vec<&TrustedLog> {
+        let is_gone = |log: &&TrustedLog| heads.iter().all(|head| head.log_id != log.log_id);
+        self.trusted.values().filter(|log| log.tenant == *tenant).filter(is_gone).collect()
     }
 
     fn lost(&self, log: &TrustedLog) -> Look {

@@ -1,8 +1,7 @@
 //! A pass over a log: windows, then what stands behind the end.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-
-use futures_util::{TryStreamExt, stream};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
@@ -58,26 +57,19 @@ impl<'p> Pass<'p> {
 
     /// Goes through the places from `from` to `to`.
     pub async fn run(&mut self, from: i64, to: i64) -> Result<()> {
-        let reader = Arc::clone(&self.reader);
-        // Entries are read one window after the other, because only they say where the next one begins.
-        let windows = stream::try_unfold(from, move |from| {
-            let reader = Arc::clone(&reader);
-            async move {
-                if from >= to {
-                    return Ok::<_, Error>(None);
-                }
-                let entries = reader.entries(from, to).await?;
+        let (mut next, mut waiting) = (from, VecDeque::with_capacity(WINDOWS));
+        loop {
+            while next < to && waiting.len() < WINDOWS {
+                // One window's entries after the other's, because only they say where the next one begins.
+                let entries = self.reader.entries(next, to).await?;
                 let is_full = i64::try_from(entries.len()).is_ok_and(|count| count == WINDOW);
                 let end = entries.last().filter(|_| is_full).map_or(to, |entry| entry.seq + 1);
-                let prepared = tokio::spawn(Arc::clone(&reader).prepare(entries, from, end));
-                Ok(Some((async { prepared.await.map_err(Error::internal)? }, end)))
+                waiting.push_back(tokio::spawn(Arc::clone(&self.reader).prepare(entries, next, end)));
+                next = end;
             }
-        });
-        let mut windows = std::pin::pin!(windows.try_buffered(WINDOWS));
-        while let Some(prepared) = windows.try_next().await? {
-            self.window(prepared).await?;
+            let Some(first) = waiting.pop_front() else { return Ok(()) };
+            self.window(first.await.map_err(Error::internal)??).await?;
         }
-        Ok(())
     }
 
     async fn window(&mut self, prepared: Prepared) -> Result<()> {

@@ -248,7 +248,10 @@ async fn committed(
     let mut ids: Vec<RecordId> = keys.iter().map(|(id, _)| *id).collect();
     ids.dedup();
     let mut committed = HashSet::new();
-    for table in Table::ALL.into_iter().filter(|table| !table.commitments().is_empty()) {
+    for table in Table::ALL {
+        if table.commitments().is_empty() {
+            continue;
+        }
         let columns: Vec<String> =
             table.commitments().iter().map(|(column, _)| format!("{column} IS NOT NULL")).collect();
         let sql = format!("SELECT id, {} FROM {} WHERE tenant_id = $1 AND ", columns.join(", "), table.name());
