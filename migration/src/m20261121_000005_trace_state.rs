@@ -37,7 +37,7 @@ const STATEMENTS: &[&str] = &[
         digest {bytes} NOT NULL CHECK (length(digest) = 32),
         facts {text} NOT NULL,
         PRIMARY KEY (tenant_id, trace_id, span_id)
-    ) {clustered}",
+    ) {table}",
 ];
 
 #[async_trait::async_trait]

@@ -54,13 +54,23 @@ const STATEMENTS: &[&str] = &[
     "CREATE UNIQUE INDEX ledger_event_seq ON ledger_event (tenant_id, seq)",
     // events_by_subject: erasures of a payload, keys.
     "CREATE INDEX ledger_event_subject ON ledger_event (tenant_id, kind, subject, seq)",
-    // Public halves of the keys that sign: operational; the evidence is the `key` event.
+    // Public halves of the keys that sign, with the size of every log when each began and ceased to sign (JSON: log id to
+    // size): operational; the evidence is the `key` event.
     "CREATE TABLE ledger_key (
         key_id {text} NOT NULL PRIMARY KEY,
         name {text} NOT NULL,
         public_key {bytes} NOT NULL CHECK (length(public_key) = 32),
         created_at {int} NOT NULL,
-        retired_at {int}
+        retired_at {int},
+        from_sizes {text} NOT NULL,
+        to_sizes {text}
+    ) {clustered}",
+    // One key signs at a time, whichever process registers it first.
+    "CREATE UNIQUE INDEX ledger_key_active ON ledger_key ((1)) WHERE retired_at IS NULL",
+    // Work that one process does at a time, and when it is due again.
+    "CREATE TABLE ledger_duty (
+        name {text} NOT NULL PRIMARY KEY,
+        due_at {int} NOT NULL
     ) {clustered}",
     // One row a run of verification that has something new to say.
     "CREATE TABLE ledger_verification (
@@ -131,7 +141,6 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         drop_tables(manager, EVIDENCE).await?;
-        drop_tables(manager, &["ledger_watch"]).await?;
-        drop_tables(manager, &["ledger_key"]).await
+        drop_tables(manager, &["ledger_watch", "ledger_key", "ledger_duty"]).await
     }
 }

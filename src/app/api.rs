@@ -13,7 +13,8 @@ use crate::http::graphql::{GraphqlLimits, GraphqlState};
 pub(super) fn routes(config: &Config, logs: &Logs) -> Router {
     let settings = &config.graphql;
     let options = SchemaOptions { introspection: settings.introspection, suggestions: settings.suggestions };
-    http::graphql::routes(GraphqlState::new(schema::build(options), limits(settings), logs.clone()))
+    let graphql = GraphqlState::new(schema::build(options), limits(settings), logs.clone());
+    http::graphql::routes(graphql).merge(http::tiles::routes(logs.clone()))
 }
 
 fn limits(settings: &GraphqlSettings) -> GraphqlLimits {

@@ -38,7 +38,7 @@ pub async fn open_store(config: &Config, clock: SharedClock) -> Result<Store, Ap
         pool_size: pool_size(&config.base),
         settle,
         queue_records: usize::try_from(config.queue_records).unwrap_or(usize::MAX),
-        ledger: LedgerConfig::of("runledger"),
+        ledger: LedgerConfig::of(&config.base.ledger_origin),
     };
     Ok(Store::connect(store, clock).await?)
 }
@@ -55,7 +55,7 @@ pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result
         pool_size: 1,
         settle,
         queue_records: COMMAND_QUEUE_RECORDS,
-        ledger: LedgerConfig::of("runledger"),
+        ledger: LedgerConfig::of(&base.ledger_origin),
     };
     let store = Store::connect(config, Arc::clone(&clock)).await?;
     let prices = Arc::new(PriceTable::embedded()?);

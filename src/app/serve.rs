@@ -1,4 +1,5 @@
-//! A running server, and how it stops: no new requests, running ones finish, the sealer stops, the queue is written out.
+//! A running server, and how it stops: no new requests, running ones finish, the sealer stops, the queue is written out,
+//! the logs are signed a last time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use super::listen::Listeners;
 use super::{AppError, api, listen, parts};
 use crate::config::Config;
 use crate::facade::Logs;
+use crate::facade::checkpoints::CheckpointTimes;
 use crate::http::{self, HttpState};
 use crate::store::Store;
 use crate::telemetry;
@@ -30,6 +32,7 @@ pub struct Server {
     state: HttpState,
     shutdown: CancellationToken,
     shutdown_timeout: Duration,
+    checkpoints: CheckpointTimes,
     tls: Option<RustlsConfig>,
     verify_interval: Duration,
     api: Router,
@@ -56,8 +59,9 @@ impl Server {
         let backend = Arc::new(logs.clone());
         let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
         let api = api::routes(config, &logs);
+        let checkpoints = CheckpointTimes { sign: config.checkpoint_interval, note: config.platform_log_interval };
         let (shutdown_timeout, verify_interval) = (config.shutdown_timeout, config.verify_interval);
-        Ok(Self { store, logs, state, shutdown, shutdown_timeout, tls, verify_interval, api })
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, verify_interval, api })
     }
 
     /// Serves until `stop` is done, then stops in order.
@@ -78,6 +82,11 @@ impl Server {
         let sealer = tokio::spawn({
             let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
             async move { logs.run_sealer(cancel).await }
+        });
+        let signer_cancel = CancellationToken::new();
+        let signer = tokio::spawn({
+            let (logs, cancel) = (self.logs.clone(), signer_cancel.clone());
+            async move { logs.run_checkpoints(self.checkpoints, cancel).await }
         });
 
         // It only reads, but for what it found: where it is when the server stops does not matter.
@@ -100,6 +109,11 @@ impl Server {
             if let Err(error) = sealer.await {
                 tracing::error!(?error, "the sealer ended badly");
             }
+            signer_cancel.cancel();
+            if let Err(error) = signer.await {
+                tracing::error!(?error, "the signer ended badly");
+            }
+            self.logs.finish_checkpoints().await;
             self.store.close().await;
         };
         let finished = tokio::time::timeout(self.shutdown_timeout.max(Duration::from_secs(1)), finish).await;

@@ -2,6 +2,7 @@
 //! `gen_ai.*`, OpenInference, OpenLLMetry, the AI SDK, and the names that other tools add to them.
 
 pub mod content;
+pub mod guardrail;
 pub mod kind;
 pub mod outcome;
 pub mod provider;

@@ -98,7 +98,7 @@ pub fn step(ctx: &CaptureContext, trace_id: &TraceId, input: StepInput, fallback
         });
     }
     payloads.extend(kept_content(ctx, &input.input, &input.output)?);
-    Ok(DraftStep { step, payloads, facts: facts.store(digest) })
+    Ok(DraftStep { step, payloads, facts: facts.store(digest), audits: Vec::new() })
 }
 
 /// A trace's beginning, without steps.

@@ -3,6 +3,7 @@
 
 mod content;
 mod document;
+mod governance;
 mod json;
 mod payload;
 mod span;
@@ -140,5 +141,7 @@ pub fn is_llm_work(step: &TraceStep) -> bool {
 
 #[cfg(test)]
 mod dialects;
+#[cfg(test)]
+mod guardrails;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ use crate::facade::capture::{OtlpEncoding, decode_otlp};
 use crate::http::auth::DEMO_TENANT;
 
 const FILE_NAME: &str = "demo.db";
+/// Its own key: that of real logs signs nothing made up.
+const KEY_FILE_NAME: &str = "demo.key";
 /// The runs end within this time before now.
 const SPREAD_NANOS: u64 = 6 * 3_600 * 1_000_000_000;
 /// The newest run ended this long ago.
@@ -58,6 +60,7 @@ pub(super) fn adjust(settings: &mut Settings) {
     settings.auth = AuthMode::Off;
     settings.trace_settle = std::time::Duration::ZERO;
     settings.trace_settle_remote = std::time::Duration::ZERO;
+    settings.base.ledger_key.get_or_insert(settings.base.data_dir.join(KEY_FILE_NAME));
     settings.base.database_url = format!("sqlite://{}", settings.base.data_dir.join(FILE_NAME).display()).into();
 }
 

@@ -1,10 +1,10 @@
-//! `runledger keys`: API keys.
+//! `runledger keys`: API keys, and the keys of the ledger.
 
 use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::init_logs;
+use super::{init_logs, keys_ledger};
 use crate::app::{AppError, open_for_command};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BaseSettings, parse_duration};
@@ -15,13 +15,15 @@ use crate::facade::Logs;
 use crate::facade::keys::ApiKey;
 use crate::store::Store;
 
-/// Make, list and revoke API keys.
+/// Make, list and revoke API keys; show and rotate the key that signs the ledger.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   runledger keys create --tenant acme --name collector --scopes runs:write
   runledger keys create --tenant acme --scopes runs:read,payloads:read --expires 90d
   runledger keys list --tenant acme
-  runledger keys revoke --tenant acme 4f1c0b9a2d3e5f60")]
+  runledger keys revoke --tenant acme 4f1c0b9a2d3e5f60
+  runledger keys ledger show                  the vkey for those who verify receipts
+  runledger keys ledger rotate")]
 pub(super) struct KeysArgs {
     #[command(subcommand)]
     action: Action,
@@ -65,6 +67,11 @@ enum Action {
         #[command(flatten)]
         base: BaseSettings,
     },
+    /// The keys that sign the ledger's checkpoints.
+    Ledger {
+        #[command(subcommand)]
+        action: keys_ledger::LedgerAction,
+    },
 }
 
 pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
@@ -97,6 +104,7 @@ pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
             eprintln!("key {key_id} of tenant {tenant} is revoked");
             Ok(())
         }
+        Action::Ledger { action } => keys_ledger::run(action).await,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod demo;
 mod keys;
+mod keys_ledger;
 mod load;
 mod migrate;
 mod serve;

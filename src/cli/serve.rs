@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{demo, init_logs};
-use crate::app::{AppError, Listeners, Server, open_logs, open_store, until_signal};
+use crate::app::{AppError, Listeners, Server, open_logs, open_store, start_signing, until_signal};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Settings};
 
@@ -46,6 +46,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = open_store(&config, Arc::clone(&clock)).await?;
     let logs = open_logs(&config, store.clone(), Arc::clone(&clock))?;
+    start_signing(&config.base, &logs, &clock).await?;
     let server = Server::new(&config, store, logs.clone()).await?;
     let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
     let grpc = listeners.grpc_address();

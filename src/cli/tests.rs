@@ -163,7 +163,7 @@ fn a_value_that_is_not_allowed_is_refused_with_what_is() {
 
 #[test]
 fn settings_that_do_not_fit_each_other_are_refused_by_name() {
-    let cases: [(&[&str], &str, &str); 14] = [
+    let cases: [(&[&str], &str, &str); 16] = [
         (&["--auth", "off", "--listen", "0.0.0.0:8080"], "listen", "loopback"),
         (&["--auth", "off", "--otlp-grpc-listen", "[::]:4317"], "otlp-grpc-listen", "loopback"),
         (&["--auth", "off", "--cors-origins", "*"], "cors-origins", "every web page"),
@@ -174,6 +174,8 @@ fn settings_that_do_not_fit_each_other_are_refused_by_name() {
         (&["--prices", "/nowhere.toml"], "prices", "no file"),
         (&["--database-url", "mysql://x:secret@y"], "database-url", "postgres://"),
         (&["--trace-settle", "2h"], "trace-settle", "trace-timeout"),
+        (&["--checkpoint-interval", "0"], "checkpoint-interval", "100ms to 1h"),
+        (&["--platform-log-interval", "2d"], "platform-log-interval", "1s to 1d"),
         (&["--jwt-hs256-secret", "short"], "jwt-hs256-secret", "32 bytes"),
         (&["--jwt-jwks-url", "http://issuer.test/", "--jwt-audience", "a"], "jwt-jwks-url", "https://"),
         (&["--jwt-jwks-url", "http://localhost.evil.test/", "--jwt-audience", "a"], "jwt-jwks-url", "https://"),

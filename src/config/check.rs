@@ -86,6 +86,9 @@ fn check_times(settings: &Settings) -> Check {
     within("trace-settle", settings.trace_settle, Duration::ZERO, settings.trace_timeout, "at most trace-timeout")?;
     let remote = settings.trace_settle_remote;
     within("trace-settle-remote", remote, Duration::ZERO, settings.trace_timeout, "at most trace-timeout")?;
+    let signed = settings.checkpoint_interval;
+    within("checkpoint-interval", signed, Duration::from_millis(100), 60 * MINUTE, "100ms to 1h")?;
+    within("platform-log-interval", settings.platform_log_interval, Duration::from_secs(1), DAY, "1s to 1d")?;
     within("shutdown-timeout", settings.shutdown_timeout, Duration::ZERO, 10 * MINUTE, "at most 10m")?;
     within("jwt-leeway", settings.jwt.jwt_leeway, Duration::ZERO, 5 * MINUTE, "at most 5m")?;
     // A look that is older than five minutes tells nothing any more.

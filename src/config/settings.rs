@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{OptionalAddress, Secret, parse_address, parse_duration, parse_optional_address};
+use super::values::{OptionalAddress, Secret, parse_address, parse_duration, parse_optional_address, parse_origin};
 
 /// Whether callers must prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,6 +41,13 @@ pub struct BaseSettings {
     /// Folder for what is kept outside the database.
     #[arg(long, env = "RUNLEDGER_DATA_DIR", default_value = "runledger-data", value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Name of this ledger on its checkpoints and keys: one that nobody else uses, such as a host name. It stays as it is
+    /// once there are records.
+    #[arg(long, env = "RUNLEDGER_LEDGER_ORIGIN", default_value = "runledger", value_parser = parse_origin, value_name = "NAME")]
+    pub ledger_origin: String,
+    /// File of the key that signs checkpoints, made on first start; `ledger.key` in the data folder when absent.
+    #[arg(long, env = "RUNLEDGER_LEDGER_KEY", value_name = "FILE")]
+    pub ledger_key: Option<PathBuf>,
     /// Connections to PostgreSQL; 0 is four a core.
     #[arg(long, env = "RUNLEDGER_POOL_SIZE", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1000), value_name = "N")]
     pub pool_size: u32,
@@ -179,6 +186,12 @@ pub struct Settings {
     /// Records that may wait to be written; requests that do not fit are told to come again.
     #[arg(long, env = "RUNLEDGER_QUEUE_RECORDS", default_value = "32768", value_parser = clap::value_parser!(u32).range(512..=1_000_000), value_name = "N")]
     pub queue_records: u32,
+    /// How often a log that changes is signed; 100ms to 1h.
+    #[arg(long, env = "RUNLEDGER_CHECKPOINT_INTERVAL", default_value = "1s", value_parser = parse_duration, value_name = "DURATION")]
+    pub checkpoint_interval: Duration,
+    /// How often new checkpoints are noted in the platform's log, so that a log that is removed shows; 1s to 1d.
+    #[arg(long, env = "RUNLEDGER_PLATFORM_LOG_INTERVAL", default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
+    pub platform_log_interval: Duration,
     /// Time for requests to finish when the server stops; at most 10m.
     #[arg(long, env = "RUNLEDGER_SHUTDOWN_TIMEOUT", default_value = "20s", value_parser = parse_duration, value_name = "DURATION")]
     pub shutdown_timeout: Duration,

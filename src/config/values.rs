@@ -10,6 +10,8 @@ use std::time::Duration;
 /// "may be absent".)
 pub type OptionalAddress = Option<SocketAddr>;
 
+const ORIGIN_BYTES_MAX: usize = 128;
+
 /// A value that no log and no message shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -80,6 +82,15 @@ pub(super) fn parse_optional_address(text: &str) -> Result<OptionalAddress, Stri
     if text.is_empty() { Ok(None) } else { parse_address(text).map(Some) }
 }
 
+/// Reads a name that can stand in signed notes, where spaces and `+` have a meaning.
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/:".contains(&byte);
+    if (1..=ORIGIN_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("it has 1 to {ORIGIN_BYTES_MAX} letters, digits and any of . - _ / :, like example.com/runs"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +112,14 @@ mod tests {
         assert_eq!(parse_optional_address(""), Ok(None));
         assert!(parse_address("127.0.0.1").is_err());
         assert!(parse_address("example.com:80").is_err());
+    }
+
+    #[test]
+    fn origins_can_stand_in_a_note() {
+        assert_eq!(parse_origin("example.com/runs:1").as_deref(), Ok("example.com/runs:1"));
+        for bad in ["", "a b", "a+b", "a\nb", "ä", &"x".repeat(129)] {
+            assert!(parse_origin(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Records as capture makes them: without ids, salts and commitments, which the facade adds before they are appended.
 
 use super::append::StepFacts;
+use super::audit::AuditEntry;
 use super::ids::TraceId;
 use super::payload::PayloadPart;
 use super::run::{LlmRun, Stored};
@@ -25,6 +26,17 @@ pub struct DraftStep {
     pub payloads: Vec<DraftPayload>,
     /// What sealing needs beyond the columns.
     pub facts: StepFacts,
+    /// What rules said and did in it; written with the step and only then.
+    pub audits: Vec<DraftAudit>,
+}
+
+/// An audit entry, its commitments still `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DraftAudit {
+    /// The columns.
+    pub entry: AuditEntry,
+    /// The reason and the states.
+    pub payloads: Vec<DraftPayload>,
 }
 
 /// A trace and those of its steps that came in one request.

@@ -1,10 +1,12 @@
 //! Evidence metadata: who, what, when and from where, filled from the records and never from the clock.
 
+use super::audit::{AuditEntry, GovernanceSummary, NAMES_SHOWN};
+use super::export::LogExport;
 use super::ids::{RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;
 use super::trace::TraceView;
-use super::vocabulary::{ActorType, Origin, RecordSource, SourceDomain};
+use super::vocabulary::{ActorType, AuditCategory, AuditEntityType, Origin, RecordSource, SourceDomain};
 
 /// The only timezone there is.
 pub const TIMEZONE: &str = "UTC";
@@ -101,6 +103,102 @@ impl EvidenceMetadata {
             sequence: Some(view.seal.as_ref().map_or(trace.seq, |seal| seal.seq)),
         }
     }
+
+    /// The metadata of an audit entry.
+    #[must_use]
+    pub fn of_audit_entry(entry: &Stored<AuditEntry>) -> Self {
+        let actor = |wanted| if entry.actor_type == wanted { entry.actor_id.clone() } else { None };
+        let entity = |wanted| (entry.entity_type == wanted).then(|| entry.entity_id.clone());
+        Self {
+            tenant_id: entry.tenant_id.clone(),
+            run_id: entry.run_id.clone(),
+            human_actor_id: actor(ActorType::Human),
+            agent_id: actor(ActorType::Agent),
+            system_id: actor(ActorType::System),
+            occurred_at: Some(entry.occurred_at),
+            recorded_at: Some(entry.created_at),
+            trace_id: trace_of(entry),
+            policy_ids: entry.policy_id.iter().cloned().collect(),
+            incident_ids: entity(AuditEntityType::Incident).into_iter().collect(),
+            export_id: entity(AuditEntityType::LogExport),
+            correlation_id: entry.correlation_id.clone(),
+            source_domain: match (entry.category, entry.entity_type) {
+                (_, AuditEntityType::Incident) => SourceDomain::Incidents,
+                (AuditCategory::Governance, _) => SourceDomain::Policy,
+                _ => SourceDomain::Logs,
+            },
+            source_component: Some(entry.source_component.clone()),
+            // The kind of actor is always known, even where its name is not.
+            origin: origin(entry.actor_type == ActorType::Human, entry.actor_type == ActorType::Agent),
+            is_immutable: true,
+            sequence: Some(entry.seq),
+        }
+    }
+
+    /// The metadata of a run's governance: the run's actors, the times and names of the entries.
+    #[must_use]
+    pub fn of_governance(run: &Stored<LlmRun>, summary: &GovernanceSummary) -> Self {
+        Self {
+            occurred_at: summary.first_occurred_at,
+            recorded_at: summary.newest_recorded_at,
+            policy_ids: summary.policy_ids.iter().take(NAMES_SHOWN).cloned().collect(),
+            incident_ids: summary.incident_ids.iter().take(NAMES_SHOWN).cloned().collect(),
+            source_domain: SourceDomain::Policy,
+            // Several writers may stand behind the entries.
+            source_component: None,
+            sequence: summary.newest_seq,
+            ..Self::of_run(run)
+        }
+    }
+
+    /// The metadata of a list of audit entries: when its newest entry happened and was recorded; nothing of an empty one.
+    #[must_use]
+    pub fn of_audit_list(tenant_id: &TenantId, newest: Option<&Stored<AuditEntry>>) -> Self {
+        Self {
+            occurred_at: newest.map(|entry| entry.occurred_at),
+            sequence: newest.map(|entry| entry.seq),
+            ..Self::of_list(tenant_id, newest.map(|entry| entry.created_at))
+        }
+    }
+
+    /// The metadata of a list of exports.
+    #[must_use]
+    pub fn of_export_list(tenant_id: &TenantId, newest: Option<&Stored<LogExport>>) -> Self {
+        Self {
+            occurred_at: newest.map(|export| export.created_at),
+            sequence: newest.map(|export| export.seq),
+            ..Self::of_list(tenant_id, newest.map(|export| export.created_at))
+        }
+    }
+
+    /// Who acted differs from row to row, so that the list itself names nobody.
+    fn of_list(tenant_id: &TenantId, recorded_at: Option<Timestamp>) -> Self {
+        Self {
+            tenant_id: tenant_id.clone(),
+            run_id: None,
+            human_actor_id: None,
+            agent_id: None,
+            system_id: None,
+            occurred_at: None,
+            recorded_at,
+            trace_id: None,
+            policy_ids: Vec::new(),
+            incident_ids: Vec::new(),
+            export_id: None,
+            correlation_id: None,
+            source_domain: SourceDomain::Logs,
+            source_component: None,
+            origin: Origin::System,
+            is_immutable: true,
+            sequence: None,
+        }
+    }
+}
+
+/// Entries that were made of spans carry the trace's id for cross-reference.
+fn trace_of(entry: &AuditEntry) -> Option<TraceId> {
+    let trace_id = entry.correlation_id.as_deref().filter(|_| entry.source_component == "otlp")?;
+    TraceId::parse(trace_id).ok()
 }
 
 /// The writer's name for a source.
@@ -120,5 +218,55 @@ const fn origin(has_human: bool, has_agent: bool) -> Origin {
         Origin::Agent
     } else {
         Origin::System
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::ids::RecordId;
+
+    fn entry(actor_type: ActorType, actor_id: Option<&str>, entity_type: AuditEntityType) -> Stored<AuditEntry> {
+        let record = AuditEntry {
+            category: AuditCategory::Governance,
+            event_type: "PolicyEvaluated".to_owned(),
+            entity_type,
+            entity_id: "e".to_owned(),
+            actor_type,
+            actor_id: actor_id.map(str::to_owned),
+            verdict: None,
+            action: None,
+            policy_id: Some("p".to_owned()),
+            rule_id: None,
+            run_id: None,
+            correlation_id: Some("t".to_owned()),
+            source_component: "otlp".to_owned(),
+            occurred_at: Timestamp::from_micros_clamped(1),
+            action_reason_commitment: None,
+            before_state_commitment: None,
+            after_state_commitment: None,
+        };
+        let (tenant_id, created_at) = (TenantId::trusted("t"), Timestamp::from_micros_clamped(2));
+        Stored { id: RecordId(Uuid::from_u128(1)), tenant_id, seq: 3, created_at, record }
+    }
+
+    #[test]
+    fn an_entry_names_its_actor_policy_incident_and_trace() {
+        let found = EvidenceMetadata::of_audit_entry(&entry(ActorType::Human, Some("jo"), AuditEntityType::Incident));
+        assert_eq!((found.human_actor_id.as_deref(), found.origin), (Some("jo"), Origin::Human));
+        assert_eq!((found.agent_id, found.system_id), (None, None));
+        assert_eq!((found.policy_ids, found.incident_ids), (vec!["p".to_owned()], vec!["e".to_owned()]));
+        assert_eq!(found.trace_id, Some(TraceId::trusted("t")));
+        assert_eq!(found.source_domain, SourceDomain::Incidents);
+        let found = EvidenceMetadata::of_audit_entry(&entry(ActorType::Agent, None, AuditEntityType::PolicyRule));
+        assert_eq!((found.agent_id, found.origin, found.source_domain), (None, Origin::Agent, SourceDomain::Policy));
+    }
+
+    #[test]
+    fn an_empty_list_has_no_times() {
+        let found = EvidenceMetadata::of_audit_list(&TenantId::trusted("t"), None);
+        assert_eq!((found.occurred_at, found.recorded_at, found.sequence), (None, None, None));
     }
 }

@@ -3,7 +3,11 @@
 use super::ids::{RunId, TraceId};
 use super::page::Direction;
 use super::time::Timestamp;
-use super::vocabulary::{ExecutionStatus, RecordSource, TraceStatus};
+use super::vocabulary::{
+    ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, ExportFormat, ExportScope, ExportStatus,
+    RecordSource, Stream, TraceStatus, Verdict,
+};
+use crate::error::{Error, Result};
 
 /// A half-open range of instants: `from <= t < to`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,4 +150,103 @@ impl Default for TraceOrder {
     fn default() -> Self {
         Self { sort: TraceSort::Seq, direction: Direction::Desc }
     }
+}
+
+/// Which audit entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Categories. ACCESS alone selects the access log, everything else the evidence log.
+    pub categories: Option<Vec<AuditCategory>>,
+    /// What happened.
+    pub event_types: Option<Vec<String>>,
+    /// What kind of thing it happened to.
+    pub entity_types: Option<Vec<AuditEntityType>>,
+    /// Which thing.
+    pub entity_ids: Option<Vec<String>>,
+    /// What kind of actor acted.
+    pub actor_types: Option<Vec<ActorType>>,
+    /// Who acted.
+    pub actor_ids: Option<Vec<String>>,
+    /// What the rule said.
+    pub verdicts: Option<Vec<Verdict>>,
+    /// What was done.
+    pub actions: Option<Vec<AuditAction>>,
+    /// Policies.
+    pub policy_ids: Option<Vec<String>>,
+    /// Rules.
+    pub rule_ids: Option<Vec<String>>,
+    /// Runs, by the name that the entry holds.
+    pub run_ids: Option<Vec<RunId>>,
+    /// Correlation ids.
+    pub correlation_ids: Option<Vec<String>>,
+    /// Writers.
+    pub source_components: Option<Vec<String>>,
+    /// When it happened.
+    pub occurred_at: Option<TimeRange>,
+    /// When it was recorded.
+    pub created_at: Option<TimeRange>,
+}
+
+impl AuditFilter {
+    /// The log that the filter selects from: places in it are unique, places in both are not.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for ACCESS together with other categories.
+    pub fn stream(&self) -> Result<Stream> {
+        let categories = self.categories.as_deref().unwrap_or_default();
+        let accesses = categories.iter().filter(|category| **category == AuditCategory::Access).count();
+        if accesses == 0 {
+            return Ok(Stream::Evidence);
+        }
+        if accesses == categories.len() {
+            return Ok(Stream::Access);
+        }
+        let message = "ACCESS entries stand in a log of their own, so that no list holds them together with others; ask \
+                       for category [ACCESS] apart";
+        Err(Error::input("filter.category", message))
+    }
+}
+
+/// What audit entries can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuditSort {
+    /// Commit order.
+    Seq,
+    /// When it happened.
+    OccurredAt,
+}
+
+/// An order of audit entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AuditOrder {
+    /// By what.
+    pub sort: AuditSort,
+    /// Which way.
+    pub direction: Direction,
+}
+
+impl Default for AuditOrder {
+    /// Newest first, in commit order.
+    fn default() -> Self {
+        Self { sort: AuditSort::Seq, direction: Direction::Desc }
+    }
+}
+
+/// Which exports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportFilter {
+    /// Which part of the domain they cover.
+    pub scopes: Option<Vec<ExportScope>>,
+    /// Their formats.
+    pub formats: Option<Vec<ExportFormat>>,
+    /// How they ended.
+    pub statuses: Option<Vec<ExportStatus>>,
+    /// Who asked for them.
+    pub requested_by: Option<Vec<String>>,
+    /// The runs that they cover.
+    pub run_ids: Option<Vec<RunId>>,
+    /// The incidents that they cover.
+    pub incident_ids: Option<Vec<String>>,
+    /// When they were done.
+    pub created_at: Option<TimeRange>,
 }

@@ -2,7 +2,10 @@
 
 use super::ids::{RunId, TraceId};
 use super::time::Timestamp;
-use super::vocabulary::{ActorType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind, StepStatus};
+use super::vocabulary::{
+    ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind,
+    StepStatus, Verdict,
+};
 
 /// One side of a call: its text, which is digested and dropped, or a digest that the caller made with `contentDigest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,4 +186,43 @@ pub struct RunInput {
     pub actor_type: Option<ActorType>,
     /// Who started it.
     pub actor_id: Option<String>,
+}
+
+/// An audit entry as a caller hands it in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditEntryInput {
+    /// Its category; follows from a known event type.
+    pub category: Option<AuditCategory>,
+    /// What happened.
+    pub event_type: String,
+    /// What kind of thing it happened to.
+    pub entity_type: AuditEntityType,
+    /// Which thing.
+    pub entity_id: String,
+    /// What kind of actor acted; the caller where neither this nor `actor_id` is given.
+    pub actor_type: Option<ActorType>,
+    /// Who acted.
+    pub actor_id: Option<String>,
+    /// What the rule said.
+    pub verdict: Option<Verdict>,
+    /// What was done.
+    pub action: Option<AuditAction>,
+    /// The policy.
+    pub policy_id: Option<String>,
+    /// The rule.
+    pub rule_id: Option<String>,
+    /// The run; lifted from the states where it is absent.
+    pub run_id: Option<RunId>,
+    /// For cross-reference.
+    pub correlation_id: Option<String>,
+    /// The writer; `graphql` where it is absent.
+    pub source_component: Option<String>,
+    /// When it happened; now where it is absent.
+    pub occurred_at: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The state before.
+    pub before: Option<serde_json::Value>,
+    /// The state after.
+    pub after: Option<serde_json::Value>,
 }

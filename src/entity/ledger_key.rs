@@ -11,6 +11,8 @@ pub struct Model {
     pub public_key: Vec<u8>,
     pub created_at: i64,
     pub retired_at: Option<i64>,
+    pub from_sizes: String,
+    pub to_sizes: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,12 +14,17 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
 
+use super::Logs;
+use super::audit::{RunNames, StoredAuditEntry, merged};
 use crate::capture::seal;
+use crate::domain::audit::GovernanceSummary;
+use crate::domain::export::LogExport;
 use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
+use crate::domain::time::Timestamp;
 use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
 use crate::error::Error;
 use crate::store::Store;
@@ -69,11 +74,31 @@ pub(super) struct StepGroupsOf(pub TraceId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
 
+/// A record's receipt.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ReceiptOf(pub RecordId);
+/// An audit entry by record id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct AuditEntryById(pub RecordId);
+/// A page of a run's governance entries.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct GovernanceOf(pub RunNames, pub PageRequest);
+/// What a run's governance entries come to.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct GovernanceSummaryOf(pub RunNames);
+/// An export by record id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ExportById(pub RecordId);
+/// When an export was first downloaded.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct DeliveryOf(pub RecordId);
+
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
 
 /// Reads one caller's records.
 pub(super) struct Reader {
+    logs: Logs,
     store: Store,
     scope: Arc<Scope>,
 }
@@ -85,9 +110,10 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(store: Store, scope: Arc<Scope>) -> Self {
+    pub(super) fn new(logs: Logs, scope: Arc<Scope>) -> Self {
         let queue = LoadQueue::default();
-        let loader = DataLoader::with_cache(Reader { store, scope }, queue.clone(), NoWait, HashMapCache::default())
+        let reader = Reader { store: logs.0.store.clone(), logs, scope };
+        let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
         Self { loader, queue }
@@ -162,6 +188,10 @@ by_list!(TraceById => TraceView, |reader, ids| reader.store.traces_by_id(&reader
 by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
 by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
+by_list!(ReceiptOf => Result<String, Error>, |reader, ids| reader.logs.receipts(&reader.scope, &ids));
+by_list!(AuditEntryById => StoredAuditEntry, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
+by_list!(ExportById => Stored<LogExport>, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
+by_list!(DeliveryOf => Timestamp, |reader, ids| reader.store.deliveries_by_export(&reader.scope, &ids));
 by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
 
 /// Keys that share everything but the trace go into one store call.
@@ -241,5 +271,41 @@ impl Loader<SealMetadataOf> for Reader {
             Some((SealMetadataOf(seals.get(&id)?.clone()), Arc::new(seal::parse_seal_metadata(&text)?)))
         });
         Ok(parsed.collect())
+    }
+}
+
+impl Loader<GovernanceOf> for Reader {
+    type Value = Page<StoredAuditEntry>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[GovernanceOf]) -> Result<HashMap<GovernanceOf, Self::Value>, Error> {
+        let mut pages: HashMap<&PageRequest, Vec<&RunNames>> = HashMap::new();
+        for GovernanceOf(run, page) in keys {
+            pages.entry(page).or_default().push(run);
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, runs) in pages {
+            let names: Vec<&str> = runs.iter().flat_map(|run| run.each()).collect();
+            let entries = self.store.governance_by_run_name(&self.scope, &names, page).await?;
+            for run in runs {
+                found.insert(GovernanceOf(run.clone(), page.clone()), merged(run, &entries, page));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<GovernanceSummaryOf> for Reader {
+    type Value = GovernanceSummary;
+    type Error = Error;
+
+    async fn load(&self, keys: &[GovernanceSummaryOf]) -> Result<HashMap<GovernanceSummaryOf, Self::Value>, Error> {
+        let names: Vec<&str> = keys.iter().flat_map(|key| key.0.each()).collect();
+        let summaries = self.store.governance_summaries(&self.scope, &names).await?;
+        let sum = |run: &RunNames| {
+            let of_each = run.each().filter_map(|name| summaries.get(name));
+            of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
+        };
+        Ok(keys.iter().map(|key| (key.clone(), sum(&key.0))).collect())
     }
 }

@@ -1,11 +1,16 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
 
+pub mod audit;
 pub mod authorize;
 pub mod capture;
+pub mod checkpoints;
 pub mod keys;
+pub mod ledger_keys;
 pub mod loaders;
+pub mod proofs;
 pub mod runs;
 pub mod sealer;
+pub mod tiles;
 pub mod traces;
 pub mod verify;
 
@@ -46,6 +51,7 @@ struct Inner {
     touched: Notify,
     /// Where verified states are remembered outside the database.
     trust: verify::Trust,
+    signing: checkpoints::Signing,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -67,6 +73,7 @@ impl Logs {
             api_keys,
             touched: Notify::new(),
             trust: verify::Trust::default(),
+            signing: checkpoints::Signing::default(),
         }))
     }
 
@@ -74,16 +81,17 @@ impl Logs {
     #[must_use]
     pub fn facade(&self, scope: Scope) -> LogsFacade {
         let scope = Arc::new(scope);
-        let loaders = Loaders::new(self.0.store.clone(), Arc::clone(&scope));
+        let loaders = Loaders::new(self.clone(), Arc::clone(&scope));
         LogsFacade { logs: self.clone(), scope, loaders }
     }
 
-    /// Whether requests can be served: the database answers and the writer takes records.
+    /// Whether requests can be served: the database answers, the writer takes records, and what it writes is signed.
     ///
     /// # Errors
     /// `UNAVAILABLE` that says what is wrong.
     pub async fn ready(&self) -> Result<()> {
         self.0.store.check_writable()?;
+        self.0.signing.check()?;
         self.0.store.ping().await
     }
 

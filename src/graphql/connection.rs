@@ -22,6 +22,8 @@ pub trait List: Send + Sync + Sized + 'static {
     const CONNECTION: &'static str;
     /// The GraphQL name of a row with its cursor.
     const EDGE: &'static str;
+    /// What reading it needs.
+    const NEEDS: Permission = Permission::RunsRead;
 
     /// Everything that selects and orders its rows, as text: a cursor is good for the same text only.
     fn selection(&self) -> String;
@@ -83,10 +85,10 @@ fn page_size(field: &str, size: i32) -> Result<u32> {
 /// Reads a page of a list.
 ///
 /// # Errors
-/// As [`PageArgs::request`], `FORBIDDEN` without `runs:read`, and what the list says.
+/// As [`PageArgs::request`], `FORBIDDEN` without what the list needs, and what the list says.
 pub async fn connect<L: List>(ctx: &Context<'_>, list: L, args: &PageArgs) -> ApiResult<Row<Connection<L>>> {
     let facade = ctx.facade()?;
-    facade.scope().require(Permission::RunsRead)?;
+    facade.scope().require(L::NEEDS)?;
     let key = ListKey::of(L::CONNECTION, &list.selection());
     let page = list.page(facade, &args.request(key)?).await?;
     let edges = page
@@ -95,6 +97,21 @@ pub async fn connect<L: List>(ctx: &Context<'_>, list: L, args: &PageArgs) -> Ap
         .map(|row| Row(Edge { cursor: key.cursor(row.position), node: Row(row.item), list: std::marker::PhantomData }))
         .collect();
     Ok(Row(Connection { list, edges, has_next_page: page.has_next_page, has_previous_page: page.has_previous_page }))
+}
+
+/// Counts a list up to a cap.
+///
+/// # Errors
+/// `BAD_USER_INPUT` or `LIMIT_EXCEEDED` for a wrong cap, and what the list says.
+pub async fn total<L: List>(ctx: &Context<'_>, list: &L, cap: i32) -> ApiResult<Count> {
+    let cap = u32::try_from(cap).ok().filter(|cap| *cap > 0);
+    let cap = cap.ok_or_else(|| Error::input("cap", "cap is a number of rows, from 1"))?;
+    if cap > COUNT_CAP_MAX {
+        let message = format!("cap is at most {COUNT_CAP_MAX}");
+        return Err(Error::limit(message, COUNT_CAP_MAX.into(), Some(cap.into())).into());
+    }
+    let count = list.count(ctx.facade()?, cap).await?;
+    Ok(Count { value: SafeInt(count.value), is_exact: count.is_exact })
 }
 
 /// The filter of a list as JSON, without what was left out.
@@ -167,14 +184,7 @@ impl<L: List> Connection<L> {
         )]
         cap: i32,
     ) -> ApiResult<Count> {
-        let cap = u32::try_from(cap).ok().filter(|cap| *cap > 0);
-        let cap = cap.ok_or_else(|| Error::input("cap", "cap is a number of rows, from 1"))?;
-        if cap > COUNT_CAP_MAX {
-            let message = format!("cap is at most {COUNT_CAP_MAX}");
-            return Err(Error::limit(message, COUNT_CAP_MAX.into(), Some(cap.into())).into());
-        }
-        let count = self.list.count(ctx.facade()?, cap).await?;
-        Ok(Count { value: SafeInt(count.value), is_exact: count.is_exact })
+        total(ctx, &self.list, cap).await
     }
 
     /// The filter that was given, as JSON. An empty object when there was none.

@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::audit::{AuditEntry, load_entry};
+use super::audit_exports::{ExportRecord, load_export};
 use super::connection::{Connection, PageArgs};
 use super::context::ContextExt;
 use super::error::{ApiError, ApiResult};
@@ -120,6 +122,16 @@ impl Entities {
         let facade = ctx.facade()?;
         let Ok(trace_id) = TraceId::parse(&trace_id.0) else { return Ok(None) };
         Ok(facade.get_trace(&TraceRef::TraceId(trace_id)).await?.map(Into::into))
+    }
+
+    #[graphql(entity)]
+    async fn audit_entry_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<AuditEntry>>, ApiError> {
+        Ok(load_entry(ctx, &id).await?.map(Into::into))
+    }
+
+    #[graphql(entity)]
+    async fn export_record_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<ExportRecord>>, ApiError> {
+        Ok(load_export(ctx, &id).await?.map(Into::into))
     }
 
     #[graphql(entity)]

@@ -241,7 +241,7 @@ impl TraceOrder {
 }
 
 impl TimeRange {
-    fn to_domain(&self) -> filter::TimeRange {
+    pub(super) fn to_domain(&self) -> filter::TimeRange {
         filter::TimeRange { from: self.from.map(|instant| instant.0), to: self.to.map(|instant| instant.0) }
     }
 }
@@ -281,12 +281,12 @@ pub fn checked<'a, T>(field: &str, values: &'a [T]) -> Result<&'a [T]> {
 }
 
 /// The domain's values of a list.
-fn values<T: Copy + Into<U>, U>(field: &str, values: Option<&Vec<T>>) -> Result<Option<Vec<U>>> {
+pub(super) fn values<T: Copy + Into<U>, U>(field: &str, values: Option<&Vec<T>>) -> Result<Option<Vec<U>>> {
     values.map(|values| Ok(checked(field, values)?.iter().map(|value| (*value).into()).collect())).transpose()
 }
 
 /// The texts of a list.
-fn texts(field: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>> {
+pub(super) fn texts(field: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>> {
     let Some(texts) = texts else { return Ok(None) };
     for text in checked(field, texts)? {
         if text.len() > TEXT_BYTES_MAX {
@@ -298,7 +298,7 @@ fn texts(field: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>
 }
 
 /// The names of a list.
-fn ids<T>(field: &str, ids: Option<&[ID]>, parse: impl Fn(String) -> Result<T>) -> Result<Option<Vec<T>>> {
+pub(super) fn ids<T>(field: &str, ids: Option<&[ID]>, parse: impl Fn(String) -> Result<T>) -> Result<Option<Vec<T>>> {
     let Some(ids) = ids else { return Ok(None) };
     checked(field, ids)?
         .iter()

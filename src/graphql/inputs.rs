@@ -7,7 +7,7 @@ use super::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
 
 mod convert;
 
-pub use convert::{steps, text, trace_id};
+pub use convert::{at_place, bounded, run_id, steps, text, trace_id};
 
 /// Most steps of one mutation.
 pub const STEPS_MAX: usize = 1_000;

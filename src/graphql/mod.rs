@@ -3,6 +3,13 @@
 //! A resolver is one expression over the facade; paging is in [`connection`], errors in [`error`], and objects of plain
 //! columns go through [`row`].
 
+pub mod audit;
+pub mod audit_enums;
+pub mod audit_exports;
+pub mod audit_filters;
+pub mod audit_inputs;
+pub mod audit_queries;
+pub mod audit_views;
 pub mod connection;
 pub mod context;
 pub mod entities;
@@ -17,6 +24,7 @@ pub mod node;
 pub mod prefetch;
 pub mod query;
 pub mod row;
+pub mod run_governance;
 pub mod run_list;
 pub mod run_trace;
 pub mod runs;

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
+use super::audit_inputs::{AppendAuditEntriesInput, AppendAuditEntriesPayload};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::inputs::{LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, steps, text, trace_id};
@@ -309,5 +310,15 @@ impl Mutation {
         let recorded = facade.abort_trace(trace_id(&input.trace_id)?, reason, key).await?;
         let trace = trace(&recorded)?;
         Ok(AbortTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+    }
+
+    /// Appends entries to the audit ledger. Good ones are recorded even when others are rejected. Needs the scope
+    /// audit:write.
+    async fn append_audit_entries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The entries.")] input: AppendAuditEntriesInput,
+    ) -> ApiResult<AppendAuditEntriesPayload> {
+        AppendAuditEntriesPayload::append(ctx.facade()?, input).await
     }
 }

@@ -2,10 +2,14 @@
 
 use async_graphql::{Context, ID, Interface};
 
+use super::audit::AuditEntry;
+use super::audit_exports::{AuditExports, ExportRecord};
+use super::audit_views::{AccessEvent, AuthorizationDecision, IdentityEvent, View};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
 use super::row::Row;
+use super::run_governance::LlmRunGovernance;
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
 use super::trace_steps::TraceStep;
@@ -24,6 +28,10 @@ pub enum Node {
     Trace(Row<Trace>),
     /// A step.
     TraceStep(Row<TraceStep>),
+    /// An entry of the audit ledger.
+    AuditEntry(Row<AuditEntry>),
+    /// An export.
+    ExportRecord(Row<ExportRecord>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -41,6 +49,18 @@ pub enum Evidenced {
     LlmRunTrace(Row<LlmRunTrace>),
     /// A trace.
     Trace(Row<Trace>),
+    /// A run's governance.
+    LlmRunGovernance(Row<LlmRunGovernance>),
+    /// An entry of the audit ledger.
+    AuditEntry(Row<AuditEntry>),
+    /// The lives of principals and keys.
+    AuditIdentity(Row<View<IdentityEvent>>),
+    /// Who was allowed and who was denied.
+    AuditAuthorization(Row<View<AuthorizationDecision>>),
+    /// Who read which evidence.
+    AuditAccess(Row<View<AccessEvent>>),
+    /// Exports that were made.
+    AuditExports(Row<AuditExports>),
 }
 
 /// Interfaces call async methods; those of rows are not.
@@ -53,8 +73,26 @@ macro_rules! interface_method {
         })+
     };
 }
-interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep);
-interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace);
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, AuditEntry, ExportRecord);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, AuditEntry);
+
+/// The same for metadata that has to be read.
+macro_rules! evidence_that_is_read {
+    ($($object:ty),+ $(,)?) => {
+        $(impl Row<$object> {
+            async fn evidence_metadata(&self, ctx: &Context<'_>) -> ApiResult<Row<EvidenceMetadata>> {
+                self.0.load_metadata(ctx).await
+            }
+        })+
+    };
+}
+evidence_that_is_read!(
+    LlmRunGovernance,
+    View<IdentityEvent>,
+    View<AuthorizationDecision>,
+    View<AccessEvent>,
+    AuditExports,
+);
 
 /// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
 pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
@@ -63,6 +101,8 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Run, id)) => facade.get_llm_run_by_id(id).await?.map(|run| Node::LlmRun(run.into())),
         Some((IdKind::Trace, id)) => facade.get_trace_by_id(id).await?.map(|view| Node::Trace(view.into())),
         Some((IdKind::Step, id)) => facade.get_trace_step_by_id(id).await?.map(|step| Node::TraceStep(step.into())),
+        Some((IdKind::Audit, id)) => facade.get_audit_entry(id).await?.map(|entry| Node::AuditEntry(entry.into())),
+        Some((IdKind::Export, id)) => facade.get_export(id).await?.map(|export| Node::ExportRecord(export.into())),
         _ => None,
     })
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
 
+use super::audit_queries::AuditQueries;
 use super::context::ContextExt;
 use super::entities::{Entities, Tenant};
 use super::enums::ActorType;
@@ -14,7 +15,7 @@ use super::trace_queries::TraceQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, GeneralQueries);
+pub struct Query(Entities, TraceQueries, RunQueries, AuditQueries, GeneralQueries);
 
 /// Root fields about no particular record.
 #[derive(Default)]

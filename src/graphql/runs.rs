@@ -10,6 +10,7 @@ use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{LlmRunFilter, LlmRunOrder};
 use super::row::{Row, columns};
+use super::run_governance::LlmRunGovernance;
 use super::run_list::RunList;
 use super::run_trace::LlmRunTrace;
 use super::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
@@ -273,6 +274,11 @@ impl LlmRun {
     async fn trace(&self, ctx: &Context<'_>) -> Maybe<Row<LlmRunTrace>> {
         Maybe::of(self.load_trace(ctx).await)
     }
+
+    /// Under which rules the run ran: what policies, limits and guardrails said and did in it.
+    fn governance(&self) -> Row<LlmRunGovernance> {
+        Row(LlmRunGovernance(self.0.clone()))
+    }
 }
 
 impl LlmRun {
@@ -297,6 +303,7 @@ columns!(LlmRun {
     "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id,
     "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
     "traceRootHash" => trace_root_hash, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "governance" => governance,
 });
 
 /// Root fields about runs.

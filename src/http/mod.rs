@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod otlp;
 mod rate;
 pub mod state;
+pub mod tiles;
 
 use axum::extract::Request;
 use axum::response::Response;

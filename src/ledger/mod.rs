@@ -5,6 +5,7 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod commitment;
 pub mod note;
+pub mod note_secret;
 pub mod proof;
 pub mod receipt;
 pub mod tree;

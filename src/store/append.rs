@@ -4,6 +4,7 @@
 //! locked first, in order of their ids, so that processes that carry the same spans can never wait for each other in a
 //! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers.
 
+mod changes;
 mod flush;
 mod insert;
 mod known;
@@ -17,6 +18,7 @@ use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};
 use crate::error::Result;
 
+pub use changes::ChangedLogs;
 pub(super) use flush::Writer;
 pub(super) use queue::Queue;
 

@@ -1,5 +1,7 @@
 //! Filters in SQL, each once.
 
+pub(super) mod audit;
+
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, DbBackend};
 
@@ -27,6 +29,11 @@ impl All {
 
     fn and(&mut self, condition: impl Into<SimpleExpr>) {
         self.condition = std::mem::replace(&mut self.condition, Condition::all()).add(condition.into());
+    }
+
+    /// The record was there as of a moment.
+    fn seq_below(&mut self, column: impl ColumnTrait, as_of: AsOf) {
+        self.and(column.lt(as_of.size));
     }
 
     /// The column has any of these words.

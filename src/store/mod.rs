@@ -3,16 +3,22 @@
 //! [`Scope`]: crate::domain::scope::Scope
 
 pub mod append;
+pub mod audit;
+mod audit_exports;
+pub mod checkpoints;
 mod condition;
 mod convert;
 mod database;
 mod error;
 mod idempotency;
 pub mod keys;
+mod leaves;
+pub mod ledger_keys;
 pub mod migrate;
 mod paginate;
 #[cfg(test)]
 mod plans;
+pub mod proofs;
 pub mod runs;
 mod scoped;
 pub mod seals;
@@ -26,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-use self::append::{Queue, Writer};
+use self::append::{ChangedLogs, Queue, Writer};
 use self::database::Database;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
@@ -76,6 +82,7 @@ struct Inner {
     db: Database,
     clock: SharedClock,
     queue: Arc<Queue>,
+    changed: Arc<ChangedLogs>,
     writer: Mutex<Option<(JoinHandle<()>, WriterThread)>>,
 }
 
@@ -130,9 +137,11 @@ impl Store {
         let appending = db.clone();
         let connected = thread.spawn(async move { appending.for_appending(&config.database_url).await });
         let appending = connected.await.map_err(Error::internal)??;
-        let writer = Writer::new(appending, Arc::clone(&clock), config.settle, config.ledger, Arc::clone(&queue));
+        let changed = Arc::<ChangedLogs>::default();
+        let (own_clock, own_queue, news) = (Arc::clone(&clock), Arc::clone(&queue), Arc::clone(&changed));
+        let writer = Writer::new(appending, own_clock, config.settle, config.ledger, own_queue, news);
         let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer }) })
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer }) })
     }
 
     /// Opens a database for reading only: nothing in it is changed, not even its schema.
@@ -144,7 +153,7 @@ impl Store {
         migrate::check(&db.read).await?;
         let queue = Arc::new(Queue::new(0));
         queue.close();
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, writer: Mutex::new(None) }) })
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed: Arc::default(), writer: Mutex::new(None) }) })
     }
 
     /// One trivial query, for readiness.
@@ -175,8 +184,20 @@ impl Store {
         self.db().reads()
     }
 
+    /// The logs that this process has appended to.
+    #[must_use]
+    pub fn changed_logs(&self) -> &ChangedLogs {
+        &self.inner.changed
+    }
+
     /// Takes no more units, appends what waits, and closes the connections.
     pub async fn close(&self) {
+        self.drain().await;
+        self.db().close().await;
+    }
+
+    /// Takes no more units and appends what waits; what is on record can still be read.
+    pub async fn drain(&self) {
         self.queue().close();
         let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((writer, _thread)) = writer
@@ -184,7 +205,6 @@ impl Store {
         {
             tracing::error!(%cause, "the writer broke off");
         }
-        self.db().close().await;
     }
 
     fn db(&self) -> &Database {

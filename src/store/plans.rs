@@ -7,12 +7,14 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
 use super::{Store, StoreConfig};
 use crate::clock::SystemClock;
-use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort, TraceFilter, TraceOrder};
+use crate::domain::filter::{
+    AuditFilter, AuditOrder, AuditSort, LlmRunFilter, LlmRunOrder, LlmRunSort, TraceFilter, TraceOrder,
+};
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::page::{Direction, PageRequest, Position};
 use crate::domain::settle::SettlePolicy;
 use crate::domain::trace::StepFilter;
-use crate::domain::vocabulary::{StepKind, TraceStatus};
+use crate::domain::vocabulary::{AuditCategory, StepKind, TraceStatus};
 
 async fn store(folder: &tempfile::TempDir) -> Store {
     let config = StoreConfig {
@@ -89,6 +91,41 @@ async fn traces_follow_their_index_and_running_ones_are_found_by_theirs() {
 }
 
 #[tokio::test]
+async fn audit_lists_follow_the_index_of_their_log_their_view_and_their_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    let tenant = TenantId::trusted("acme");
+    let page = PageRequest { after: Some(Position { key: 9, seq: 9 }), ..PageRequest::first(10) };
+    let of = |categories: &[AuditCategory]| AuditFilter {
+        categories: (!categories.is_empty()).then(|| categories.to_vec()),
+        ..AuditFilter::default()
+    };
+    let occurred = AuditOrder { sort: AuditSort::OccurredAt, direction: Direction::Asc };
+    for (filter, order, index) in [
+        (of(&[]), AuditOrder::default(), "audit_entry_seq (tenant_id=? AND seq<?)"),
+        (
+            of(&[AuditCategory::Identity]),
+            AuditOrder::default(),
+            "audit_entry_category (tenant_id=? AND category=? AND seq<?)",
+        ),
+        (of(&[]), occurred, "audit_entry_occurred (tenant_id=? AND (occurred_at,seq)>(?,?))"),
+    ] {
+        let select = store.select_audit_entries(&tenant, &filter, order, &page, None).expect("built");
+        let plan = plan(&store, select.build(DbBackend::Sqlite)).await;
+        assert!(plan.contains(index) && !plan.contains("ORDER BY"), "{filter:?}: {plan}");
+    }
+    let access = store.select_audit_entries(&tenant, &of(&[AuditCategory::Access]), AuditOrder::default(), &page, None);
+    let access = plan(&store, access.expect("built").build(DbBackend::Sqlite)).await;
+    // Either holds the rows of that category only, in the order of the list.
+    let is_direct = access.contains("audit_entry_access_seq") || access.contains("audit_entry_category");
+    assert!(is_direct && !access.contains("ORDER BY"), "{access}");
+    let governance = store.select_governance(&tenant, &["run", "trace"], &page).expect("built");
+    let governance = plan(&store, governance).await;
+    assert_eq!(governance.matches("USING INDEX audit_entry_run (tenant_id=? AND run_id=?").count(), 2, "{governance}");
+    store.close().await;
+}
+
+#[tokio::test]
 async fn pages_of_steps_are_ranges_of_the_primary_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
@@ -99,7 +136,8 @@ async fn pages_of_steps_are_ranges_of_the_primary_key() {
             let (tenant, traces) = (TenantId::trusted("acme"), [TraceId::trusted("a"), TraceId::trusted("b")]);
             let statement = store.select_steps(&tenant, &traces, &filter, &page).expect("built");
             let plan = plan(&store, statement).await;
-            let range = "USING PRIMARY KEY (tenant_id=? AND trace_id=? AND step_index>? AND step_index<?)";
+            let range =
+                "INDEX sqlite_autoindex_trace_step_1 (tenant_id=? AND trace_id=? AND step_index>? AND step_index<?)";
             // Once for the rows, once for the row that bounds them.
             assert_eq!(plan.matches(range).count(), 2, "{plan}");
             assert!(!plan.contains("SCAN c") && !plan.contains("SCAN d"), "{plan}");

@@ -151,8 +151,12 @@ impl Store {
     /// # Errors
     /// As for [`Self::list_traces`].
     pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Option<TraceView>> {
+        let (run, name) = (trace::Column::RunId.into_expr(), trace::Column::TraceId.into_expr());
+        // Two ways in, each with its index.
+        let is_named_so = name.clone().eq(run_id.as_str()).and(run.clone().eq(run_id.as_str()));
+        let is_named_otherwise = run.clone().eq(run_id.as_str()).and(run.ne(name));
         let select = scoped::<trace::Entity>(&scope.tenant)
-            .filter(trace::Column::RunId.eq(run_id.as_str()))
+            .filter(is_named_so.or(is_named_otherwise))
             .order_by_desc(trace::Column::Seq)
             .limit(1);
         Ok(self.views(&scope.tenant, view(select, None)).await?.pop())

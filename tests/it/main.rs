@@ -6,8 +6,14 @@
 #[macro_use]
 mod support;
 
+mod audit;
+mod audit_lists;
+mod audit_views;
 mod auth;
 mod backpressure;
+mod checkpoints;
+mod governance;
+mod ledger_keys;
 mod limits;
 mod mutations;
 mod otlp_fixtures;
@@ -25,3 +31,8 @@ mod store_seals;
 mod store_steps;
 mod store_writer;
 mod tenancy;
+mod verify_columns;
+mod verify_history;
+mod verify_tampering;
+mod verify_valid;
+mod tiles;

@@ -48,6 +48,8 @@ async fn record(app: &TestApp, mark: &str) -> Value {
         .await["recordLlmRun"]["run"]
         .clone();
     let open = format!("{mark}-open");
+    let mut run = run;
+    run["audit"] = record_audit(app, mark).await;
     app.query_with(
         "mutation($input: StartTraceInput!) { startTrace(input: $input) { trace { id } } }",
         json!({ "input": { "traceId": open, "runId": format!("{mark}-open-run") } }),
@@ -56,13 +58,36 @@ async fn record(app: &TestApp, mark: &str) -> Value {
     run
 }
 
+/// An entry of each category that a caller may write; the first one's id.
+async fn record_audit(app: &TestApp, mark: &str) -> Value {
+    let entry = |event_type: &str, category: &str| {
+        json!({ "eventType": event_type, "category": category, "entityType": "PRINCIPAL", "entityId": mark, "actorType": "HUMAN",
+            "actorId": mark, "policyId": mark, "ruleId": mark, "runId": format!("{mark}-run"), "correlationId": mark,
+            "sourceComponent": mark, "reason": mark, "before": { "was": mark }, "after": { "is": mark } })
+    };
+    let entries = [
+        entry("PolicyEvaluated", "GOVERNANCE"),
+        entry("RoleGranted", "IDENTITY"),
+        entry("RoleChecked", "AUTHORIZATION"),
+        entry("FileOpened", "ACCESS"),
+    ];
+    app.query_with(
+        "mutation($input: AppendAuditEntriesInput!) { appendAuditEntries(input: $input) { results { entry { id } } } }",
+        json!({ "input": { "entries": entries } }),
+    )
+    .await["appendAuditEntries"]["results"][0]["entry"]["id"]
+        .clone()
+}
+
 /// Arguments that point at the given run.
 fn pointing_at(run: &Value, mark: &str) -> impl Fn(&str, &str) -> Option<String> {
     let quoted = |value: &Value| value.to_string();
     let (id, run_id, trace_id) = (quoted(&run["id"]), quoted(&run["runId"]), quoted(&run["traceId"]));
     let key = json!(format!("{mark}-key")).to_string();
+    let audit = quoted(&run["audit"]);
     move |field: &str, argument: &str| match (field, argument) {
         ("node", "id") => Some(id.clone()),
+        ("auditEntry", "id") => Some(audit.clone()),
         (_, "runId") => Some(run_id.clone()),
         (_, "by" | "left" | "right") => Some(format!("{{ traceId: {trace_id} }}")),
         (_, "key") => Some(key.clone()),
@@ -111,6 +136,7 @@ db_test! {
             ("LlmRun", json!({ "runId": run["runId"] })),
             ("Trace", json!({ "id": run["trace"]["trace"]["id"] })),
             ("Trace", json!({ "traceId": run["traceId"] })),
+            ("AuditEntry", json!({ "id": run["audit"] })),
             ("Tenant", json!({ "id": run["tenant"]["id"] })),
         ];
         for (type_name, mut key) in keys {
@@ -123,7 +149,7 @@ db_test! {
             assert!(owner.contains(MARK), "{type_name} {key} is not found by its owner: {owner}");
         }
         let step = &run["trace"]["steps"]["nodes"][0]["id"];
-        for id in [&run["id"], &run["trace"]["trace"]["id"], step] {
+        for id in [&run["id"], &run["trace"]["trace"]["id"], step, &run["audit"]] {
             assert!(id.is_string(), "{run}");
             let query = "query($id: ID!) { node(id: $id) { id } }";
             assert_eq!(ours.raw_query(query, json!({ "id": id })).await["data"]["node"], Value::Null, "{id}");

@@ -30,6 +30,8 @@ fn by_facts(found: &Found<'_>, span_name: &str) -> StepKind {
     let bears_usage = has(Slot::InputTokens) || has(Slot::OutputTokens) || has(Slot::UsageDetails);
     if has(Slot::ToolName) {
         StepKind::Tool
+    } else if !names_model && (has(Slot::GuardrailName) || has(Slot::Triggered) || has(Slot::Flagged)) {
+        StepKind::Guardrail
     } else if names_model && span_name.to_ascii_lowercase().contains("embed") {
         StepKind::Embedding
     } else if names_model && (bears_usage || has(Slot::ResponseId) || has(Slot::Provider)) {
@@ -53,7 +55,7 @@ fn of_word(word: &str) -> Option<StepKind> {
         "retriever" | "retrieval" | "vector_store" => StepKind::Retriever,
         "embedding" | "embeddings" => StepKind::Embedding,
         "reranker" | "rerank" => StepKind::Reranker,
-        "guardrail" => StepKind::Guardrail,
+        "guardrail" | "guardrails" | "moderation" => StepKind::Guardrail,
         "evaluator" | "evaluation" | "scorer" => StepKind::Evaluator,
         "prompt" | "event" | "memory" | "other" => StepKind::Other,
         _ => return None,
@@ -83,7 +85,7 @@ fn of_operation(operation: &str) -> Option<StepKind> {
             StepKind::Chain
         }
         "retrieval" | "retrieve" | "vector_db_retrieve" | "search" | "query" => StepKind::Retriever,
-        "apply_guardrail" | "guardrail" | "moderation" => StepKind::Guardrail,
+        "apply_guardrail" | "run_guardrail" | "guardrail" | "moderation" | "moderations" => StepKind::Guardrail,
         "evaluate" | "evaluation" => StepKind::Evaluator,
         _ => return None,
     })
@@ -95,6 +97,7 @@ pub fn skill(found: &Found<'_>, kind: StepKind) -> Option<String> {
     match kind {
         StepKind::Tool => found.label(Slot::ToolName).or_else(|| found.label(Slot::PartName)),
         StepKind::Agent => found.label(Slot::AgentName).or_else(|| found.label(Slot::PartName)),
+        StepKind::Guardrail => found.label(Slot::GuardrailName).or_else(|| found.label(Slot::PartName)),
         StepKind::Chain | StepKind::Retriever => found.label(Slot::PartName),
         _ => None,
     }
@@ -147,6 +150,12 @@ mod tests {
             (&[("langfuse.observation.type", "generation")], StepKind::Llm, None),
             (&[("llm.request.type", "rerank")], StepKind::Reranker, Some("rerank")),
             (&[("gen_ai.request.model", "m"), ("gen_ai.usage.input_tokens", "5")], StepKind::Llm, None),
+            (
+                &[("gen_ai.operation.name", "run_guardrail"), ("gen_ai.security.guardrail.name", "pii")],
+                StepKind::Guardrail,
+                Some("pii"),
+            ),
+            (&[("gen_ai.guardrail.name", "pii")], StepKind::Guardrail, Some("pii")),
             (&[("http.route", "/ask")], StepKind::Other, None),
         ] {
             assert_eq!(kind_and_skill(pairs, "span"), (expected, skill.map(str::to_owned)), "{pairs:?}");

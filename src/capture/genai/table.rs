@@ -1,10 +1,12 @@
 //! The alias table: which attribute names mean what. Rows of one meaning stand in order of precedence.
 
+pub mod guardrail;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Version of the table: counts up with every change of meaning or precedence; stored with every step's attributes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 macro_rules! slots {
     ($($(#[$meta:meta])* $slot:ident),+ $(,)?) => {
@@ -114,6 +116,28 @@ slots!(
     IdempotencyKey,
     /// The deployment environment, where it stands on the span.
     Environment,
+    /// The guardrail that looked.
+    GuardrailName,
+    /// Its id.
+    GuardrailId,
+    /// The policy that it applied.
+    PolicyId,
+    /// The rule of the policy, or the kind of risk that it found.
+    RuleId,
+    /// What it said.
+    Verdict,
+    /// What was done, whoever did it.
+    Action,
+    /// What it said, where that is also what was done.
+    Decision,
+    /// Whether a tripwire was triggered, which halts an agent.
+    Triggered,
+    /// Whether a moderation flagged the content; it does nothing itself.
+    Flagged,
+    /// Why it said so.
+    VerdictReason,
+    /// What it looked at: input, output, a tool call.
+    GuardrailTarget,
 );
 
 /// Name and meaning. `gen_ai.aggregated_usage.*` is absent on purpose: it repeats what other spans say.
@@ -347,8 +371,12 @@ const ALIASES: &[(&str, Slot)] = &[
     ("langfuse.environment", Slot::Environment),
 ];
 
+fn aliases() -> impl Iterator<Item = &'static (&'static str, Slot)> {
+    ALIASES.iter().chain(guardrail::ALIASES)
+}
+
 static INDEX: LazyLock<HashMap<&'static str, (Slot, usize)>> =
-    LazyLock::new(|| ALIASES.iter().enumerate().map(|(rank, (name, slot))| (*name, (*slot, rank))).collect());
+    LazyLock::new(|| aliases().enumerate().map(|(rank, (name, slot))| (*name, (*slot, rank))).collect());
 
 /// The meaning of a name, and its rank: of several names for one meaning the lowest counts.
 #[must_use]
@@ -362,10 +390,10 @@ mod tests {
 
     #[test]
     fn no_name_has_two_meanings_and_no_meaning_lacks_a_name() {
-        assert_eq!(INDEX.len(), ALIASES.len());
+        assert_eq!(INDEX.len(), aliases().count());
         for slot in 0..SLOTS {
-            assert!(ALIASES.iter().any(|(_, named)| *named as usize == slot), "slot {slot}");
+            assert!(aliases().any(|(_, named)| *named as usize == slot), "slot {slot}");
         }
-        assert!(!ALIASES.iter().any(|(name, _)| name.starts_with("gen_ai.aggregated_usage")));
+        assert!(!aliases().any(|(name, _)| name.starts_with("gen_ai.aggregated_usage")));
     }
 }

@@ -7,11 +7,12 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::content::Contents;
 use super::wire::Wire;
-use super::{document, signals_of};
+use super::{document, governance, signals_of};
 use crate::capture::CaptureContext;
 use crate::capture::digest::ContentHasher;
 use crate::capture::facts::Facts;
 use crate::capture::genai::content::Side;
+use crate::capture::genai::guardrail::{self, SpanFacts};
 use crate::capture::genai::kind;
 use crate::capture::genai::outcome::{self, Failure, Outcome};
 use crate::capture::genai::provider;
@@ -20,7 +21,7 @@ use crate::capture::genai::usage::{SpanUsage, is_cache_apart, said_cost_micros};
 use crate::capture::genai::{Found, model_of_parameters, value};
 use crate::capture::pricing::Usage;
 use crate::capture::text::{label, sorted_tags};
-use crate::domain::draft::{DraftPayload, DraftStep};
+use crate::domain::draft::{DraftAudit, DraftPayload, DraftStep};
 use crate::domain::ids::{Digest, RunId, TraceId};
 use crate::domain::payload::PayloadPart;
 use crate::domain::settle::TraceSignals;
@@ -155,7 +156,8 @@ impl<'a> Mapper<'a> {
             payloads.push(DraftPayload { part: PayloadPart::Content, text: contents.stored() });
         }
         let signals = signals_of(&step, &facts);
-        Ok((DraftStep { step, payloads, facts: facts.store(digest) }, signals))
+        let audits = audits(span, &found, &step, &facts);
+        Ok((DraftStep { step, payloads, facts: facts.store(digest), audits }, signals))
     }
 
     /// What a span says about the call to a model, with its cost.
@@ -189,6 +191,21 @@ impl<'a> Mapper<'a> {
             cost_micros: said.or(priced),
         }
     }
+}
+
+/// What rules said of the span.
+fn audits(span: &Span, found: &Found<'_>, step: &TraceStep, facts: &Facts) -> Vec<DraftAudit> {
+    let evaluations = guardrail::evaluations(SpanFacts {
+        found,
+        attributes: &span.attributes,
+        events: &span.events,
+        kind: step.kind,
+        name: &facts.span_name,
+        outcome: step.outcome_category,
+        code: step.outcome_code.as_deref(),
+        provider: step.provider.as_deref(),
+    });
+    evaluations.into_iter().map(|evaluation| governance::entry(evaluation, step, facts)).collect()
 }
 
 struct Call {

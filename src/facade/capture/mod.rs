@@ -1,10 +1,12 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
+mod audit;
 mod otlp;
 mod runs;
 mod steps;
 mod traces;
 
+pub use audit::{AuditResult, RecordedAudit};
 pub use otlp::{IngestReport, OtlpEncoding, decode_otlp};
 pub use steps::{RecordedSteps, StepResult};
 
@@ -14,7 +16,8 @@ use super::runs::StoredRun;
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, New, NewRecord};
-use crate::domain::draft::{DraftPayload, DraftSeal, DraftStep};
+use crate::domain::audit::AuditEntry;
+use crate::domain::draft::{DraftAudit, DraftPayload, DraftSeal, DraftStep};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::payload::{NewPayload, PayloadPart};
 use crate::domain::run::LlmRun;
@@ -42,6 +45,8 @@ struct Answer {
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     steps: Vec<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    audits: Vec<uuid::Uuid>,
 }
 
 /// A mutation's idempotency key with the hash of its request.
@@ -88,6 +93,16 @@ impl Logs {
             _ => step.attributes_commitment = Some(commitment),
         })?;
         Ok(NewRecord::Step(Box::new(new), draft.facts))
+    }
+
+    /// An audit entry as a record of its own.
+    pub(super) fn new_audit(&self, draft: DraftAudit) -> Result<Box<New<AuditEntry>>> {
+        let new = self.new_record(draft.entry, draft.payloads, |entry, part, commitment| match part {
+            PayloadPart::ActionReason => entry.action_reason_commitment = Some(commitment),
+            PayloadPart::BeforeState => entry.before_state_commitment = Some(commitment),
+            _ => entry.after_state_commitment = Some(commitment),
+        })?;
+        Ok(Box::new(new))
     }
 
     /// A seal and its run as records, the seal first; and the run's id.

@@ -92,8 +92,14 @@ impl LogsFacade {
             while steps.peek().is_some() {
                 unit.records.push(self.logs.new_trace(draft.trace.clone(), draft.payloads.clone())?);
                 unit.touches.push(touch.clone());
-                for step in steps.by_ref().take(STEPS_OF_A_UNIT - steps_in_unit) {
+                for mut step in steps.by_ref().take(STEPS_OF_A_UNIT - steps_in_unit) {
+                    let (place, audits) = (unit.records.len(), std::mem::take(&mut step.audits));
                     unit.records.push(self.logs.new_step(step)?);
+                    for mut audit in audits {
+                        // The run's name as far as it is known now; a name that comes later is found by the trace's.
+                        audit.entry.run_id = Some(draft.trace.run_id.clone());
+                        unit.records.push(NewRecord::AuditOfStep(self.logs.new_audit(audit)?, place));
+                    }
                     steps_in_unit += 1;
                 }
                 if steps_in_unit == STEPS_OF_A_UNIT {

@@ -5,7 +5,7 @@ use async_graphql::ID;
 use super::{ContentInput, LlmRunInput, STEPS_MAX, TraceInput, TraceSealInput, TraceStepInput};
 use crate::domain::ids::{RunId, TraceId};
 use crate::domain::input;
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
 use crate::graphql::filters::{TEXT_BYTES_MAX, checked};
 use crate::graphql::runs::MICROS_PER_MILLI;
 use crate::graphql::scalars::{Decimal, SafeInt};
@@ -141,14 +141,20 @@ pub fn steps(steps: Vec<TraceStepInput>) -> Result<Vec<input::StepInput>> {
         let message = format!("one mutation takes at most {STEPS_MAX} steps; add the others with recordSteps");
         return Err(Error::limit(message, STEPS_MAX as u64, Some(steps.len() as u64)));
     }
-    let place = |at: usize, error: Error| match error.detail() {
-        crate::error::Detail::Field(field) => {
-            let field = format!("steps[{at}].{field}");
-            error.clone().at_field(&field)
+    let place = |at: usize, error: Error| at_place("steps", at, error);
+    steps.into_iter().enumerate().map(|(at, step)| step.into_domain().map_err(|error| place(at, error))).collect()
+}
+
+/// The same error with the field led by its place in a list.
+#[must_use]
+pub fn at_place(list: &str, at: usize, error: Error) -> Error {
+    match error.detail() {
+        Detail::Field(field) => {
+            let field = format!("{list}[{at}].{field}");
+            error.at_field(&field)
         }
         _ => error,
-    };
-    steps.into_iter().enumerate().map(|(at, step)| step.into_domain().map_err(|error| place(at, error))).collect()
+    }
 }
 
 /// A trace's name.
@@ -167,7 +173,11 @@ pub fn text(field: &str, text: Option<String>) -> Result<Option<String>> {
     text.map(|text| bounded(field, text)).transpose()
 }
 
-fn bounded(field: &str, text: String) -> Result<String> {
+/// A text of bounded length.
+///
+/// # Errors
+/// `LIMIT_EXCEEDED` beyond [`TEXT_BYTES_MAX`].
+pub fn bounded(field: &str, text: String) -> Result<String> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("{field} has at most {TEXT_BYTES_MAX} bytes");
         return Err(Error::limit(message, TEXT_BYTES_MAX as u64, Some(text.len() as u64)));
@@ -175,7 +185,11 @@ fn bounded(field: &str, text: String) -> Result<String> {
     Ok(text)
 }
 
-fn run_id(field: &str, id: Option<ID>) -> Result<Option<RunId>> {
+/// A run's name.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a text that no run can be named.
+pub fn run_id(field: &str, id: Option<ID>) -> Result<Option<RunId>> {
     id.map(|id| RunId::parse(&id.0).map_err(|error| error.at_field(field))).transpose()
 }
 
@@ -211,7 +225,7 @@ fn content(content: Option<ContentInput>) -> input::ContentInput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Code, Detail};
+    use crate::error::Code;
     use async_graphql::{InputType, Value, value};
 
     fn step(extra: Value) -> TraceStepInput {

@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait};
 
 use super::super::database::Database;
 use super::super::error::{database, unavailable};
+use super::changes::ChangedLogs;
 use super::insert::Inserter;
 use super::known::Known;
 use super::logs::{LogKey, Logs};
@@ -32,6 +33,7 @@ pub(in crate::store) struct Writer {
     inserter: Inserter,
     logs: Logs,
     queue: Arc<Queue>,
+    changed: Arc<ChangedLogs>,
 }
 
 impl Writer {
@@ -41,10 +43,11 @@ impl Writer {
         settle: SettlePolicy,
         ledger: LedgerConfig,
         queue: Arc<Queue>,
+        changed: Arc<ChangedLogs>,
     ) -> Self {
         let inserter = Inserter::new(db.backend);
         let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
-        Self { db, clock, settle, inserter, logs, queue }
+        Self { db, clock, settle, inserter, logs, queue, changed }
     }
 
     /// Writes until the queue is closed and drained.
@@ -95,7 +98,11 @@ impl Writer {
         let txn = self.db.begin().await?;
         match self.write_in_txn(&txn, units, &keys, is_trial).await {
             // Whether a commit that failed took place is unknown: sent again, its records are found on record.
-            Ok((outcomes, true)) => txn.commit().await.map(|()| outcomes).map_err(|cause| unavailable(&cause)),
+            Ok((outcomes, true)) => {
+                let committed = txn.commit().await;
+                self.changed.add(self.logs.ids_of(&keys));
+                committed.map(|()| outcomes).map_err(|cause| unavailable(&cause))
+            }
             Ok((outcomes, false)) => txn.rollback().await.map(|()| outcomes).map_err(database),
             Err(error) => {
                 if let Err(cause) = txn.rollback().await {

@@ -77,13 +77,18 @@ impl Logs {
         Ok(())
     }
 
+    /// The ids of logs that were ensured.
+    pub fn ids_of(&self, keys: &BTreeSet<LogKey>) -> Vec<Uuid> {
+        keys.iter().filter_map(|key| self.ids.get(key).copied()).collect()
+    }
+
     /// Locks the logs in order of their ids. The inner error says why nothing may be appended to one of them.
     pub async fn lock(
         &mut self,
         txn: &DatabaseTransaction,
         keys: &BTreeSet<LogKey>,
     ) -> Result<Result<BTreeMap<LogKey, OpenLog>, String>> {
-        let ids: Vec<Uuid> = keys.iter().filter_map(|key| self.ids.get(key).copied()).collect();
+        let ids = self.ids_of(keys);
         let (among, lock, ids) = match self.db.backend {
             DbBackend::Postgres => {
                 let ids = ids.into_iter().map(Value::from).collect();

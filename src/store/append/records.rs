@@ -36,6 +36,21 @@ use crate::entity::{
 use crate::error::{Error, Result};
 use crate::ledger::tree::{CompactRange, Node};
 
+/// What an append changes of a trace's state.
+const STATE_COLUMNS: &[&str] = &[
+    "step_count",
+    "has_root",
+    "has_remote_parent",
+    "has_llm_work",
+    "is_open",
+    "sealed_revision",
+    "last_seen_at",
+    "due_at",
+    "version",
+];
+/// What an append changes of a log.
+const LOG_COLUMNS: &[&str] = &["size", "root", "edge", "updated_at"];
+
 /// Rows of one table, as values in the order of its columns.
 pub(super) struct Rows<E> {
     pub values: Vec<Value>,
@@ -261,8 +276,9 @@ pub(super) struct Updates {
 impl Updates {
     /// The tables that have rows.
     pub fn into_parts(self, tables: &mut Tables) -> Vec<Part> {
-        let states = self.states.into_part(tables, Existing::Replace);
-        states.into_iter().chain(self.logs.into_part(tables, Existing::Replace)).collect()
+        let states = self.states.into_part(tables, Existing::Update(STATE_COLUMNS));
+        // A log's name never changes; said again, it would have its indexes written again.
+        states.into_iter().chain(self.logs.into_part(tables, Existing::Update(LOG_COLUMNS))).collect()
     }
 
     pub fn state(&mut self, tenant: &TenantId, trace_id: &TraceId, state: &TraceState) {

@@ -17,6 +17,7 @@ use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
 use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};
+use runledger::ledger::note::NoteSigner;
 use runledger::store::{Store, StoreConfig};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -85,6 +86,11 @@ impl Default for AppSettings {
     }
 }
 
+/// The key that signs the ledger of every test.
+pub fn signer() -> NoteSigner {
+    NoteSigner::new("ledger.test", &[7; 32]).expect("a key")
+}
+
 /// The application for one caller: the tenant is named by header, and by key where one is given.
 #[derive(Clone)]
 pub struct TestApp {
@@ -115,13 +121,15 @@ impl TestApp {
         let prices = Arc::new(PriceTable::embedded().expect("the embedded prices parse"));
         let config = LogsConfig { prices, content_capture, settle_us: 15_000_000 };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
+        logs.sign_with(signer()).await.expect("the key of every test");
         let settings =
             HttpSettings { auth, rate_limit, cors_origins: Vec::new(), allowed_hosts: Vec::new(), has_tls: false };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state =
             HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
         let graphql = GraphqlState::new(schema::build(SchemaOptions::default()), limits, logs.clone());
-        let router = http::router(state.clone(), http::graphql::routes(graphql), http::assets::routes());
+        let api = http::graphql::routes(graphql).merge(http::tiles::routes(logs.clone()));
+        let router = http::router(state.clone(), api, http::assets::routes());
         Self { store, logs, clock: db.clock.clone(), state, router, tenant: "ours".to_owned(), key: None }
     }
 
@@ -147,6 +155,11 @@ impl TestApp {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes().to_vec();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// A GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
     /// A POST.

@@ -1,7 +1,9 @@
 //! What the tests stand on.
 
 pub mod app;
+pub mod audit;
 pub mod db;
+pub mod evidence;
 pub mod fixtures;
 pub mod seed;
 pub mod walk;
