@@ -92,9 +92,9 @@ fn judge_record(table: &str, column: &str, found: &[Anomaly], row: &Row) {
     let of_record = |kind| found.iter().any(|one| one.kind == kind && one.record_id.is_some_and(|id| id.0 == row.id));
     let is_right = match column {
         "seq" => of_record(AnomalyKind::Reordered) || has(found, AnomalyKind::Deleted, row.seq),
-        "step_index" | "is_late" => found.iter().any(|one| {
-            one.kind == AnomalyKind::Reordered && one.field.as_deref() == Some(column)
-        }),
+        "step_index" | "is_late" => {
+            found.iter().any(|one| one.kind == AnomalyKind::Reordered && one.field.as_deref() == Some(column))
+        }
         // The record is another tenant's now.
         "tenant_id" => of_record(AnomalyKind::Deleted),
         _ => of_record(AnomalyKind::Altered),
