@@ -12,11 +12,13 @@
 //!
 //! Several processes may look at the same logs: each has its own trusted positions, and the rows they write agree.
 
+mod integrity;
 pub mod look;
 pub mod trusted;
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -25,46 +27,73 @@ use uuid::Uuid;
 
 use self::look::{Look, Looker, unwatched};
 use self::trusted::{TrustedFile, TrustedLog};
-use super::{Logs, LogsFacade};
+use super::Logs;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
 use crate::domain::audit::AuditEntry;
-use crate::domain::ids::{RecordId, TenantId};
-use crate::domain::page::{Count, Page, PageRequest};
+use crate::domain::ids::TenantId;
 use crate::domain::payload::PayloadPart;
-use crate::domain::scope::{Actor, Permission};
-use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
-use crate::domain::verification::{
-    Anomaly, IntegrityCheck, TrustLevel, Verification, VerificationMode, VerificationStatus,
-};
-use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType, Stream};
+use crate::domain::scope::Actor;
+use crate::domain::time::MICROS_PER_SECOND;
+use crate::domain::verification::{Verification, VerificationMode, VerificationStatus};
+use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType};
 use crate::error::{Error, Result};
 use crate::ledger::commitment;
 use crate::store::verifications::Standing;
 use crate::store::verify::{LogHead, VERIFIER};
 
+/// When to ask again while a verification runs.
+const RUNNING_RETRY_MS: u64 = 5_000;
 /// A look that is older than this tells nothing any more.
 pub const STALE_US: i64 = 5 * 60 * MICROS_PER_SECOND;
 
-/// Where trusted positions are kept; not set where nothing is kept outside the database.
+/// What this process remembers of its verifications.
 #[derive(Default)]
-pub(super) struct Trust(OnceLock<TrustedFile>);
+pub(super) struct Trust {
+    /// Where trusted positions are kept; not set where nothing is kept outside the database.
+    file: OnceLock<TrustedFile>,
+    /// Tenants that are being verified on demand.
+    running: Mutex<HashSet<TenantId>>,
+}
+
+/// A tenant that is being verified, until this is dropped.
+struct Running {
+    logs: Logs,
+    tenant: TenantId,
+}
+
+impl Running {
+    /// # Errors
+    /// `UNAVAILABLE` while the tenant is being verified: a second one would only slow the first.
+    fn begin(logs: &Logs, tenant: &TenantId) -> Result<Self> {
+        if logs.0.trust.running.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone()) {
+            return Ok(Self { logs: logs.clone(), tenant: tenant.clone() });
+        }
+        Err(Error::unavailable("the logs are being verified; ask for the result in a while", RUNNING_RETRY_MS))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.logs.0.trust.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tenant);
+    }
+}
 
 impl Logs {
     /// Keeps trusted positions in a folder, from now on.
     pub fn trust_in(&self, data_dir: &Path) {
         // A second folder would be a second memory: the first stays.
-        let _ = self.0.trust.0.set(TrustedFile::in_folder(data_dir));
+        let _ = self.0.trust.file.set(TrustedFile::in_folder(data_dir));
     }
 
     fn looker(&self, mode: VerificationMode) -> Result<Looker> {
-        let trusted = self.0.trust.0.get().map(TrustedFile::load).transpose()?.unwrap_or_default();
+        let trusted = self.0.trust.file.get().map(TrustedFile::load).transpose()?.unwrap_or_default();
         let (store, clock) = (self.0.store.clone(), self.0.clock.clone());
         Ok(Looker { store, clock, trusted, mode, progress: unwatched() })
     }
 
     fn keep_trusted(&self, looks: &[Look]) -> Result<()> {
         let trusted: Vec<TrustedLog> = looks.iter().filter_map(Look::trusted).collect();
-        self.0.trust.0.get().map_or(Ok(()), |file| file.advance(&trusted))
+        self.0.trust.file.get().map_or(Ok(()), |file| file.advance(&trusted))
     }
 
     /// Verifies a tenant's logs on demand, stores what was found and appends it to the audit ledger.
@@ -250,105 +279,6 @@ fn is_unchanged(head: &LogHead, looker: &Looker, standings: &[Standing]) -> bool
         standing.verification.log_id == head.log_id && standing.verification.status == VerificationStatus::Valid
     });
     is_trusted && is_watched
-}
-
-impl LogsFacade {
-    /// Verifies the caller's logs now.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without `ledger:verify`; else as [`Logs::verify_tenant`].
-    pub async fn verify_ledger(&self, mode: VerificationMode) -> Result<Vec<Verification>> {
-        self.require(Permission::LedgerVerify)?;
-        self.logs.verify_tenant(&self.scope.tenant, mode, &self.scope.actor).await
-    }
-
-    /// Verifications of the caller's logs, newest first.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without `runs:read`, `UNAVAILABLE` or `TIMEOUT` when the database does not answer.
-    pub async fn list_verifications(&self, page: &PageRequest) -> Result<Page<Verification>> {
-        self.require(Permission::RunsRead)?;
-        self.store().list_verifications(&self.scope.tenant, page).await
-    }
-
-    /// How many there are, counted to `cap`.
-    ///
-    /// # Errors
-    /// As for [`Self::list_verifications`].
-    pub async fn count_verifications(&self, cap: u32) -> Result<Count> {
-        self.require(Permission::RunsRead)?;
-        self.store().count_verifications(&self.scope.tenant, cap).await
-    }
-
-    /// What one of them found, in the order of places.
-    ///
-    /// # Errors
-    /// As for [`Self::list_verifications`].
-    pub async fn list_anomalies(&self, verification: RecordId, page: &PageRequest) -> Result<Page<Anomaly>> {
-        self.require(Permission::RunsRead)?;
-        self.store().list_anomalies(&self.scope.tenant, verification, page).await
-    }
-
-    /// What may be believed of the caller's logs now, both together; UNKNOWN where nobody has looked lately.
-    ///
-    /// # Errors
-    /// As for [`Self::list_verifications`].
-    pub async fn integrity(&self) -> Result<IntegrityCheck> {
-        self.require(Permission::RunsRead)?;
-        let standings = self.store().standings(&self.scope.tenant).await?;
-        let mut is_signed = !standings.is_empty();
-        for standing in &standings {
-            is_signed &= self.store().is_signed(standing.verification.log_id).await?;
-        }
-        let mut check = integrity(&standings, self.logs.0.clock.now());
-        check.trust_level = is_signed.then_some(TrustLevel::Signed);
-        Ok(check)
-    }
-
-    /// What was found where the caller's logs stand INVALID or have warnings, log by log.
-    ///
-    /// # Errors
-    /// As for [`Self::list_verifications`].
-    pub async fn standing_anomalies(&self, limit: u64) -> Result<Vec<Anomaly>> {
-        self.require(Permission::RunsRead)?;
-        let mut anomalies = Vec::new();
-        for standing in self.store().standings(&self.scope.tenant).await? {
-            let id = standing.verification.id;
-            anomalies.extend(self.store().first_anomalies(&self.scope.tenant, id, limit).await?);
-        }
-        Ok(anomalies)
-    }
-}
-
-/// What is known of several logs together: the worst of them.
-fn integrity(standings: &[Standing], now: Timestamp) -> IntegrityCheck {
-    let told = standings.iter().filter(|standing| standing.verification.stream != Some(Stream::Access));
-    let has_evidence = told.count() > 0;
-    let oldest = standings.iter().min_by_key(|standing| standing.checked_at);
-    let is_stale = oldest.is_some_and(|oldest| now.since(oldest.checked_at) > STALE_US);
-    let any = |status| standings.iter().any(|standing| standing.verification.status == status);
-    let unknown = standings.iter().find(|standing| standing.verification.status == VerificationStatus::Unknown);
-    let (status, reason) = if any(VerificationStatus::Invalid) {
-        (VerificationStatus::Invalid, None)
-    } else if !has_evidence {
-        (VerificationStatus::Unknown, Some("the log was never verified".to_owned()))
-    } else if let Some(unknown) = unknown {
-        (VerificationStatus::Unknown, unknown.verification.reason.clone())
-    } else if is_stale {
-        (VerificationStatus::Unknown, Some("the last verification is more than 5 minutes old".to_owned()))
-    } else {
-        (VerificationStatus::Valid, None)
-    };
-    IntegrityCheck {
-        status,
-        reason,
-        last_verified: oldest.map(|oldest| oldest.checked_at),
-        anomalies_detected: standings.iter().map(|standing| standing.verification.anomaly_count).sum(),
-        hash_chain_valid: (!standings.is_empty())
-            .then(|| standings.iter().all(|standing| standing.verification.is_chain_valid)),
-        mode: oldest.map(|oldest| oldest.mode),
-        trust_level: None,
-    }
 }
 
 #[cfg(test)]

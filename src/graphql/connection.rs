@@ -73,7 +73,7 @@ impl PageArgs {
 }
 
 /// Checks a number of rows.
-fn page_size(field: &str, size: i32) -> Result<u32> {
+pub(super) fn page_size(field: &str, size: i32) -> Result<u32> {
     let size = u32::try_from(size).map_err(|_| Error::input(field, format!("{field} is a number of rows, from 0")))?;
     if size > PAGE_SIZE_MAX {
         let message = format!("{field} is at most {PAGE_SIZE_MAX}: page through the list with cursors");

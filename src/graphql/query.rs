@@ -12,10 +12,11 @@ use super::row::Row;
 use super::runs::RunQueries;
 use super::scalars::Sha256;
 use super::trace_queries::TraceQueries;
+use super::verification::VerificationQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, AuditQueries, GeneralQueries);
+pub struct Query(Entities, TraceQueries, RunQueries, AuditQueries, VerificationQueries, GeneralQueries);
 
 /// Root fields about no particular record.
 #[derive(Default)]

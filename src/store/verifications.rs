@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
 };
 use uuid::Uuid;
 
@@ -185,26 +186,31 @@ impl Store {
         Ok(found.into_iter().map(|(_, verification)| (verification.id, verification)).collect())
     }
 
-    /// A page of a tenant's verifications, newest first. A position's seq is the verification's number.
+    /// A page of the verifications of a tenant's log, newest first. A position's seq is the verification's number.
     ///
     /// # Errors
     /// As for [`Self::standings`].
-    pub async fn list_verifications(&self, tenant: &TenantId, page: &PageRequest) -> Result<Page<Verification>> {
+    pub async fn list_verifications(
+        &self,
+        tenant: &TenantId,
+        log_id: Uuid,
+        page: &PageRequest,
+    ) -> Result<Page<Verification>> {
         let seq = ledger_verification::Column::Number.into_expr().into();
         let sort = SortKey { key: None, seq, direction: Direction::Desc };
-        let select = paginate(scoped::<ledger_verification::Entity>(tenant), &sort, page);
+        let select = paginate(of_log(tenant, log_id), &sort, page);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let found = decode_all(&rows, "ledger_verification", decode_verification)?;
         let row = |(number, item)| Row { position: Position { key: number, seq: number }, item };
         Ok(page.page(found.into_iter().map(row).collect()))
     }
 
-    /// How many verifications a tenant has, counted to `cap`.
+    /// How many verifications a tenant's log has, counted to `cap`.
     ///
     /// # Errors
     /// As for [`Self::standings`].
-    pub async fn count_verifications(&self, tenant: &TenantId, cap: u32) -> Result<Count> {
-        count_capped(self.db(), scoped::<ledger_verification::Entity>(tenant), cap).await
+    pub async fn count_verifications(&self, tenant: &TenantId, log_id: Uuid, cap: u32) -> Result<Count> {
+        count_capped(self.db(), of_log(tenant, log_id), cap).await
     }
 
     /// A page of what a verification found, in the order of places. A position's seq is the finding's index.
@@ -239,6 +245,10 @@ impl Store {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         Ok(decode_all(&rows, "ledger_anomaly", decode_anomaly)?.into_iter().map(|(_, anomaly)| anomaly).collect())
     }
+}
+
+fn of_log(tenant: &TenantId, log_id: Uuid) -> Select<ledger_verification::Entity> {
+    scoped::<ledger_verification::Entity>(tenant).filter(ledger_verification::Column::LogId.eq(log_id))
 }
 
 fn row_of(verification: &Verification, number: i64) -> ledger_verification::Model {

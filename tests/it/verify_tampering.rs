@@ -160,7 +160,9 @@ db_test! {
         let before = trusted(&look(&app, "ours").await);
         // Only rows: the head still says how many there were.
         let sql = format!(
-            "DELETE FROM ledger_entry WHERE log_id = {LOG} AND seq >= 610; DELETE FROM system_record WHERE tenant_id = 'ours' AND seq >= 610"
+            "DELETE FROM payload WHERE record_id IN (SELECT record_id FROM ledger_entry WHERE log_id = {LOG} AND seq >= 610);
+             DELETE FROM ledger_entry WHERE log_id = {LOG} AND seq >= 610;
+             DELETE FROM system_record WHERE tenant_id = 'ours' AND seq >= 610"
         );
         let found_by = after(&db, &app, &sql).await;
         assert!(has(&found_by, Kind::Deleted, 610) && has(&found_by, Kind::Truncated, 610), "{found_by:?}");

@@ -1,7 +1,11 @@
 //! What tells how a log stands, and when the background speaks.
 
+use super::integrity::integrity;
 use super::*;
+use crate::domain::ids::RecordId;
+use crate::domain::time::Timestamp;
 use crate::domain::verification::VerificationStatus as Status;
+use crate::domain::vocabulary::Stream;
 
 fn verification(status: Status, from_size: i64, size: i64) -> Verification {
     Verification {
@@ -59,13 +63,13 @@ fn the_background_speaks_when_it_has_something_to_say() {
 #[test]
 fn what_may_be_believed_is_the_worst_and_never_valid_by_default() {
     let at = Timestamp::from_micros_clamped;
-    let check = integrity(&[], at(0));
+    let check = integrity(&[], true, at(0));
     assert_eq!((check.status, check.hash_chain_valid, check.last_verified), (Status::Unknown, None, None));
     assert_eq!(check.reason.as_deref(), Some("the log was never verified"));
     let valid = standing(Status::Valid, 0, 10);
-    assert_eq!(integrity(std::slice::from_ref(&valid), at(STALE_US)).status, Status::Valid);
-    let stale = integrity(std::slice::from_ref(&valid), at(STALE_US + 1));
+    assert_eq!(integrity(std::slice::from_ref(&valid), true, at(STALE_US)).status, Status::Valid);
+    let stale = integrity(std::slice::from_ref(&valid), true, at(STALE_US + 1));
     assert_eq!((stale.status, stale.hash_chain_valid), (Status::Unknown, Some(true)));
-    let both = integrity(&[valid, standing(Status::Invalid, 0, 3)], at(1));
+    let both = integrity(&[valid, standing(Status::Invalid, 0, 3)], true, at(1));
     assert_eq!((both.status, both.anomalies_detected, both.hash_chain_valid), (Status::Invalid, 1, Some(false)));
 }

@@ -151,6 +151,11 @@ impl Matcher {
     }
 
     fn moved(&mut self, one: &Lonely, other: i64, findings: &mut Findings) {
+        if one.seq == other {
+            let detail = format!("the record of the entry at {other} says that it is of the tenant's other log");
+            findings.push(located(Anomaly::new(AnomalyKind::Altered, detail), one).field("category"));
+            return;
+        }
         let pair = (one.seq.min(other), one.seq.max(other));
         if self.moved.len() < KEPT_MAX && !self.moved.insert(pair) {
             return;

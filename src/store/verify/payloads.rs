@@ -171,7 +171,8 @@ fn compare(
 
 fn uncommitted(id: RecordId, part: &str) -> Anomaly {
     let mut finding =
-        Anomaly::new(AnomalyKind::Inserted, format!("a payload {part:?} that no record commits to")).field(part);
+        Anomaly::new(AnomalyKind::Inserted, format!("a payload {part:?} of {id} that no record commits to"))
+            .field(part);
     finding.record_id = Some(id);
     finding
 }

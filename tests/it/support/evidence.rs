@@ -264,7 +264,7 @@ pub async fn drop_guards(db: &TestDb) {
 
 /// Tampers.
 pub async fn tamper(db: &TestDb, sql: &str) {
-    let sql = if db.backend == DbBackend::Postgres { sql.replace("x'", "'\\x") } else { sql.to_owned() };
+    let sql = if db.backend == DbBackend::Postgres { sql.replace("= x'", "= '\\x") } else { sql.to_owned() };
     db.execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
