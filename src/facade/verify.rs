@@ -139,19 +139,29 @@ impl Logs {
         let mut looked = 0;
         let mut unchanged = Vec::new();
         for tenant in looker.tenants().await? {
-            let heads = looker.store.log_heads(Some(&tenant)).await?;
-            let standings = self.0.store.standings(&tenant).await?;
-            if is_quiet(&tenant, &heads, &looker, &standings) {
-                unchanged.extend(heads.iter().map(|head| head.log_id));
-                continue;
+            // What keeps one tenant from being verified keeps no other.
+            match self.verify_if_changed(&looker, &tenant, &mut unchanged).await {
+                Ok(count) => looked += count,
+                Err(error) => {
+                    tracing::error!(?error, %tenant, "a tenant's logs could not be verified; they come again")
+                }
             }
-            let looks = looker.tenant(&tenant).await?;
-            looked += looks.len();
-            unchanged.extend(self.keep_news(&tenant, &looks, &standings).await?);
-            self.keep_trusted(&looks)?;
         }
         self.0.store.touch_watch(&unchanged, VerificationMode::Incremental, self.0.clock.now()).await?;
         Ok(looked)
+    }
+
+    async fn verify_if_changed(&self, looker: &Looker, tenant: &TenantId, unchanged: &mut Vec<Uuid>) -> Result<usize> {
+        let heads = looker.store.log_heads(Some(tenant)).await?;
+        let standings = self.0.store.standings(tenant).await?;
+        if is_quiet(tenant, &heads, looker, &standings) {
+            unchanged.extend(heads.iter().map(|head| head.log_id));
+            return Ok(0);
+        }
+        let looks = looker.tenant(tenant).await?;
+        unchanged.extend(self.keep_news(tenant, &looks, &standings).await?);
+        self.keep_trusted(&looks)?;
+        Ok(looks.len())
     }
 
     /// Stores the looks that have something to say; gives the logs of the others.
@@ -187,14 +197,24 @@ impl Logs {
         if records.is_empty() {
             return Ok(());
         }
-        if let AppendReceipt::Done(results) = self.append(AppendUnit::evidence(tenant.clone(), records)).await? {
-            for result in results {
-                if let AppendResult::Rejected(error) = result {
-                    return Err(error);
-                }
+        let appended = match self.append(AppendUnit::evidence(tenant.clone(), records)).await {
+            Ok(AppendReceipt::Done(results)) => results.into_iter().find_map(|result| match result {
+                AppendResult::Rejected(error) => Some(error),
+                AppendResult::New(_) | AppendResult::Existing { .. } => None,
+            }),
+            Ok(AppendReceipt::Replayed(_) | AppendReceipt::Stale) => None,
+            Err(error) => Some(error),
+        };
+        let is_invalid = looks.iter().any(|look| look.verification.status == VerificationStatus::Invalid);
+        match appended {
+            None => Ok(()),
+            // Nothing is appended to a log that contradicts itself, but whoever asked must hear of it all the more.
+            Some(error) if is_invalid => {
+                tracing::error!(?error, %tenant, "what was found is stored, but not in the audit ledger");
+                Ok(())
             }
+            Some(error) => Err(error),
         }
-        Ok(())
     }
 
     fn audit_entry(&self, look: &Look, actor: &Actor) -> Result<NewRecord> {

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value};
 use uuid::Uuid;
 
-use super::connection::{self, Connection, List, PageArgs, connect, given};
+use super::connection::{self, Connection, List, PageArgs, connect_open, given};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
@@ -203,7 +203,7 @@ impl Verification {
     ) -> ApiResult<Row<Connection<AnomalyList>>> {
         let total = self.0.anomaly_count + self.0.warning_count;
         let list = AnomalyList { verification: self.0.id, total, given: given::<String>(None) };
-        connect(ctx, list, &PageArgs { first, after, last, before }).await
+        connect_open(ctx, list, &PageArgs { first, after, last, before }).await
     }
 }
 
@@ -277,7 +277,7 @@ impl LedgerChecks {
         #[graphql(desc = "Take only verifications before this cursor.")] before: Option<String>,
     ) -> ApiResult<Row<Connection<VerificationList>>> {
         let list = VerificationList { log_id: self.log_id, given: given::<String>(None) };
-        connect(ctx, list, &PageArgs { first, after, last, before }).await
+        connect_open(ctx, list, &PageArgs { first, after, last, before }).await
     }
 
     /// What the verification found that tells how the log stands now; warnings too.

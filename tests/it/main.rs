@@ -32,6 +32,7 @@ mod store_steps;
 mod store_writer;
 mod tenancy;
 mod verify_columns;
+mod verify_history;
 
 mod tiles;
 mod verify_tampering;
