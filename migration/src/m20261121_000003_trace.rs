@@ -99,6 +99,9 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX trace_run ON trace (tenant_id, run_id, seq) WHERE run_id <> trace_id",
     // list_traces by start, and the filter started_at.
     "CREATE INDEX trace_started ON trace (tenant_id, started_at, seq)",
+    // Verification walks steps and seals in the order of their entries.
+    "CREATE UNIQUE INDEX trace_step_seq ON trace_step (tenant_id, seq)",
+    "CREATE UNIQUE INDEX trace_seal_seq ON trace_seal (tenant_id, seq)",
     // steps_by_id.
     "CREATE UNIQUE INDEX trace_step_id ON trace_step (tenant_id, id)",
     // idempotency_hit.

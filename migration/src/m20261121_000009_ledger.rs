@@ -72,11 +72,13 @@ const STATEMENTS: &[&str] = &[
         name {text} NOT NULL PRIMARY KEY,
         due_at {int} NOT NULL
     ) {clustered}",
-    // One row a run of verification.
+    // One row a run of verification that has something new to say.
     "CREATE TABLE ledger_verification (
         tenant_id {text} NOT NULL,
         id {uuid} NOT NULL,
+        number {int} NOT NULL CHECK (number >= 0),
         log_id {uuid} NOT NULL,
+        stream {text},
         mode {text} NOT NULL,
         status {text} NOT NULL,
         reason {text},
@@ -88,12 +90,22 @@ const STATEMENTS: &[&str] = &[
         erased_count {int} NOT NULL,
         anomaly_count {int} NOT NULL,
         warning_count {int} NOT NULL,
+        is_chain_valid {bool} NOT NULL,
         started_at {int} NOT NULL,
         finished_at {int} NOT NULL,
         PRIMARY KEY (tenant_id, id)
     ) {table}",
-    // list_verifications and the newest one of a log: ids are in the order of time.
-    "CREATE INDEX ledger_verification_log ON ledger_verification (tenant_id, log_id, id)",
+    // list_verifications, newest first.
+    "CREATE UNIQUE INDEX ledger_verification_number ON ledger_verification (tenant_id, number)",
+    // When each log was last looked at, and the verification that tells how it stands: operational.
+    "CREATE TABLE ledger_watch (
+        tenant_id {text} NOT NULL,
+        log_id {uuid} NOT NULL,
+        verification_id {uuid} NOT NULL,
+        mode {text} NOT NULL,
+        checked_at {int} NOT NULL,
+        PRIMARY KEY (tenant_id, log_id)
+    ) {clustered}",
     // What a verification found, in the order of finding.
     "CREATE TABLE ledger_anomaly (
         tenant_id {text} NOT NULL,
@@ -130,6 +142,6 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         forbid_erasure(manager).await?;
         drop_tables(manager, EVIDENCE).await?;
-        drop_tables(manager, &["ledger_key", "ledger_duty"]).await
+        drop_tables(manager, &["ledger_watch", "ledger_key", "ledger_duty"]).await
     }
 }

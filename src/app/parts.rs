@@ -96,7 +96,9 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
         idempotency_expiry_us: micros(config.idempotency_expiry),
         telemetry_retention_us: micros(config.telemetry_retention),
     };
-    Ok(Logs::new(store, clock, logs))
+    let logs = Logs::new(store, clock, logs);
+    logs.trust_in(&config.base.data_dir);
+    Ok(logs)
 }
 
 fn prices(config: &Config) -> Result<PriceTable, AppError> {

@@ -35,6 +35,7 @@ pub struct Server {
     shutdown_timeout: Duration,
     checkpoints: CheckpointTimes,
     tls: Option<RustlsConfig>,
+    verify_interval: Duration,
     api: Router,
     instance: InstanceFile,
 }
@@ -61,8 +62,8 @@ impl Server {
         let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
         let api = api::routes(config, &logs);
         let checkpoints = CheckpointTimes { sign: config.checkpoint_interval, note: config.platform_log_interval };
-        let shutdown_timeout = config.shutdown_timeout;
-        Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, api, instance })
+        let (shutdown_timeout, verify_interval) = (config.shutdown_timeout, config.verify_interval);
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, verify_interval, api, instance })
     }
 
     /// Serves until `stop` is done, then stops in order.
@@ -97,6 +98,12 @@ impl Server {
             let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
             async move { logs.run_cleaner(cancel).await }
         });
+
+        // It only reads, but for what it found: where it is when the server stops does not matter.
+        if self.verify_interval > Duration::ZERO {
+            let (logs, cancel, interval) = (self.logs.clone(), self.shutdown.clone(), self.verify_interval);
+            tokio::spawn(async move { logs.run_verifier(interval, cancel).await });
+        }
 
         let failed = tokio::select! {
             () = stop => None,

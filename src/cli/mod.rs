@@ -83,7 +83,7 @@ fn start(command: Command) -> Result<ExitCode, AppError> {
             Command::Schema(SchemaArgs {}) => print!("{}", app::sdl()),
             Command::Keys(args) => keys::run(args).await?,
             Command::Load(args) => load::run(args).await?,
-            Command::Verify(args) => return Ok(verify::run(&args)),
+            Command::Verify(args) => return Ok(verify::run(&args).await),
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -123,6 +123,7 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Refusal> {
 /// Whether the command opens the database: the others do not care what the settings file says.
 fn uses_settings(matches: &ArgMatches) -> bool {
     matches!(matches.subcommand_name(), Some("serve" | "migrate" | "keys"))
+        || matches.subcommand_matches("verify").is_some_and(|verify| verify.subcommand_name() == Some("database"))
 }
 
 fn without_prefix(error: &clap::Error) -> String {

@@ -1,5 +1,7 @@
 //! `runledger verify`: whether evidence is what it says, without trusting a server.
 
+mod database;
+
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ pub(super) struct VerifyArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    Database(Box<database::DatabaseArgs>),
     Receipt(ReceiptArgs),
 }
 
@@ -51,10 +54,15 @@ enum Outcome {
     Unknown = 2,
 }
 
-pub(super) fn run(args: &VerifyArgs) -> ExitCode {
-    let What::Receipt(receipt) = &args.what;
-    let (outcome, report) = verify_receipt(receipt, io::stdin());
-    println!("{report}");
+pub(super) async fn run(args: &VerifyArgs) -> ExitCode {
+    let outcome = match &args.what {
+        What::Database(args) => database::run(args).await,
+        What::Receipt(args) => {
+            let (outcome, report) = verify_receipt(args, io::stdin());
+            println!("{report}");
+            outcome
+        }
+    };
     ExitCode::from(outcome as u8)
 }
 

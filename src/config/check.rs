@@ -93,6 +93,8 @@ fn check_times(settings: &Settings) -> Check {
     within("shutdown-timeout", settings.shutdown_timeout, Duration::ZERO, 10 * MINUTE, "at most 10m")?;
     within("idempotency-expiry", settings.idempotency_expiry, MINUTE, 30 * DAY, "1m to 30d")?;
     within("jwt-leeway", settings.jwt.jwt_leeway, Duration::ZERO, 5 * MINUTE, "at most 5m")?;
+    // A look that is older than five minutes tells nothing any more.
+    within("verify-interval", settings.verify_interval, Duration::ZERO, 5 * MINUTE, "at most 5m")?;
     let timeout = settings.graphql.graphql_timeout;
     within("graphql-timeout", timeout, Duration::from_millis(100), 5 * MINUTE, "100ms to 5m")
 }

@@ -194,6 +194,9 @@ pub struct Settings {
     /// How long samples of OTLP metrics are kept; they are telemetry, no evidence. 1h to 366d.
     #[arg(long, env = "RUNLEDGER_TELEMETRY_RETENTION", default_value = "7d", value_parser = parse_duration, value_name = "DURATION")]
     pub telemetry_retention: Duration,
+    /// How often what was written is verified in the background; 0 is never, at most 5m.
+    #[arg(long, env = "RUNLEDGER_VERIFY_INTERVAL", default_value = "60s", value_parser = parse_duration, value_name = "DURATION")]
+    pub verify_interval: Duration,
     /// Price table; the built-in one when absent.
     #[arg(long, env = "RUNLEDGER_PRICES", value_name = "FILE")]
     pub prices: Option<PathBuf>,

@@ -173,6 +173,16 @@ impl EvidenceMetadata {
         }
     }
 
+    /// The metadata of what is known of the logs' integrity.
+    #[must_use]
+    pub fn of_integrity(tenant_id: &TenantId, last_verified: Option<Timestamp>) -> Self {
+        Self {
+            occurred_at: last_verified,
+            source_component: last_verified.map(|_| "verifier".to_owned()),
+            ..Self::of_list(tenant_id, last_verified)
+        }
+    }
+
     /// The metadata of a list of exports.
     #[must_use]
     pub fn of_export_list(tenant_id: &TenantId, newest: Option<&Stored<LogExport>>) -> Self {

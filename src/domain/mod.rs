@@ -26,4 +26,5 @@ pub mod system;
 pub mod telemetry_series;
 pub mod time;
 pub mod trace;
+pub mod verification;
 pub mod vocabulary;

@@ -26,6 +26,8 @@ macro_rules! vocabulary {
     };
 }
 
+pub(super) use vocabulary;
+
 vocabulary!(
     /// How a run ended.
     ExecutionStatus {

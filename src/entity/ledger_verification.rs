@@ -9,7 +9,9 @@ pub struct Model {
     pub tenant_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    pub number: i64,
     pub log_id: Uuid,
+    pub stream: Option<String>,
     pub mode: String,
     pub status: String,
     pub reason: Option<String>,
@@ -21,6 +23,7 @@ pub struct Model {
     pub erased_count: i64,
     pub anomaly_count: i64,
     pub warning_count: i64,
+    pub is_chain_valid: bool,
     pub started_at: i64,
     pub finished_at: i64,
 }

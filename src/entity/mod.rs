@@ -15,6 +15,7 @@ pub mod ledger_key;
 pub mod ledger_log;
 pub mod ledger_node;
 pub mod ledger_verification;
+pub mod ledger_watch;
 pub mod llm_run;
 pub mod llm_run_tag;
 pub mod log_export;

@@ -25,6 +25,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("auditEntry", Access::Needs(Permission::AuditRead)),
     ("auditExports", Access::Needs(Permission::AuditRead)),
     ("auditIdentity", Access::Needs(Permission::AuditRead)),
+    ("auditIntegrity", Access::Needs(Permission::AuditRead)),
     ("completeTrace", Access::Needs(Permission::RunsWrite)),
     ("contentDigest", Access::Needs(Permission::PayloadsRead)),
     ("createApiKey", Access::Needs(Permission::Admin)),
@@ -51,6 +52,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("trace", Access::Needs(Permission::RunsRead)),
     ("traceComparison", Access::Needs(Permission::RunsRead)),
     ("traces", Access::Needs(Permission::RunsRead)),
+    ("verifyLedger", Access::Needs(Permission::LedgerVerify)),
     ("viewer", Access::AnyCaller),
 ];
 

@@ -22,6 +22,7 @@ pub mod system;
 pub mod telemetry_series;
 pub mod tiles;
 pub mod traces;
+pub mod verify;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -70,6 +71,8 @@ struct Inner {
     api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
+    /// Where verified states are remembered outside the database.
+    trust: verify::Trust,
     signing: checkpoints::Signing,
     access: AccessState,
     failures: Failures,
@@ -98,6 +101,7 @@ impl Logs {
             content_keys,
             api_keys,
             touched: Notify::new(),
+            trust: verify::Trust::default(),
             signing: checkpoints::Signing::default(),
             access,
             failures: Failures::default(),

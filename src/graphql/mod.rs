@@ -51,3 +51,5 @@ pub mod trace_seals;
 pub mod trace_steps;
 pub mod trace_summary;
 pub mod traces;
+pub mod verification;
+pub mod verification_enums;

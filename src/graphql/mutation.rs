@@ -16,6 +16,7 @@ use super::runs::LlmRun;
 use super::system_inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
+use super::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
 use crate::domain::input;
 use crate::domain::trace::TraceView;
 use crate::error::{Detail, Error, Result};
@@ -358,6 +359,19 @@ impl CaptureMutations {
         let trace = trace(&recorded)?;
         let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
         Ok(AbortTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+    }
+
+    /// Verify the tenant's logs now: every record against its entry, the tree, the signed checkpoints, the payloads. The
+    /// result is kept and is an entry of the audit ledger. It goes on where this request runs out of time: look into
+    /// auditIntegrity and the ledger's verifications then. Needs the scope ledger:verify.
+    async fn verify_ledger(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How much.")] input: VerifyLedgerInput,
+    ) -> ApiResult<VerifyLedgerPayload> {
+        let verifications = ctx.facade()?.verify_ledger(input.mode.into()).await?;
+        let verifications = verifications.into_iter().map(|one| Row(Verification(one))).collect();
+        Ok(VerifyLedgerPayload { verifications })
     }
 
     /// Appends entries to the audit ledger. Good ones are recorded even when others are rejected. Needs the scope

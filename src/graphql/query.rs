@@ -17,6 +17,7 @@ use super::runs::RunQueries;
 use super::scalars::Sha256;
 use super::system::SystemQueries;
 use super::trace_queries::TraceQueries;
+use super::verification::VerificationQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
@@ -28,6 +29,7 @@ pub struct Query(
     IncidentQueries,
     PolicyQueries,
     AuditQueries,
+    VerificationQueries,
     GeneralQueries,
 );
 

@@ -59,3 +59,4 @@ pub mod note_secret;
 pub mod proof;
 pub mod receipt;
 pub mod tree;
+pub mod verify;

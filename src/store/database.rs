@@ -28,6 +28,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_IDLE_TEST: Duration = Duration::from_secs(30);
 /// No plan of ours is worth compiling, and its estimates err on tables without statistics.
 const POSTGRES_READ: &[(&str, &str)] = &[("jit", "off")];
+/// For commands that must not change anything.
+const POSTGRES_READ_ONLY: &[(&str, &str)] = &[("jit", "off"), ("default_transaction_read_only", "on")];
 /// The writer looks keys up, few in a flush, in tables that may have grown since they were last analyzed: always by index.
 const POSTGRES_WRITE: &[(&str, &str)] =
     &[("jit", "off"), ("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
@@ -64,6 +66,18 @@ impl Database {
         };
         database.check_durability().await?;
         Ok(database)
+    }
+
+    /// Connects for reading only: nothing is made, migrated or written.
+    pub async fn connect_reader(url: &str, pool_size: u32) -> Result<Self> {
+        let backend = backend(url)?;
+        let read = if backend == DbBackend::Sqlite {
+            check_sqlite_path(url)?;
+            open(sqlite(url, true)).await?
+        } else {
+            open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY)).await?
+        };
+        Ok(Self { backend, write: read.clone(), read, reads: Arc::default() })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the

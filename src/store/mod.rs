@@ -34,6 +34,8 @@ pub mod system;
 pub mod system_runs;
 pub mod telemetry_series;
 pub mod traces;
+pub mod verifications;
+pub mod verify;
 pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,6 +129,27 @@ impl Store {
     #[must_use]
     pub fn migrations(&self) -> &[String] {
         &self.inner.migrations
+    }
+
+    /// Opens a database for reading only: nothing in it is changed, not even its schema.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it cannot be reached; `BAD_USER_INPUT` when the URL or the schema version is wrong.
+    pub async fn open_reader(database_url: &str, pool_size: u32, clock: SharedClock) -> Result<Self> {
+        let db = Database::connect_reader(database_url, pool_size).await?;
+        migrate::check(&db.read).await?;
+        let queue = Arc::new(Queue::new(0));
+        queue.close();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                clock,
+                queue,
+                changed: Arc::default(),
+                writer: Mutex::new(None),
+                migrations: Vec::new(),
+            }),
+        })
     }
 
     /// One trivial query, for readiness.

@@ -32,6 +32,7 @@ tenanted!(
     ledger_event,
     ledger_log,
     ledger_verification,
+    ledger_watch,
     llm_run,
     log_export,
     metric_series,

@@ -9,6 +9,7 @@ use runledger::clock::SharedClock;
 use runledger::config::{BaseSettings, LogFormat};
 use runledger::domain::vocabulary::Stream;
 use runledger::error::Code;
+use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
 use runledger::ledger::checkpoint::Checkpoint;
 use runledger::ledger::note::{NoteKey, NoteSigner};
@@ -35,7 +36,14 @@ fn base(db: &TestDb, folder: &Path) -> BaseSettings {
 /// A process of its own on a store.
 fn process(db: &TestDb, store: &Store) -> Logs {
     let prices = Arc::new(runledger::capture::pricing::PriceTable::embedded().expect("the embedded prices parse"));
-    let config = LogsConfig { prices, content_capture: std::collections::HashSet::new(), settle_us: 15_000_000 };
+    let config = LogsConfig {
+        prices,
+        content_capture: std::collections::HashSet::new(),
+        settle_us: 15_000_000,
+        access: AccessConfig { audit: AccessAudit::Strict, identifies_callers: true },
+        idempotency_expiry_us: i64::MAX,
+        telemetry_retention_us: i64::MAX,
+    };
     Logs::new(store.clone(), db.clock.clone(), config)
 }
 

@@ -46,4 +46,9 @@ mod system;
 mod system_otlp;
 mod system_runs;
 mod tenancy;
+mod verify_columns;
+mod verify_history;
+
 mod tiles;
+mod verify_tampering;
+mod verify_valid;

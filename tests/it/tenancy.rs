@@ -48,7 +48,6 @@ async fn record(app: &TestApp, mark: &str) -> Value {
         .await["recordLlmRun"]["run"]
         .clone();
     let open = format!("{mark}-open");
-    let mut run = run;
     run["audit"] = record_audit(app, mark).await;
     app.query_with(
         "mutation($input: StartTraceInput!) { startTrace(input: $input) { trace { id } } }",

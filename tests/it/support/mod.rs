@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod db;
+pub mod evidence;
 pub mod fixtures;
 pub mod ledger;
 pub mod seed;

@@ -1,0 +1,232 @@
+//! What verification of a log found, and what may be believed because of it.
+
+use uuid::Uuid;
+
+use super::ids::{Digest, RecordId, TenantId};
+use super::time::Timestamp;
+use super::vocabulary::{RecordKind, Stream, vocabulary};
+
+vocabulary!(
+    /// Whether a log is what was acknowledged. Never VALID by default: only a look that found nothing says so.
+    VerificationStatus {
+        /// Everything that was covered was checked and agrees; there may be warnings.
+        Valid = "VALID",
+        /// Something disagrees; the anomalies say what and where.
+        Invalid = "INVALID",
+        /// Nobody knows: never checked, checked too long ago, the check broke off, or there was nothing to check.
+        Unknown = "UNKNOWN",
+    }
+);
+
+vocabulary!(
+    /// How much is checked.
+    VerificationMode {
+        /// What was written since the last trusted position, and that this position still holds.
+        Incremental = "INCREMENTAL",
+        /// Everything, from the first entry.
+        Full = "FULL",
+    }
+);
+
+vocabulary!(
+    /// What outside of the database and its key would notice a rewriting of both.
+    TrustLevel {
+        /// Checkpoints are signed: whoever holds database and signing key can still rewrite both.
+        Signed = "SIGNED",
+        /// Checkpoints are also kept where they cannot be changed.
+        Anchored = "ANCHORED",
+        /// Checkpoints are also signed by witnesses.
+        Witnessed = "WITNESSED",
+    }
+);
+
+vocabulary!(
+    /// What kind of thing is wrong.
+    AnomalyKind {
+        /// What was written differs from what stands there now: a record's leaf rebuilt from its columns is not the
+        /// entry's, or a row no longer reads, or a stored checkpoint is not what was signed.
+        Altered = "ALTERED",
+        /// A payload or its salt is not the one that its record commits to.
+        PayloadAltered = "PAYLOAD_ALTERED",
+        /// A payload is gone and no erase or prune record says why.
+        PayloadMissing = "PAYLOAD_MISSING",
+        /// A gap in the sequence, an entry without its record, a log that the log of logs knows and that is gone.
+        Deleted = "DELETED",
+        /// A record without an entry, a payload without a record, rows of a log or tenant that does not exist.
+        Inserted = "INSERTED",
+        /// Hashes stand at each other's positions, or an assigned column (`seq`, `step_index`, `is_late`) disagrees.
+        Reordered = "REORDERED",
+        /// A node, the root, the edge or the size of the tree is not what the entries give.
+        Tree = "TREE",
+        /// The log is shorter than a signed checkpoint of it.
+        Truncated = "TRUNCATED",
+        /// The log is shorter than it was when it was last verified from here.
+        Rollback = "ROLLBACK",
+        /// Two histories: two valid notes of one size with two roots, or a trusted position that this tree does not
+        /// continue.
+        Fork = "FORK",
+        /// The tree agrees with itself, but a signed checkpoint disagrees with it.
+        Rewritten = "REWRITTEN",
+        /// `created_at` falls behind its predecessor's by more than 5 seconds. A warning.
+        Clock = "CLOCK",
+        /// A trigger that keeps a table append-only is missing or disabled. A warning.
+        GuardOff = "GUARD_OFF",
+    }
+);
+
+impl AnomalyKind {
+    /// Warnings do not make a log INVALID.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(self, Self::Clock | Self::GuardOff)
+    }
+}
+
+/// One finding, as exactly located as the evidence allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anomaly {
+    /// What is wrong.
+    pub kind: AnomalyKind,
+    /// Whether it is only a warning.
+    pub is_warning: bool,
+    /// The first place concerned; for a checkpoint its size.
+    pub seq: Option<i64>,
+    /// One past the last place concerned, where it is a range; for REORDERED the other place of the pair.
+    pub seq_end: Option<i64>,
+    /// The kind of the record concerned.
+    pub record_kind: Option<RecordKind>,
+    /// The record concerned.
+    pub record_id: Option<RecordId>,
+    /// The column, payload part or table concerned, where it can be told.
+    pub field: Option<String>,
+    /// What was expected and what is there, for people.
+    pub detail: String,
+}
+
+impl Anomaly {
+    /// A finding that is not located yet.
+    #[must_use]
+    pub fn new(kind: AnomalyKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            is_warning: kind.is_warning(),
+            seq: None,
+            seq_end: None,
+            record_kind: None,
+            record_id: None,
+            field: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// At this place.
+    #[must_use]
+    pub fn at(mut self, seq: i64) -> Self {
+        self.seq = Some(seq);
+        self
+    }
+
+    /// In these places, or, for REORDERED, at both.
+    #[must_use]
+    pub fn within(mut self, seq: i64, seq_end: i64) -> Self {
+        (self.seq, self.seq_end) = (Some(seq), Some(seq_end));
+        self
+    }
+
+    /// In this record.
+    #[must_use]
+    pub fn of(mut self, kind: RecordKind, id: RecordId) -> Self {
+        (self.record_kind, self.record_id) = (Some(kind), Some(id));
+        self
+    }
+
+    /// In this column, payload part or table.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+}
+
+/// One finished look at one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Its id (UUIDv7).
+    pub id: RecordId,
+    /// Whose log.
+    pub tenant_id: TenantId,
+    /// Which log; the nil UUID where there is none.
+    pub log_id: Uuid,
+    /// Which of the tenant's two; `None` where the log no longer says it.
+    pub stream: Option<Stream>,
+    /// How much was asked for.
+    pub mode: VerificationMode,
+    /// The result.
+    pub status: VerificationStatus,
+    /// Why it is UNKNOWN.
+    pub reason: Option<String>,
+    /// Entries before this place were taken on trust.
+    pub from_size: i64,
+    /// The log's size when the look began: what was written later is not covered.
+    pub size: i64,
+    /// The root that the entries give at that size; `None` where it could not be computed.
+    pub root: Option<Digest>,
+    /// Entries that were covered.
+    pub entry_count: i64,
+    /// Payloads that were checked against their commitments.
+    pub payload_count: i64,
+    /// Payloads that are gone, with an erase or prune record.
+    pub erased_count: i64,
+    /// Findings that make it INVALID.
+    pub anomaly_count: i64,
+    /// Findings that do not.
+    pub warning_count: i64,
+    /// Whether entries, records, nodes, root and checkpoints agree; payloads apart.
+    pub is_chain_valid: bool,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+/// A state of a log that was found VALID, kept outside of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedPosition {
+    /// How many entries the log had.
+    pub size: i64,
+    /// The root of its tree.
+    pub root: Digest,
+    /// When it was verified.
+    pub verified_at: Timestamp,
+}
+
+/// What is known of a log's integrity now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegrityCheck {
+    /// What may be believed now: UNKNOWN where the last look is too old.
+    pub status: VerificationStatus,
+    /// Why it is UNKNOWN.
+    pub reason: Option<String>,
+    /// When the last look ended; `None` where there was none.
+    pub last_verified: Option<Timestamp>,
+    /// Findings of the last look that make it INVALID.
+    pub anomalies_detected: i64,
+    /// Whether entries, nodes, root and checkpoints agreed in the last look; `None` where there was none.
+    pub hash_chain_valid: Option<bool>,
+    /// How much the last look covered.
+    pub mode: Option<VerificationMode>,
+    /// What outside of database and key stands behind the log; `None` while nothing is signed.
+    pub trust_level: Option<TrustLevel>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clock_and_guards_are_warnings() {
+        let warnings: Vec<_> = AnomalyKind::ALL.iter().filter(|kind| kind.is_warning()).collect();
+        assert_eq!(warnings, [&AnomalyKind::Clock, &AnomalyKind::GuardOff]);
+        assert!(Anomaly::new(AnomalyKind::Clock, "late").is_warning);
+    }
+}

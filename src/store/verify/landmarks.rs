@@ -1,0 +1,273 @@
+//! States of a log that somebody vouches for: signed checkpoints, and those that the log of logs has noted.
+
+use sea_orm::QueryResult;
+use sea_orm::sea_query::Value;
+use serde::Deserialize;
+
+use super::super::convert::Columns;
+use super::super::database::Database;
+use super::super::scoped::scoped_statement;
+use super::{LogHead, WINDOW};
+use crate::domain::ids::{Digest, TenantId};
+use crate::domain::verification::{Anomaly, AnomalyKind};
+use crate::domain::vocabulary::RecordKind;
+use crate::error::Result;
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::note::NoteKey;
+use crate::ledger::verify::tree::Landmark;
+
+/// Events of the log of logs that are read at a time.
+const EVENTS: i64 = 1_024;
+
+/// The keys that may have signed, and what is wrong with their rows.
+pub(super) struct Keys {
+    pub keys: Vec<NoteKey>,
+    pub findings: Vec<Anomaly>,
+}
+
+impl Keys {
+    /// Reads the registered keys. A row whose id is not that of its name and key was altered.
+    pub async fn load(db: &Database) -> Result<Self> {
+        let sql = "SELECT key_id, name, public_key FROM ledger_key ORDER BY key_id";
+        let (mut keys, mut findings) = (Vec::new(), Vec::new());
+        for row in db.rows(db.statement(sql, [])).await? {
+            let mut columns = Columns::of(&row, "ledger_key")?;
+            let (key_id, name, public): (String, String, Option<Digest>) =
+                (columns.take()?, columns.take()?, columns.optional_digest().ok().flatten());
+            match public.and_then(|public| NoteKey::new(&name, &public.0).ok()) {
+                Some(key) if key.id_hex() == key_id => keys.push(key),
+                _ => {
+                    let detail = format!("the registered key {key_id} is not the key that has this id");
+                    findings.push(Anomaly::new(AnomalyKind::Altered, detail).field("ledger_key"));
+                }
+            }
+        }
+        Ok(Self { keys, findings })
+    }
+}
+
+/// A stored checkpoint.
+pub(super) struct StoredNote {
+    /// The size that its row or event says.
+    pub size: i64,
+    root: Option<Digest>,
+    note: String,
+    /// For a noted checkpoint, the event's place in the log of logs.
+    event: Option<i64>,
+}
+
+impl StoredNote {
+    fn name(&self) -> String {
+        match self.event {
+            None => format!("the checkpoint of size {}", self.size),
+            Some(seq) => format!("the checkpoint noted at {seq} of the log of logs"),
+        }
+    }
+
+    /// What it vouches for, where its signature is right and its row says the same.
+    pub fn judge(&self, keys: &[NoteKey], head: &LogHead) -> std::result::Result<Landmark, Anomaly> {
+        let wrong = |column: &str, problem: &str| {
+            let detail = format!("{}: {problem}", self.name());
+            Anomaly::new(AnomalyKind::Altered, detail).at(self.size).field(format!("ledger_checkpoint.{column}"))
+        };
+        let (checkpoint, _) =
+            Checkpoint::open(&self.note, keys).map_err(|problem| wrong("note", &problem.to_string()))?;
+        if checkpoint.origin != head.origin {
+            return Err(wrong("note", &format!("it was signed for {}", checkpoint.origin)));
+        }
+        let size = checkpoint.size.cast_signed();
+        if size != self.size {
+            return Err(wrong("size", &format!("size {size} was signed")));
+        }
+        if self.root != Some(checkpoint.root) {
+            return Err(wrong("root", &format!("the root {} was signed", checkpoint.root.to_hex())));
+        }
+        Ok(Landmark { size, root: checkpoint.root, kind: AnomalyKind::Rewritten, name: self.name() })
+    }
+}
+
+fn decode(row: &QueryResult) -> Result<StoredNote> {
+    let mut columns = Columns::of(row, "ledger_checkpoint")?;
+    let size = columns.take()?;
+    Ok(StoredNote { size, root: columns.optional_digest().ok().flatten(), note: columns.take()?, event: None })
+}
+
+/// Checkpoints whose size lies behind `from` and not behind `to`.
+pub(super) async fn within(db: &Database, head: &LogHead, from: i64, to: i64) -> Result<Vec<StoredNote>> {
+    let sql = format!(
+        "SELECT size, root, note FROM ledger_checkpoint WHERE log_id = $1 AND size > $2 AND size <= $3 \
+         ORDER BY size LIMIT {}",
+        2 * WINDOW
+    );
+    // The empty tree has a root too.
+    let from = if from == 0 { -1 } else { from };
+    let rows = db.rows(db.statement(sql, [head.log_id.into(), from.into(), to.into()])).await?;
+    rows.iter().map(decode).collect()
+}
+
+/// The largest checkpoint of more entries than the log has. One statement: what is written meanwhile is in all of it.
+pub(super) async fn beyond(db: &Database, head: &LogHead) -> Result<Vec<StoredNote>> {
+    let ends = [
+        "(SELECT l.size FROM ledger_log l WHERE l.log_id = $1)",
+        "(SELECT MAX(e.seq) + 1 FROM ledger_entry e WHERE e.log_id = $1)",
+    ];
+    let mut notes = Vec::new();
+    for end in ends {
+        let sql = format!(
+            "SELECT size, root, note FROM ledger_checkpoint WHERE log_id = $1 AND size > COALESCE({end}, 0) \
+             ORDER BY size DESC LIMIT 100"
+        );
+        let rows = db.rows(db.statement(sql, [head.log_id.into()])).await?;
+        let found: Vec<StoredNote> = rows.iter().map(decode).collect::<Result<_>>()?;
+        notes.extend(found.into_iter().filter(|note| notes_lack(&notes, note)).collect::<Vec<_>>());
+    }
+    Ok(notes)
+}
+
+fn notes_lack(notes: &[StoredNote], note: &StoredNote) -> bool {
+    notes.iter().all(|other| other.size != note.size)
+}
+
+/// What a `checkpoint` event says.
+#[derive(Deserialize)]
+pub(super) struct Noted {
+    pub origin: String,
+    pub size: String,
+    pub root: String,
+    pub note: String,
+}
+
+/// Checkpoints of a log that the log of logs has noted, in the order in which they were: ascending sizes.
+pub(super) struct NotedCheckpoints<'d> {
+    db: &'d Database,
+    subject: String,
+    after: i64,
+    from: i64,
+    waiting: std::collections::VecDeque<StoredNote>,
+    is_done: bool,
+}
+
+impl<'d> NotedCheckpoints<'d> {
+    /// Those of sizes behind `from`.
+    pub async fn behind(db: &'d Database, head: &LogHead, from: i64) -> Result<Self> {
+        let subject = head.log_id.simple().to_string();
+        let mut noted = Self { db, subject, after: -1, from, waiting: Default::default(), is_done: false };
+        if from > 0 {
+            noted.after = noted.last_not_behind().await?;
+        }
+        Ok(noted)
+    }
+
+    /// Walks back from the newest event to the last one that is not wanted.
+    async fn last_not_behind(&self) -> Result<i64> {
+        let mut before = i64::MAX;
+        loop {
+            let rows = self.rows("<", "DESC", before).await?;
+            for row in &rows {
+                let (seq, note) = decode_event(row)?;
+                if note.is_some_and(|note| note.size <= self.from) {
+                    return Ok(seq);
+                }
+                before = seq;
+            }
+            if rows.len() < usize::try_from(EVENTS).unwrap_or(0) {
+                return Ok(-1);
+            }
+        }
+    }
+
+    async fn rows(&self, sign: &str, order: &str, seq: i64) -> Result<Vec<QueryResult>> {
+        let sql = format!(
+            "SELECT seq, detail FROM ledger_event WHERE tenant_id = $1 AND kind = 'checkpoint' AND subject = $2 \
+             AND seq {sign} $3 ORDER BY seq {order} LIMIT {EVENTS}"
+        );
+        let values = [Value::from(self.subject.as_str()), seq.into()];
+        self.db.rows(scoped_statement(self.db, &TenantId::platform(), sql, values)).await
+    }
+
+    /// Those of sizes up to `to`; with `i64::MAX`, all that are left.
+    pub async fn up_to(&mut self, to: i64) -> Result<Vec<StoredNote>> {
+        let mut notes = Vec::new();
+        loop {
+            while self.waiting.front().is_some_and(|note| note.size <= to) {
+                notes.extend(self.waiting.pop_front());
+            }
+            if !self.waiting.is_empty() || self.is_done {
+                return Ok(notes);
+            }
+            let rows = self.rows(">", "ASC", self.after).await?;
+            self.is_done = rows.is_empty();
+            for row in &rows {
+                let (seq, note) = decode_event(row)?;
+                self.after = seq;
+                self.waiting.extend(note.filter(|note| note.size > self.from || self.from == 0));
+            }
+        }
+    }
+}
+
+/// An event's place and what it says; one that says nothing that reads is found where its own leaf is rebuilt.
+fn decode_event(row: &QueryResult) -> Result<(i64, Option<StoredNote>)> {
+    let mut columns = Columns::of(row, "ledger_event")?;
+    let seq = columns.take()?;
+    let noted: Option<Noted> = serde_json::from_str(columns.take::<&str>()?).ok();
+    let note = noted.and_then(|noted| {
+        Some(StoredNote {
+            size: noted.size.parse().ok()?,
+            root: Digest::parse(&noted.root),
+            note: noted.note,
+            event: Some(seq),
+        })
+    });
+    Ok((seq, note))
+}
+
+/// The finding for a state that the log does not reach any more.
+pub(super) fn truncated(landmark: &Landmark, end: i64) -> Anomaly {
+    let Landmark { size, name, .. } = landmark;
+    let detail = format!("{name} is of {size} entries, and there are {end}");
+    Anomaly::new(AnomalyKind::Truncated, detail).within(end, *size)
+}
+
+/// Logs that the log of logs knows, with the newest state that it noted of each: those that are gone, or shorter. What is
+/// signed and noted is committed before, so the logs are read after their checkpoints.
+pub(super) async fn gone_logs(db: &Database) -> Result<Vec<Anomaly>> {
+    let mut findings = Vec::new();
+    let mut after = String::new();
+    loop {
+        let sql = "SELECT MIN(subject) FROM ledger_event WHERE tenant_id = $1 AND kind = 'checkpoint' AND subject > $2";
+        let platform = TenantId::platform();
+        let rows = db.rows(scoped_statement(db, &platform, sql.to_owned(), [after.as_str().into()])).await?;
+        let subject: Option<String> = rows.first().map_or(Ok(None), |row| Columns::of(row, "ledger_event")?.take())?;
+        let Some(subject) = subject else { return Ok(findings) };
+        let sql = "SELECT seq, id, detail FROM ledger_event WHERE tenant_id = $1 AND kind = 'checkpoint' \
+                   AND subject = $2 ORDER BY seq DESC LIMIT 1";
+        let rows = db.rows(scoped_statement(db, &platform, sql.to_owned(), [subject.as_str().into()])).await?;
+        if let Some(row) = rows.first() {
+            findings.extend(gone_log(db, &subject, row).await?);
+        }
+        after = subject;
+    }
+}
+
+async fn gone_log(db: &Database, subject: &str, event: &QueryResult) -> Result<Option<Anomaly>> {
+    let mut columns = Columns::of(event, "ledger_event")?;
+    let (seq, id): (i64, _) = (columns.take()?, columns.id()?);
+    let Ok(Noted { origin, size, .. }) = serde_json::from_str(columns.take::<&str>()?) else { return Ok(None) };
+    let (Ok(log_id), Ok(size)) = (uuid::Uuid::parse_str(subject), size.parse::<i64>()) else { return Ok(None) };
+    let sql = "SELECT size FROM ledger_log WHERE log_id = $1";
+    let rows = db.rows(db.statement(sql, [log_id.into()])).await?;
+    let now: Option<i64> = rows.first().map(|row| Columns::of(row, "ledger_log")?.take()).transpose()?;
+    let finding = match now {
+        Some(now) if now >= size => return Ok(None),
+        Some(now) => {
+            let detail = format!("the log {origin} had {size} entries when it was noted here, and has {now}");
+            Anomaly::new(AnomalyKind::Truncated, detail)
+        }
+        None => {
+            let detail = format!("the log {origin} had {size} entries when it was noted here, and is gone with them");
+            Anomaly::new(AnomalyKind::Deleted, detail)
+        }
+    };
+    Ok(Some(finding.at(seq).of(RecordKind::Checkpoint, id).field("ledger_log")))
+}
