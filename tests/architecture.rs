@@ -42,7 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["entity", "store"]),
     ("sea_orm_migration", &["store"]),
-    ("async_graphql", &["graphql", "http/graphql", "facade/loaders.rs"]),
+    ("async_graphql", &["graphql", "http/graphql", "facade/loaders"]),
     ("axum", &["http", "app"]),
     ("axum_server", &["http", "app"]),
     ("opentelemetry_proto", &["capture", "facade/capture", "http/otlp", "cli"]),

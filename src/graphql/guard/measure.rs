@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 /// The fields that give a page: they multiply what is selected below them.
 pub const CONNECTIONS: &[&str] = &[
     "activations",
+    "anomalies",
     "auditEntries",
     "entries",
     "events",
