@@ -5,6 +5,8 @@
 //! | [`otlp`] | bytes to messages, spans to drafts |
 //! | [`genai`] | the versioned alias table: what attribute names mean |
 //! | [`input`], [`audit`] | the same for what callers of the mutations hand in |
+//! | [`input`] | the same for what callers of the mutations hand in |
+//! | [`incidents`], [`policies`] | the same for incident evidence and policy activations |
 //! | [`facts`] | what sealing needs of a step beyond its columns |
 //! | [`calls`] | which spans are one model call, and what a trace sums to |
 //! | [`seal`] | a trace's end and its run |
@@ -16,9 +18,11 @@ pub mod calls;
 pub mod digest;
 pub mod facts;
 pub mod genai;
+pub mod incidents;
 pub mod input;
 pub mod json;
 pub mod otlp;
+pub mod policies;
 pub mod pricing;
 pub mod redact;
 pub mod seal;

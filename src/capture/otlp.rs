@@ -6,6 +6,7 @@ mod document;
 mod governance;
 mod json;
 mod payload;
+mod real;
 mod span;
 mod wire;
 

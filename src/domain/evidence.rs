@@ -2,7 +2,9 @@
 
 use super::audit::{AuditEntry, GovernanceSummary, NAMES_SHOWN};
 use super::export::LogExport;
-use super::ids::{RunId, TenantId, TraceId};
+mod topics;
+
+use super::ids::{RecordId, RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;
 use super::trace::TraceView;
@@ -48,6 +50,8 @@ pub struct EvidenceMetadata {
     pub is_immutable: bool,
     /// Its place in the log.
     pub sequence: Option<i64>,
+    /// The record whose leaf hash is the checksum; read only when that is asked for.
+    pub record_id: Option<RecordId>,
 }
 
 impl EvidenceMetadata {
@@ -76,6 +80,7 @@ impl EvidenceMetadata {
             source_component: Some(component(run.source).to_owned()),
             is_immutable: true,
             sequence: Some(run.seq),
+            record_id: Some(run.id),
         }
     }
 
@@ -101,6 +106,7 @@ impl EvidenceMetadata {
             origin: if trace.replay_mode.is_some() { Origin::Replay } else { origin(false, trace.agent_id.is_some()) },
             is_immutable: view.seal.is_some(),
             sequence: Some(view.seal.as_ref().map_or(trace.seq, |seal| seal.seq)),
+            record_id: Some(view.seal.as_ref().map_or(trace.id, |seal| seal.id)),
         }
     }
 
@@ -132,6 +138,7 @@ impl EvidenceMetadata {
             origin: origin(entry.actor_type == ActorType::Human, entry.actor_type == ActorType::Agent),
             is_immutable: true,
             sequence: Some(entry.seq),
+            record_id: Some(entry.id),
         }
     }
 
@@ -147,6 +154,7 @@ impl EvidenceMetadata {
             // Several writers may stand behind the entries.
             source_component: None,
             sequence: summary.newest_seq,
+            record_id: None,
             ..Self::of_run(run)
         }
     }
@@ -157,6 +165,7 @@ impl EvidenceMetadata {
         Self {
             occurred_at: newest.map(|entry| entry.occurred_at),
             sequence: newest.map(|entry| entry.seq),
+            record_id: newest.map(|entry| entry.id),
             ..Self::of_list(tenant_id, newest.map(|entry| entry.created_at))
         }
     }
@@ -167,6 +176,7 @@ impl EvidenceMetadata {
         Self {
             occurred_at: newest.map(|export| export.created_at),
             sequence: newest.map(|export| export.seq),
+            record_id: newest.map(|export| export.id),
             ..Self::of_list(tenant_id, newest.map(|export| export.created_at))
         }
     }
@@ -191,6 +201,7 @@ impl EvidenceMetadata {
             origin: Origin::System,
             is_immutable: true,
             sequence: None,
+            record_id: None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod page;
 pub mod payload;
 pub mod policy;
 pub mod record;
+pub mod replay;
 pub mod run;
 pub mod scope;
 pub mod settle;

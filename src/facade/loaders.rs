@@ -17,17 +17,26 @@ use futures_util::{FutureExt, Stream};
 use super::Logs;
 use super::audit::{RunNames, StoredAuditEntry, merged};
 use crate::capture::seal;
-use crate::domain::audit::GovernanceSummary;
-use crate::domain::export::LogExport;
-use crate::domain::ids::{RecordId, RunId, TraceId};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::audit::{AuditEntry, GovernanceSummary};
+use crate::domain::export::{LogExport, RunExportFacts};
+use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
+use crate::domain::incident::{INCIDENTS_OF_RUN_MAX, IncidentEvidence};
+use crate::domain::ledger::LedgerEntry;
+use crate::domain::page::{AsOf, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
+use crate::domain::policy::PolicyActivation;
+use crate::domain::record::StoredRecord;
+use crate::domain::replay::{InflectionFacts, Window};
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Scope;
+use crate::domain::system::SystemRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
+use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
 use crate::store::Store;
+use crate::store::exports::RunKey;
+use crate::store::windows::{InflectionKey, RunWindow};
 
 /// Most keys of one batch.
 const BATCH_KEYS_MAX: usize = 500;
@@ -74,6 +83,12 @@ pub(super) struct StepGroupsOf(pub TraceId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
 
+/// The ledger entry of a tenant's record.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct EntryOf(pub TenantId, pub RecordId);
+/// A tenant's record of any kind.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct RecordOf(pub TenantId, pub RecordKind, pub RecordId);
 /// A record's receipt.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ReceiptOf(pub RecordId);
@@ -92,6 +107,42 @@ pub(super) struct ExportById(pub RecordId);
 /// When an export was first downloaded.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct DeliveryOf(pub RecordId);
+/// The newest revision of an incident.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct IncidentNamed(pub String);
+/// Incident evidence by record id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct IncidentById(pub RecordId);
+/// Every revision of an incident.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct IncidentRevisionsOf(pub String);
+/// The incidents that a run caused.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct IncidentsOfRun(pub RunId);
+/// A policy activation by record id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ActivationById(pub RecordId);
+/// A page of a policy's activations.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ActivationsOf(pub String, pub PageRequest, pub Option<AsOf>);
+/// The exports of a run.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ExportsOfRun(pub RunId);
+/// What is on record about a run, for its compliance tags.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ExportFactsOf(pub RunKey);
+/// What decides the inflection of a run.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct InflectionFactsOf(pub InflectionKey);
+/// The steps of a trace in a window.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct StepsIn(pub (TraceId, Window));
+/// The system records in a window.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SystemRecordsIn(pub Window);
+/// The governance entries of a run, and of no run, in a window.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct GovernanceIn(pub RunWindow);
 
 /// The sums of a seal and its duplicates: span id to the span id that counts.
 pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
@@ -190,19 +241,30 @@ by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
 by_list!(ReceiptOf => Result<String, Error>, |reader, ids| reader.logs.receipts(&reader.scope, &ids));
 by_list!(AuditEntryById => StoredAuditEntry, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
-by_list!(ExportById => Stored<LogExport>, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
-by_list!(DeliveryOf => Timestamp, |reader, ids| reader.store.deliveries_by_export(&reader.scope, &ids));
 by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
+by_list!(IncidentNamed => Stored<IncidentEvidence>, |reader, ids| reader.store.incident_evidence_by_incident_id(&reader.scope, &ids));
+by_list!(IncidentById => Stored<IncidentEvidence>, |reader, ids| reader.store.incident_evidence_by_id(&reader.scope, &ids));
+by_list!(IncidentRevisionsOf => Vec<Stored<IncidentEvidence>>, |reader, ids| reader.store.incident_revisions(&reader.scope, &ids, REVISIONS_MAX));
+by_list!(IncidentsOfRun => Vec<Stored<IncidentEvidence>>, |reader, ids| reader.store.incidents_by_run_id(&reader.scope, &ids, INCIDENTS_OF_RUN_MAX));
+by_list!(ActivationById => Stored<PolicyActivation>, |reader, ids| reader.store.policy_activations_by_id(&reader.scope, &ids));
+by_list!(ExportById => Stored<LogExport>, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
+by_list!(ExportsOfRun => Vec<Stored<LogExport>>, |reader, ids| reader.store.exports_by_run_id(&reader.scope, &ids));
+by_list!(DeliveryOf => Timestamp, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
+by_list!(ExportFactsOf => RunExportFacts, |reader, runs| reader.store.run_export_facts(&reader.scope, &runs));
+by_list!(InflectionFactsOf => InflectionFacts, |reader, runs| reader.store.inflection_facts(&reader.scope, &runs));
+by_list!(StepsIn => Vec<Arc<StoredStep>>, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
+by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
 
-/// Keys that share everything but the trace go into one store call.
-fn grouped<'a, K, G: std::hash::Hash + Eq>(
+/// Keys that share everything but one part (the trace, the record) go into one store call.
+fn grouped<'a, K, G: std::hash::Hash + Eq, V: Clone + 'a>(
     keys: &'a [K],
-    split: impl Fn(&'a K) -> (G, &'a TraceId),
-) -> HashMap<G, Vec<TraceId>> {
-    let mut groups: HashMap<G, Vec<TraceId>> = HashMap::new();
+    split: impl Fn(&'a K) -> (G, &'a V),
+) -> HashMap<G, Vec<V>> {
+    let mut groups: HashMap<G, Vec<V>> = HashMap::new();
     for key in keys {
-        let (group, trace_id) = split(key);
-        groups.entry(group).or_default().push(trace_id.clone());
+        let (group, part) = split(key);
+        groups.entry(group).or_default().push(part.clone());
     }
     groups
 }
@@ -231,6 +293,25 @@ impl Loader<StepCountOf> for Reader {
         for (filter, traces) in grouped(keys, |StepCountOf(trace, filter)| (filter, trace)) {
             for (trace, count) in self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await? {
                 found.insert(StepCountOf(trace, filter.clone()), count);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<ActivationsOf> for Reader {
+    type Value = Page<Stored<PolicyActivation>>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ActivationsOf]) -> Result<HashMap<ActivationsOf, Self::Value>, Error> {
+        let mut groups: HashMap<(&PageRequest, Option<AsOf>), Vec<String>> = HashMap::new();
+        for ActivationsOf(policy_id, page, as_of) in keys {
+            groups.entry((page, *as_of)).or_default().push(policy_id.clone());
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((page, as_of), policies) in groups {
+            for (policy, rows) in self.store.activations_by_policy_id(&self.scope, &policies, page, as_of).await? {
+                found.insert(ActivationsOf(policy, page.clone(), as_of), rows);
             }
         }
         Ok(found)
@@ -295,6 +376,20 @@ impl Loader<GovernanceOf> for Reader {
     }
 }
 
+impl Loader<EntryOf> for Reader {
+    type Value = LedgerEntry;
+    type Error = Error;
+
+    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, LedgerEntry>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, ids) in grouped(keys, |EntryOf(tenant, id)| (tenant, id)) {
+            let entries = self.store.entries_of_records(tenant, &ids).await?;
+            found.extend(entries.into_iter().map(|(id, entry)| (EntryOf(tenant.clone(), id), entry)));
+        }
+        Ok(found)
+    }
+}
+
 impl Loader<GovernanceSummaryOf> for Reader {
     type Value = GovernanceSummary;
     type Error = Error;
@@ -307,5 +402,20 @@ impl Loader<GovernanceSummaryOf> for Reader {
             of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
         };
         Ok(keys.iter().map(|key| (key.clone(), sum(&key.0))).collect())
+    }
+}
+
+impl Loader<RecordOf> for Reader {
+    type Value = Arc<StoredRecord>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RecordOf]) -> Result<HashMap<RecordOf, Self::Value>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((tenant, kind), ids) in grouped(keys, |RecordOf(tenant, kind, id)| ((tenant, *kind), id)) {
+            let records = self.store.records_by_id(tenant, kind, &ids).await?;
+            let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
+            found.extend(keyed);
+        }
+        Ok(found)
     }
 }

@@ -72,13 +72,4 @@ impl LogsFacade {
         self.require(Permission::RunsRead)?;
         self.store().count_runs(&self.scope, filter, as_of, cap).await
     }
-
-    /// This moment of the tenant's log.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn ledger_now(&self) -> Result<AsOf> {
-        self.require(Permission::RunsRead)?;
-        Ok(AsOf { size: self.store().log_size(&self.scope).await? })
-    }
 }

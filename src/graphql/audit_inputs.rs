@@ -146,9 +146,9 @@ impl AppendAuditEntriesPayload {
         };
         let is_replayed = recorded.as_ref().is_some_and(|recorded| recorded.is_replayed);
         let mut recorded = recorded.into_iter().flat_map(|recorded| recorded.results);
-        let missing = || AuditResult::Rejected(Error::internal("an entry without a result"));
+        let missing = || Err(Error::internal("an entry without a result"));
         let results = bad.into_iter().enumerate().map(|(at, error)| {
-            let result = error.map_or_else(|| recorded.next().unwrap_or_else(missing), AuditResult::Rejected);
+            let result = error.map_or_else(|| recorded.next().unwrap_or_else(missing), Err);
             AppendAuditEntryResult::of(at, result)
         });
         Ok(Self { results: results.collect(), is_replayed })
@@ -158,10 +158,8 @@ impl AppendAuditEntriesPayload {
 impl AppendAuditEntryResult {
     fn of(at: usize, result: AuditResult) -> Self {
         match result {
-            AuditResult::Recorded(entry) => {
-                Self { outcome: RecordOutcome::Recorded, entry: Some(entry.into()), error: None }
-            }
-            AuditResult::Rejected(error) => {
+            Ok(entry) => Self { outcome: RecordOutcome::Recorded, entry: Some(entry.into()), error: None },
+            Err(error) => {
                 let error = at_place("entries", at, error);
                 Self { outcome: RecordOutcome::Rejected, entry: None, error: Some((&error).into()) }
             }

@@ -73,7 +73,10 @@ impl PageArgs {
 }
 
 /// Checks a number of rows.
-fn page_size(field: &str, size: i32) -> Result<u32> {
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a negative number; `LIMIT_EXCEEDED` for more than 200.
+pub fn page_size(field: &str, size: i32) -> Result<u32> {
     let size = u32::try_from(size).map_err(|_| Error::input(field, format!("{field} is a number of rows, from 0")))?;
     if size > PAGE_SIZE_MAX {
         let message = format!("{field} is at most {PAGE_SIZE_MAX}: page through the list with cursors");
@@ -231,10 +234,10 @@ columns!(Edge<L> where L: List { "cursor" => cursor, "node" => node });
 
 /// Where a page lies in its list.
 pub struct PageInfo {
-    has_next_page: bool,
-    has_previous_page: bool,
-    start_cursor: Option<String>,
-    end_cursor: Option<String>,
+    pub(super) has_next_page: bool,
+    pub(super) has_previous_page: bool,
+    pub(super) start_cursor: Option<String>,
+    pub(super) end_cursor: Option<String>,
 }
 
 /// Where a page lies in its list.

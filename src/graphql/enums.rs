@@ -1,5 +1,9 @@
 //! The domain's vocabularies as GraphQL enums: same names, same values.
 
+mod topics;
+
+pub use topics::*;
+
 use async_graphql::Enum;
 
 use crate::domain::{page, trace, vocabulary};
@@ -225,7 +229,14 @@ mod tests {
             RecordSource,
             ActorType,
             SourceDomain,
-            Origin
+            Origin,
+            IncidentSeverity,
+            InflectionRule,
+            ReplaySource,
+            ExportScope,
+            ExportFormat,
+            ExportStatus,
+            ComplianceTag
         );
     }
 }

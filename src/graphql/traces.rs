@@ -9,6 +9,7 @@ use super::enums::{StepKind, StepStatus, TraceStatus};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TraceFilter, TraceOrder};
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
 use super::runs::LlmRun;
 use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
@@ -233,6 +234,12 @@ impl Trace {
     /// The place of the trace's beginning in the tenant's evidence log, from 0.
     fn sequence(&self) -> BigInt {
         BigInt(self.0.trace.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.trace.tenant_id, self.0.trace.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod graphql;
 mod graphql_media;
 mod graphql_request;
+mod graphql_variables;
 pub mod health;
 mod layers;
 pub mod metrics;

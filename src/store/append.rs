@@ -5,6 +5,7 @@
 //! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers.
 
 mod changes;
+mod erase;
 mod flush;
 mod insert;
 mod known;

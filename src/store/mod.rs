@@ -10,20 +10,25 @@ mod condition;
 mod convert;
 mod database;
 mod error;
+pub mod exports;
 mod idempotency;
+pub mod incidents;
 pub mod keys;
 mod leaves;
+pub mod ledger;
 pub mod ledger_keys;
 pub mod migrate;
 mod paginate;
 #[cfg(test)]
 mod plans;
+pub mod policies;
 pub mod proofs;
 pub mod runs;
 mod scoped;
 pub mod seals;
 pub mod steps;
 pub mod traces;
+pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

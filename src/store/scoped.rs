@@ -101,13 +101,16 @@ pub(super) fn any_number(backend: DbBackend, column: impl Into<SimpleExpr>, keys
 
 /// Rows whose column has any of these record ids.
 pub(super) fn any_id(backend: DbBackend, column: impl Into<SimpleExpr>, ids: &[RecordId]) -> Result<SimpleExpr> {
-    let value = if backend == DbBackend::Postgres {
-        Value::Array(ArrayType::Uuid, Some(Box::new(ids.iter().map(|id| id.0.into()).collect())))
-    } else {
-        let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-        serde_json::to_string(&hex).map_err(Error::internal)?.into()
-    };
-    Ok(any(backend, column.into(), value, "unhex(value)"))
+    Ok(any(backend, column.into(), id_keys(backend, ids)?, "unhex(value)"))
+}
+
+/// Record ids as one value, as [`text_keys`].
+pub(super) fn id_keys(backend: DbBackend, ids: &[RecordId]) -> Result<Value> {
+    if backend == DbBackend::Postgres {
+        return Ok(Value::Array(ArrayType::Uuid, Some(Box::new(ids.iter().map(|id| id.0.into()).collect()))));
+    }
+    let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+    Ok(serde_json::to_string(&hex).map_err(Error::internal)?.into())
 }
 
 /// Keys that a row can have. One with U+0000 is on no row; PostgreSQL would refuse it, SQLite find nothing.

@@ -121,12 +121,15 @@ db_test! {
 
         // The server that runs signs nothing more and says so; what is there can be had.
         old_process.ready().await.expect("it has not noticed");
-        append(&db, &store, "after").await;
+        let new_record = append(&db, &store, "after").await;
         assert_eq!(old_process.sign_all().await.expect_err("retired").code(), Code::Unavailable);
         let error = old_process.ready().await.expect_err("told");
         assert!(error.message().contains(&old) && error.message().contains("restart"), "{error:?}");
         let facade = old_process.facade(scope("ours"));
-        let text = facade.loads().drive(facade.receipt(old_record)).await.expect("made").expect("one");
+        let both = async { tokio::join!(facade.receipt(old_record), facade.receipt(new_record)) };
+        let (text, refused) = facade.loads().drive(both).await;
+        assert!(refused.expect_err("not signed").message().contains("restart"), "what it cannot sign spoils no other");
+        let text = text.expect("made").expect("one");
 
         let new_process = process(&db, &store);
         start_signing(&base, &new_process, &clock).await.expect("starts with the new file");

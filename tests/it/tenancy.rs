@@ -55,6 +55,18 @@ async fn record(app: &TestApp, mark: &str) -> Value {
         json!({ "input": { "traceId": open, "runId": format!("{mark}-open-run") } }),
     )
     .await;
+    app.query_with(
+        "mutation($incident: RecordIncidentEvidenceInput!, $policy: RecordPolicyActivationInput!) {
+           recordIncidentEvidence(input: $incident) { isReplayed } recordPolicyActivation(input: $policy) { isReplayed } }",
+        json!({
+            "incident": { "incidentId": format!("{mark}-incident"), "severity": "HIGH", "status": mark, "title": mark,
+                "sourceRunId": format!("{mark}-run"), "policyId": format!("{mark}-policy"),
+                "openedAt": "2026-11-21T08:00:00Z" },
+            "policy": { "policyId": format!("{mark}-policy"), "sourcePatternId": mark, "confidence": "0.5",
+                "confidenceVersion": mark, "approvalPath": "auto", "activatedAt": "2026-11-21T08:00:00Z" }
+        }),
+    )
+    .await;
     run
 }
 
@@ -85,12 +97,14 @@ fn pointing_at(run: &Value, mark: &str) -> impl Fn(&str, &str) -> Option<String>
     let (id, run_id, trace_id) = (quoted(&run["id"]), quoted(&run["runId"]), quoted(&run["traceId"]));
     let key = json!(format!("{mark}-key")).to_string();
     let audit = quoted(&run["audit"]);
+    let incident = json!(format!("{mark}-incident")).to_string();
     move |field: &str, argument: &str| match (field, argument) {
         ("node", "id") => Some(id.clone()),
         ("auditEntry", "id") => Some(audit.clone()),
         (_, "runId") => Some(run_id.clone()),
         (_, "by" | "left" | "right") => Some(format!("{{ traceId: {trace_id} }}")),
         (_, "key") => Some(key.clone()),
+        (_, "incidentId") => Some(incident.clone()),
         (_, "text") => Some("\"a text\"".to_owned()),
         (_, "first") => Some("1".to_owned()),
         _ => None,

@@ -16,6 +16,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::real::Real;
+
 pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<ExportTraceServiceRequest> {
     // A derived reader would take a list of fields for an object.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
@@ -31,7 +33,7 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializ
 }
 
 /// The text of a scalar: of a string its contents, of a number its digits.
-fn scalar<'a, E: serde::de::Error>(raw: &'a RawValue) -> Result<Cow<'a, str>, E> {
+pub(super) fn scalar<'a, E: serde::de::Error>(raw: &'a RawValue) -> Result<Cow<'a, str>, E> {
     match raw.get().as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw.get()).map(Cow::Owned).map_err(E::custom),
         Some(b'0'..=b'9' | b'-') => Ok(Cow::Borrowed(raw.get())),
@@ -75,13 +77,6 @@ macro_rules! scalar_type {
 scalar_type!(Unsigned, u64, whole);
 scalar_type!(Signed, i64, whole);
 scalar_type!(Flags, u32, whole);
-// serde_json's own reading of floating-point numbers may be off in the last bit; the standard library's is exact.
-scalar_type!(Double, f64, |raw| match scalar(raw)?.trim() {
-    "NaN" => Ok(f64::NAN),
-    "Infinity" => Ok(f64::INFINITY),
-    "-Infinity" => Ok(f64::NEG_INFINITY),
-    text => text.parse().map_err(D::Error::custom),
-});
 scalar_type!(Kind, i32, |raw| enumeration(raw, |name| trace::span::SpanKind::from_str_name(name).map(i32::from)));
 scalar_type!(Code, i32, |raw| enumeration(raw, |name| trace::status::StatusCode::from_str_name(name).map(i32::from)));
 
@@ -231,7 +226,7 @@ struct AnyValue<'a> {
     string_value: Option<String>,
     bool_value: Option<bool>,
     int_value: Option<Signed>,
-    double_value: Option<Double>,
+    double_value: Option<Real>,
     #[serde(borrow)]
     array_value: Option<ArrayValue<'a>>,
     #[serde(borrow)]
@@ -344,7 +339,10 @@ impl From<AnyValue<'_>> for common::AnyValue {
         let value = (from.string_value.map(ProtoValue::StringValue))
             .or(from.bool_value.map(ProtoValue::BoolValue))
             .or(from.int_value.map(|number| ProtoValue::IntValue(number.0)))
-            .or(from.double_value.map(|number| ProtoValue::DoubleValue(number.0)))
+            .or(from.double_value.map(|number| match number {
+                Real::Exact(number) => ProtoValue::DoubleValue(number),
+                Real::Text(digits) => ProtoValue::StringValue(digits),
+            }))
             .or(from.array_value.map(|array| ProtoValue::ArrayValue(common::ArrayValue { values: all(array.values) })))
             .or(from
                 .kvlist_value

@@ -1,13 +1,17 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
 mod audit;
+mod incidents;
 mod otlp;
+mod policies;
 mod runs;
 mod steps;
 mod traces;
 
 pub use audit::{AuditResult, RecordedAudit};
+pub use incidents::RecordedIncident;
 pub use otlp::{IngestReport, OtlpEncoding, decode_otlp};
+pub use policies::RecordedActivation;
 pub use steps::{RecordedSteps, StepResult};
 
 use sha2::Digest as _;
@@ -46,7 +50,7 @@ struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     steps: Vec<uuid::Uuid>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    audits: Vec<uuid::Uuid>,
+    records: Vec<uuid::Uuid>,
 }
 
 /// A mutation's idempotency key with the hash of its request.
@@ -165,12 +169,18 @@ impl LogsFacade {
 
     /// Appends an atomic unit and reads back what it wrote; `None` when its guard was stale.
     async fn record(&self, unit: AppendUnit, answer: Answer) -> Result<Option<Recorded>> {
+        match self.append_whole(unit, answer).await? {
+            Some((answer, is_replayed)) => self.recorded(answer, is_replayed).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Appends an atomic unit. The answer to give, and whether it is that of an earlier request; `None` when the unit's
+    /// guard was stale.
+    async fn append_whole(&self, unit: AppendUnit, answer: Answer) -> Result<Option<(Answer, bool)>> {
         match self.logs.append(unit).await? {
             AppendReceipt::Stale => Ok(None),
-            AppendReceipt::Replayed(first) => {
-                let first = serde_json::from_str(&first).map_err(Error::internal)?;
-                self.recorded(first, true).await.map(Some)
-            }
+            AppendReceipt::Replayed(first) => Ok(Some((serde_json::from_str(&first).map_err(Error::internal)?, true))),
             AppendReceipt::Done(results) => {
                 for result in results {
                     match result {
@@ -179,9 +189,20 @@ impl LogsFacade {
                         AppendResult::Rejected(error) => return Err(error),
                     }
                 }
-                self.recorded(answer, false).await.map(Some)
+                Ok(Some((answer, false)))
             }
         }
+    }
+
+    /// Appends records of one tenant, all or none, under the caller's idempotency key where there is one. The id of the
+    /// first record, and whether it is that of an earlier request.
+    async fn append_keyed(&self, records: Vec<NewRecord>, keyed: Option<KeyedRequest>) -> Result<(RecordId, bool)> {
+        let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
+        let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
+        let evidence = AppendUnit::evidence(self.scope.tenant.clone(), records);
+        let appended = self.append_whole(AppendUnit { is_atomic: true, idempotency, ..evidence }, answer).await?;
+        let first = appended.and_then(|(answer, is_replayed)| Some((RecordId(*answer.records.first()?), is_replayed)));
+        first.ok_or_else(|| Error::internal("an append without guard gave no record"))
     }
 
     async fn recorded(&self, answer: Answer, is_replayed: bool) -> Result<Recorded> {

@@ -12,9 +12,29 @@ use crate::domain::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::error::{Code, Error, Result};
 
 /// The fields that give a page: they multiply what is selected below them.
-pub const CONNECTIONS: &[&str] = &["auditEntries", "events", "exports", "llmRuns", "steps", "traces"];
+pub const CONNECTIONS: &[&str] = &[
+    "activations",
+    "auditEntries",
+    "entries",
+    "events",
+    "exports",
+    "governanceEvents",
+    "llmRuns",
+    "policyActivations",
+    "steps",
+    "traces",
+];
 /// The fields that give a list without pages, with the number of rows that is reckoned with.
-const LISTS: &[(&str, u64)] = &[("revisions", 10), ("results", 10), ("seals", 5), ("groups", 10)];
+const LISTS: &[(&str, u64)] = &[
+    ("revisions", 10),
+    ("results", 10),
+    ("seals", 5),
+    ("groups", 10),
+    ("events", 20),
+    ("incidentEvidence", 5),
+    ("exports", 5),
+    ("complianceTags", 10),
+];
 /// Fields of introspection that lead from types to types.
 const CIRCLES: &[&str] = &["types", "fields", "interfaces", "possibleTypes", "inputFields"];
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod db;
 pub mod fixtures;
 pub mod seed;
+pub mod topics;
 pub mod walk;
 
 /// One test on both databases: `name::sqlite` and `name::postgres`, with one body. Snapshots inside it must be named, so
