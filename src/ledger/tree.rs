@@ -153,7 +153,8 @@ mod tests {
             let mut range = CompactRange::empty();
             for leaf in &leaves {
                 range.append(*leaf, |node| {
-                    let covered = node.idx as usize * 256..(node.idx as usize + 1) * 256;
+                    let first = usize::try_from(node.idx * 256).expect("a place");
+                    let covered = first..first + 256;
                     assert_eq!((node.level, node.hash), (1, recursive(&leaves[covered])));
                 });
                 range = CompactRange::from_edge(range.size(), &range.edge()).expect("edge");

@@ -3,7 +3,7 @@
 
 fetch.py URL TOKEN > EVIDENCE.json
 """
-import json, sys, urllib.request
+import json, sys, time, urllib.request, uuid
 
 # Each field under its column's name; what GraphQL shows in another form (a duration in milliseconds) is left out.
 RUN = """
@@ -28,28 +28,35 @@ def ask(query, **variables):
     return answer["data"]
 
 
-def record(name):
-    given = {"runId": f"interop {name}", "name": 'Größe "π" \\ \u0001\u2028😀', "model": "gpt-4o", "provider": "openai",
+def record():
+    given = {"runId": f"interop {uuid.uuid4()}", "name": 'Größe "π" \\ \u0001\u2028😀', "model": "gpt-4o", "provider": "openai",
              "inputTokens": 12, "outputTokens": 3, "costUsd": "0.001230", "agentId": "planner", "tags": ["b", "a"],
              "startedAt": "2026-11-21T09:30:00.1234567+01:00", "prompt": {"text": "hello"}}
     ask("mutation($input: RecordLlmRunInput!) { recordLlmRun(input: $input) { __typename } }", input=given)
 
 
 def checkpoint():
-    return ask("{ ledger { checkpoint { note } } }")["ledger"]["checkpoint"]["note"]
+    """A checkpoint of everything that was recorded: a log is signed once a second."""
+    wanted = ask("{ ledger { size } }")["ledger"]["size"]
+    for _ in range(100):
+        note = (ask("{ ledger { checkpoint { note } } }")["ledger"]["checkpoint"] or {"note": "\n0"})["note"]
+        if int(size(note)) >= int(wanted):
+            return note
+        time.sleep(0.1)
+    sys.exit(f"no checkpoint of {wanted} entries within 10 s")
 
 
 def size(note):
     return note.split("\n")[1]
 
 
-record("one")
+record()
 before = checkpoint()
-for name in ("two", "three"):
-    record(name)
+record()
+record()
 after = checkpoint()
 nodes = ask(f"{{ llmRuns(first: 20) {{ nodes {{ {RUN} }} }} }}")["llmRuns"]["nodes"]
-proof = "query($from: BigInt!, $to: BigInt!) { ledger { keys { vkey } consistencyProof(from: $from, to: $to) { hashes } } }"
+proof = "query($from: BigInt!, $to: BigInt!) { ledger { keys { verifierKey } consistencyProof(from: $from, to: $to) { hashes } } }"
 ledger = ask(proof, **{"from": size(before), "to": size(after)})["ledger"]
-json.dump({"keys": [key["vkey"] for key in ledger["keys"]], "nodes": nodes, "before": before, "after": after,
+json.dump({"keys": [key["verifierKey"] for key in ledger["keys"]], "nodes": nodes, "before": before, "after": after,
            "hashes": ledger["consistencyProof"]["hashes"]}, sys.stdout, ensure_ascii=False, indent=2)

@@ -2,12 +2,28 @@
 # Has receipts and checkpoints verified by code that is not ours: Go's transparency logs, OpenSSL, Python's hashes.
 #   tests/interop/run.sh              of the vectors beside this file
 #   tests/interop/run.sh URL TOKEN    of runs that are written to a server, e.g. http://127.0.0.1:8080/graphql
-# Each verifier is also given forged evidence, which it must refuse. Needs python3, openssl, and golang-go with
+#   SERVER=target/debug/runledger tests/interop/run.sh    the same, of a server that is started for it
+# Each verifier is also given forged evidence, which it must refuse. Needs curl, python3, openssl, and golang-go with
 # golang-golang-x-mod-dev (Debian). Last line: `interop: N passed, N failed`.
 set -euo pipefail
+server=${SERVER:+$(realpath "$SERVER")}
 cd "$(dirname "$0")"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d) server_pid=''
+trap '[ -z "$server_pid" ] || kill "$server_pid"; rm -rf "$work"' EXIT
+
+if [ -n "$server" ]; then
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  grpc=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  (cd "$work" && exec "$server" serve --database-url "sqlite://$work/runledger.db" --listen "127.0.0.1:$port" \
+    --otlp-grpc-listen "127.0.0.1:$grpc" >"$work/server.log" 2>&1) &
+  server_pid=$!
+  for _ in $(seq 100); do
+    curl -sf "http://127.0.0.1:$port/readyz" >/dev/null && break
+    sleep 0.1
+  done
+  token=$("$server" keys create --tenant acme --database-url "sqlite://$work/runledger.db" 2>"$work/keys.log")
+  set -- "http://127.0.0.1:$port/graphql" "$token"
+fi
 
 if [ $# -ge 2 ]; then
   python3 fetch.py "$1" "$2" >"$work/evidence.json"

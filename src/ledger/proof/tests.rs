@@ -1,3 +1,10 @@
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "places in a small log fit every integer"
+)]
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

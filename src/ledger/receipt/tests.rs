@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places in a small log fit every integer")]
+
 mod vectors;
 
 use proptest::prelude::*;
