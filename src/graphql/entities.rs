@@ -76,7 +76,6 @@ impl Policy {
     }
 
     /// The activations of the policy, newest first. Empty when it never came into force.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
     async fn activations(
         &self,
         ctx: &Context<'_>,

@@ -46,7 +46,7 @@ install_harness() {
   mkdir -p "$copy"
   cp -r "$harness/." "$copy"
   chmod -R u+w "$copy"
-  cp "$root/tests/conformance/examples.mjs" "$copy"
+  cp -r "$root/tests/conformance/examples.mjs" "$root/tests/conformance/gateway" "$copy"
   local locks
   locks=$(cat "$copy"/package-lock.json "$copy"/05-otlp/js/package-lock.json "$copy"/requirements-*.txt | sha256sum)
   if [ "$(cat "$copy/installed" 2>/dev/null)" != "$locks" ]; then
@@ -75,6 +75,7 @@ start_server() { # database url, log file
   mkdir -p "$RUNLEDGER_DATA_DIR"
   "$SERVER" migrate up >>"$2" 2>&1
   AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read,system:read,system:write 2>>"$2")"
+  AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read,audit:write 2>>"$2")"
   "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s --trace-settle-remote 1s >>"$2" 2>&1 &
   server_pid=$!
   export AUTH BASE_URL=http://$listen OTLP_HTTP=http://$listen OTLP_GRPC=$grpc
@@ -156,6 +157,11 @@ run_on() { # database, url
     report "$database examples" ok "$(tail -n 1 "$OUT_DIR/log/examples.txt")"
   else
     report "$database examples" fail "$(grep -h -e FAIL -e Error "$OUT_DIR/log/examples.txt" | head -n 5)"
+  fi
+  if (cd "$copy" && timeout 60 node gateway/gateway.mjs) >"$OUT_DIR/log/gateway.txt" 2>&1; then
+    report "$database gateway" ok "$(tail -n 1 "$OUT_DIR/log/gateway.txt")"
+  else
+    report "$database gateway" fail "$(grep -h -e FAIL -e Error "$OUT_DIR/log/gateway.txt" | head -n 5)"
   fi
   check "$database" abuse
   check "$database" schemathesis

@@ -189,6 +189,56 @@ query Evidence {
         }
       }
     }
+const aroundTheMoment = `# What happened around the decisive moment of a run, and what came of it?
+# Put a runId into the variables below.
+query AroundTheMoment($runId: ID!) {
+  llmRun(runId: $runId) {
+    runId
+    replay(windowSeconds: 60) {
+      inflectionRule
+      inflectionTimestamp
+      truncated
+      events {
+        timestamp
+        source
+        stepIndex
+        action
+        outcome
+      }
+    }
+    incidentEvidence {
+      incidentId
+      severity
+      title
+      policy {
+        id
+        currentActivation {
+          confidence
+          approvalPath
+        }
+      }
+    }
+    export {
+      availableFormats
+      reason
+      complianceTags {
+        tag
+        reason
+      }
+    }
+  }
+}
+`;
+
+const activations = `# Which policies came into force, when, and on whose word?
+query PolicyActivations {
+  policyActivations(first: 20) {
+    nodes {
+      policyId
+      activatedAt
+      confidence
+      approvalPath
+    }
   }
 }
 `;
@@ -198,6 +248,8 @@ export const examples = [
   { query: oneRun, variables: '{\n  "runId": ""\n}' },
   { query: costliest },
   { query: comparison, variables: '{\n  "left": "",\n  "right": ""\n}' },
+  { query: aroundTheMoment, variables: '{\n  "runId": ""\n}' },
+  { query: activations },
   { query: totals },
   { query: running },
   { query: frozen },
