@@ -168,6 +168,14 @@ impl Store {
         Ok(findings)
     }
 
+    /// Records of a tenant in one of its logs, where that log does not exist.
+    ///
+    /// # Errors
+    /// As for [`Self::verify_log`].
+    pub async fn unlogged_records(&self, tenant: &TenantId, stream: Stream) -> Result<Vec<Anomaly>> {
+        strays::unlogged(self.db(), tenant, stream).await
+    }
+
     /// What can only be found looking at the whole database: logs that the log of logs knows and that are gone, rows of
     /// logs and tenants that do not exist.
     ///

@@ -9,7 +9,7 @@ use crate::support::db::TestDb;
 use crate::support::evidence::{drop_guards, every_kind, more, tamper};
 
 const VERIFY: &str = "mutation($mode: VerificationMode!) { verifyLedger(input: { mode: $mode }) { verifications {
-    stream mode status reason fromSize size root entryCount payloadCount anomalyCount warningCount
+    stream mode status reason trustedSize size root entryCount payloadCount anomalyCount warningCount
     anomalies(first: 5) { totalCount { value } nodes { kind isWarning sequence sequenceEnd recordKind recordId field } } } } }";
 const INTEGRITY: &str =
     "{ auditIntegrity { integrity { status reason lastVerified anomaliesDetected hashChainValid mode
@@ -41,7 +41,7 @@ db_test! {
         let made = verify(&app, "FULL").await;
         assert_eq!(made.len(), 2);
         let evidence = made.iter().find(|one| one["stream"] == "EVIDENCE").expect("the evidence log");
-        assert_eq!((&evidence["status"], &evidence["size"], &evidence["fromSize"]), (&json!("VALID"), &json!("19"), &json!("0")));
+        assert_eq!((&evidence["status"], &evidence["size"], &evidence["trustedSize"]), (&json!("VALID"), &json!("19"), &json!("0")));
         assert_eq!(evidence["anomalies"]["totalCount"]["value"], 0);
         assert_eq!(entries(&db).await, ["IntegrityVerified", "IntegrityVerified"]);
         let told = integrity(&app).await;

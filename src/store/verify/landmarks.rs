@@ -42,8 +42,37 @@ impl Keys {
                 }
             }
         }
-        Ok(Self { keys, findings })
+        let mut keys = Self { keys, findings };
+        keys.check_announced(db).await?;
+        Ok(keys)
     }
+
+    /// Every key that the log of logs has announced is registered as it was announced. (One that is registered and not yet
+    /// announced will be, by the next start of a server.)
+    async fn check_announced(&mut self, db: &Database) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let sql = "SELECT subject, detail FROM ledger_event WHERE tenant_id = $1 AND kind = 'key' AND subject > $2 \
+                       ORDER BY subject, seq LIMIT 1";
+            let values = [Value::from(after.as_str())];
+            let rows = db.rows(scoped_statement(db, &TenantId::platform(), sql.to_owned(), values)).await?;
+            let Some(row) = rows.first() else { return Ok(()) };
+            let mut columns = Columns::of(row, "ledger_event")?;
+            after = columns.take()?;
+            // One that does not read is found where its own leaf is rebuilt.
+            let Ok(Announced { vkey }) = serde_json::from_str(columns.take::<&str>()?) else { continue };
+            if self.keys.iter().all(|key| key.vkey() != vkey) {
+                let detail = format!("the key {after} was announced as {vkey}, and is not registered so");
+                self.findings.push(Anomaly::new(AnomalyKind::Altered, detail).field("ledger_key"));
+            }
+        }
+    }
+}
+
+/// What a `key` event says.
+#[derive(Deserialize)]
+struct Announced {
+    vkey: String,
 }
 
 /// A stored checkpoint.
