@@ -1,4 +1,4 @@
-//! Capture alone: decoding, mapping and redaction of the OTLP fixtures, in spans a second.
+//! Capture alone: decoding, mapping and redaction of the OTLP fixtures, in spans a second; and the leaves of their steps.
 //!
 //! `cargo bench --bench capture`; `OTLP_FIXTURES` names another folder of fixtures.
 
@@ -12,6 +12,11 @@ use runledger::capture::CaptureContext;
 use runledger::capture::otlp::{decode_json, decode_protobuf, map_spans};
 use runledger::capture::pricing::PriceTable;
 use runledger::capture::redact::redact_text;
+use runledger::domain::ids::{RecordId, TenantId};
+use runledger::domain::record::{RecordHead, RecordRef};
+use runledger::domain::time::Timestamp;
+use runledger::domain::trace::TraceStep;
+use runledger::ledger::{canonical, tree};
 
 fn files(extension: &str) -> Vec<Vec<u8>> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/otlp");
@@ -44,10 +49,17 @@ fn capture(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("capture");
     group.throughput(Throughput::Elements(count(&requests)));
     group.bench_function("decode protobuf", |bencher| {
-        bencher.iter(|| protobuf.iter().filter_map(|bytes| decode_protobuf(black_box(bytes)).ok()).count());
+        bencher.iter(|| {
+            protobuf
+                .iter()
+                .filter_map(|bytes| decode_protobuf::<ExportTraceServiceRequest>(black_box(bytes)).ok())
+                .count()
+        });
     });
     group.bench_function("decode json", |bencher| {
-        bencher.iter(|| json.iter().filter_map(|bytes| decode_json(black_box(bytes)).ok()).count());
+        bencher.iter(|| {
+            json.iter().filter_map(|bytes| decode_json::<ExportTraceServiceRequest>(black_box(bytes)).ok()).count()
+        });
     });
     for (name, keeps_content) in [("map spans", false), ("map spans, content kept", true)] {
         let ctx = CaptureContext { content_key: [7; 32], keeps_content, prices: Arc::clone(&prices) };
@@ -60,12 +72,38 @@ fn capture(criterion: &mut Criterion) {
         });
     }
     group.finish();
+    leaves(criterion, &requests, &prices);
     let text =
         "an ordinary line of an attribute, with numbers 12 and 2026-11-21T08:30:00Z and an id 01a1fbe7-365f-77e3 "
             .repeat(10);
     let mut group = criterion.benchmark_group("redact");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("text without secrets", |bencher| bencher.iter(|| redact_text(black_box(&text)).len()));
+    group.finish();
+}
+
+/// Leaves of the steps that the requests map to: our writer, and a general canonicaliser on a value that is ready.
+fn leaves(criterion: &mut Criterion, requests: &[ExportTraceServiceRequest], prices: &Arc<PriceTable>) {
+    let ctx = CaptureContext { content_key: [7; 32], keeps_content: false, prices: Arc::clone(prices) };
+    let traces = requests.iter().flat_map(|request| map_spans(&ctx, request.clone()).traces);
+    let steps: Vec<TraceStep> = traces.flat_map(|trace| trace.steps).map(|step| step.step).collect();
+    let tenant_id = TenantId::trusted("acme");
+    let head = RecordHead { id: RecordId(uuid::Uuid::nil()), tenant_id: &tenant_id, created_at: Timestamp::default() };
+    let leaf = |step: &TraceStep| canonical::leaf(head, RecordRef::Step(black_box(step))).unwrap_or_default();
+    let values: Vec<serde_json::Value> =
+        steps.iter().filter_map(|step| serde_json::from_slice(&leaf(step)).ok()).collect();
+    let mut group = criterion.benchmark_group("leaf");
+    group.throughput(Throughput::Elements(steps.len() as u64));
+    group.bench_function("of a step", |bencher| {
+        bencher.iter(|| steps.iter().map(|step| leaf(step).len()).sum::<usize>())
+    });
+    group.bench_function("of a step, hashed", |bencher| {
+        bencher.iter(|| steps.iter().map(|step| tree::leaf_hash(&leaf(step)).0[0]).fold(0, |all, one| all ^ one));
+    });
+    group.bench_function("of a step, by a general canonicaliser", |bencher| {
+        let canonical = |value| serde_json_canonicalizer::to_vec(black_box(value)).unwrap_or_default();
+        bencher.iter(|| values.iter().map(|value| canonical(value).len()).sum::<usize>());
+    });
     group.finish();
 }
 

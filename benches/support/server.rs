@@ -11,6 +11,7 @@ use runledger::clock::{SharedClock, SystemClock};
 use runledger::domain::ids::TenantId;
 use runledger::domain::scope::{Permission, Permissions};
 use runledger::domain::settle::SettlePolicy;
+use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
 use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
@@ -46,7 +47,15 @@ pub async fn store(url: &str, is_chained: bool) -> (Store, SharedClock) {
 pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Store) {
     let (store, clock) = store(url, is_chained).await;
     let prices = Arc::new(PriceTable::embedded().expect("prices"));
-    let config = LogsConfig { prices, content_capture: HashSet::new(), settle_us: 15_000_000 };
+    let config = LogsConfig {
+        prices,
+        content_capture: HashSet::new(),
+        settle_us: 15_000_000,
+        // What a read costs by itself.
+        access: AccessConfig { audit: AccessAudit::Off, identifies_callers: true },
+        idempotency_expiry_us: i64::MAX,
+        telemetry_retention_us: i64::MAX,
+    };
     let logs = Logs::new(store.clone(), clock, config);
     let permissions: Permissions = [Permission::RunsRead, Permission::RunsWrite].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");

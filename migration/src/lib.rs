@@ -18,6 +18,7 @@ mod m20261121_000006_access;
 mod m20261121_000007_audit;
 mod m20261121_000008_evidence;
 mod m20261121_000009_ledger;
+mod m20261121_000020_telemetry;
 
 /// Every change, oldest first.
 pub struct Migrator;
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_audit::Migration),
             Box::new(m20261121_000008_evidence::Migration),
             Box::new(m20261121_000009_ledger::Migration),
+            Box::new(m20261121_000020_telemetry::Migration),
         ]
     }
 }

@@ -107,6 +107,8 @@ const INDEXES: &[&str] = &[
     // idempotency_hit.
     "CREATE INDEX trace_step_idempotency ON trace_step (tenant_id, idempotency_key, seq)
         WHERE idempotency_key IS NOT NULL",
+    // records_by_id.
+    "CREATE UNIQUE INDEX trace_seal_id ON trace_seal (tenant_id, id)",
     // trace_by_root_hash.
     "CREATE INDEX trace_seal_root ON trace_seal (tenant_id, root_hash, seq)",
 ];

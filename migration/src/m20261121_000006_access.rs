@@ -1,4 +1,4 @@
-//! API keys, tenants' content keys and idempotency keys: operational, mutable.
+//! API keys, principals, tenants' content keys and idempotency keys: operational, mutable.
 
 use sea_orm_migration::prelude::*;
 
@@ -37,6 +37,16 @@ const STATEMENTS: &[&str] = &[
         created_at {int} NOT NULL,
         PRIMARY KEY (tenant_id, operation, idempotency_key)
     ) {clustered}",
+    // forget_idempotency_keys, across tenants.
+    "CREATE INDEX idempotency_created ON idempotency (created_at)",
+    // Each actor is recorded once, when it is first seen.
+    "CREATE TABLE principal (
+        tenant_id {text} NOT NULL,
+        actor_type {text} NOT NULL,
+        actor_id {text} NOT NULL,
+        first_seen_at {int} NOT NULL,
+        PRIMARY KEY (tenant_id, actor_type, actor_id)
+    ) {clustered}",
 ];
 
 #[async_trait::async_trait]
@@ -49,6 +59,6 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_tables(manager, &["idempotency", "tenant_secret", "api_key"]).await
+        drop_tables(manager, &["principal", "idempotency", "tenant_secret", "api_key"]).await
     }
 }

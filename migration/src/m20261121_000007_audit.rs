@@ -60,12 +60,16 @@ const TABLES: &[&str] = &[
 const INDEXES: &[&str] = &[
     // list_system_records in its default order, and every filter that scans.
     "CREATE UNIQUE INDEX system_record_seq ON system_record (tenant_id, seq)",
-    // system_records_by_correlation_id: the events of a run.
-    "CREATE INDEX system_record_correlation ON system_record (tenant_id, correlation_id, seq) WHERE correlation_id IS NOT NULL",
-    // Windows of time: replay, events while a run ran, the filter occurred_at.
+    // run_events: what is correlated with a run, and the filter correlation_ids.
+    "CREATE INDEX system_record_correlation ON system_record (tenant_id, correlation_id, occurred_at, seq)
+        WHERE correlation_id IS NOT NULL",
+    // list_system_records by occurred_at, its filter, and system_windows.
     "CREATE INDEX system_record_occurred ON system_record (tenant_id, occurred_at, seq)",
-    // Snapshots: the newest record of a component and type at or before an instant.
-    "CREATE INDEX system_record_baseline ON system_record (tenant_id, component, event_type, occurred_at, seq)",
+    // run_events: warnings while a run ran.
+    "CREATE INDEX system_record_warning ON system_record (tenant_id, occurred_at, seq) WHERE severity <> 'INFO'",
+    // run_baselines: the newest record of a component at or before an instant. Records of other instances are passed over.
+    "CREATE INDEX system_record_baseline ON system_record (tenant_id, component, occurred_at, seq)
+        WHERE event_type IN ('STARTUP', 'RESTART', 'DEPLOY', 'CONFIG_CHANGE', 'MIGRATION')",
     // list_audit_entries of the evidence log in its default order, and every filter that scans.
     "CREATE UNIQUE INDEX audit_entry_seq ON audit_entry (tenant_id, seq) WHERE category <> 'ACCESS'",
     // list_audit_entries of the access log.
@@ -78,7 +82,9 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX audit_entry_policy ON audit_entry (tenant_id, policy_id, seq) WHERE policy_id IS NOT NULL",
     // Entries of one thing.
     "CREATE INDEX audit_entry_entity ON audit_entry (tenant_id, entity_type, entity_id, seq)",
-    // Windows of time: replay, the filter occurred_at.
+    // governance_in_windows: replay. Reads of evidence outnumber what is governed, so only that is in it.
+    "CREATE INDEX audit_entry_governed ON audit_entry (tenant_id, occurred_at, id) WHERE category = 'GOVERNANCE'",
+    // The filter occurred_at.
     "CREATE INDEX audit_entry_occurred ON audit_entry (tenant_id, occurred_at, seq)",
 ];
 

@@ -70,7 +70,8 @@ const TABLES: &[&str] = &[
         checksum {bytes} CHECK (length(checksum) = 32),
         checkpoint_sizes {text} NOT NULL,
         manifest_hash {bytes} CHECK (length(manifest_hash) = 32),
-        status {text} NOT NULL,
+        -- A row is never changed, so it is written when the export is done.
+        status {text} NOT NULL CHECK (status IN ('COMPLETED', 'FAILED')),
         PRIMARY KEY (tenant_id, id)
     ) {table}",
 ];

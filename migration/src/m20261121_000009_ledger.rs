@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{append_only, drop_tables, run};
+use crate::dialect::{allow_erasure, append_only, drop_tables, forbid_erasure, run};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -136,10 +136,11 @@ impl MigrationTrait for Migration {
         for table in EVIDENCE {
             append_only(manager, table).await?;
         }
-        Ok(())
+        allow_erasure(manager).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        forbid_erasure(manager).await?;
         drop_tables(manager, EVIDENCE).await?;
         drop_tables(manager, &["ledger_watch", "ledger_key", "ledger_duty"]).await
     }

@@ -1,6 +1,7 @@
 //! Composition root: settings become a store, the store a facade, the facade routers, and these a running server.
 
 mod api;
+mod instance;
 mod ledger_key;
 mod listen;
 mod parts;
@@ -9,6 +10,7 @@ mod serve;
 use std::fmt;
 
 pub use api::sdl;
+pub use instance::InstanceFile;
 pub use ledger_key::{ledger_key_path, rotate_ledger_key, start_signing};
 pub use listen::Listeners;
 pub use parts::{open_for_command, open_logs, open_store};

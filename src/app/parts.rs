@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::AppError;
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
-use crate::config::{AuthMode, BaseSettings, Config, JwtSettings};
+use crate::config::{AccessAuditMode, AuthMode, BaseSettings, Config, JwtSettings};
 use crate::domain::ids::TenantId;
 use crate::domain::settle::SettlePolicy;
+use crate::facade::access::{AccessAudit, AccessConfig};
+use crate::facade::keys::operator;
 use crate::facade::{Logs, LogsConfig};
 use crate::http::HttpSettings;
 use crate::http::auth::{self, AuthSettings, JwtKeys};
@@ -59,8 +61,18 @@ pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result
     };
     let store = Store::connect(config, Arc::clone(&clock)).await?;
     let prices = Arc::new(PriceTable::embedded()?);
-    let logs = LogsConfig { prices, content_capture: HashSet::new(), settle_us: settle.settle_us };
-    Ok((Logs::new(store.clone(), clock, logs), store))
+    let access = AccessConfig { audit: AccessAudit::Strict, identifies_callers: true };
+    let logs = LogsConfig {
+        prices,
+        content_capture: HashSet::new(),
+        settle_us: settle.settle_us,
+        access,
+        idempotency_expiry_us: i64::MAX,
+        telemetry_retention_us: i64::MAX,
+    };
+    let logs = Logs::new(store.clone(), clock, logs);
+    logs.record_migrations(store.migrations(), Some(operator())).await?;
+    Ok((logs, store))
 }
 
 /// The facade over a store.
@@ -73,6 +85,16 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
         prices: Arc::new(prices(config)?),
         content_capture: tenants?,
         settle_us: micros(config.trace_settle),
+        access: AccessConfig {
+            audit: match config.access_audit {
+                AccessAuditMode::Strict => AccessAudit::Strict,
+                AccessAuditMode::Async => AccessAudit::Async,
+                AccessAuditMode::Off => AccessAudit::Off,
+            },
+            identifies_callers: config.auth == AuthMode::Required,
+        },
+        idempotency_expiry_us: micros(config.idempotency_expiry),
+        telemetry_retention_us: micros(config.telemetry_retention),
     };
     let logs = Logs::new(store, clock, logs);
     logs.trust_in(&config.base.data_dir);

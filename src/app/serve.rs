@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::instance::InstanceFile;
 use super::listen::Listeners;
 use super::{AppError, api, listen, parts};
 use crate::config::Config;
@@ -36,6 +37,7 @@ pub struct Server {
     tls: Option<RustlsConfig>,
     verify_interval: Duration,
     api: Router,
+    instance: InstanceFile,
 }
 
 impl Server {
@@ -43,7 +45,7 @@ impl Server {
     ///
     /// # Errors
     /// When keys, certificate or metrics cannot be set up.
-    pub async fn new(config: &Config, store: Store, logs: Logs) -> Result<Self, AppError> {
+    pub async fn new(config: &Config, store: Store, logs: Logs, instance: InstanceFile) -> Result<Self, AppError> {
         let tls = listen::tls(config).await?;
         let metrics = telemetry::init_metrics(http::metrics::LATENCY, &http::metrics::LATENCY_BUCKETS)
             .map_err(|error| AppError::new(format!("metrics: {error}")))?;
@@ -61,7 +63,7 @@ impl Server {
         let api = api::routes(config, &logs);
         let checkpoints = CheckpointTimes { sign: config.checkpoint_interval, note: config.platform_log_interval };
         let (shutdown_timeout, verify_interval) = (config.shutdown_timeout, config.verify_interval);
-        Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, verify_interval, api })
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, verify_interval, api, instance })
     }
 
     /// Serves until `stop` is done, then stops in order.
@@ -71,12 +73,12 @@ impl Server {
     pub async fn run(self, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = Handle::<SocketAddr>::new();
         let mut servers = JoinSet::new();
-        let router = http::router(self.state.clone(), self.api, api::pages());
+        let router = http::router(self.state.clone(), self.api.clone(), api::pages());
         servers.spawn(listen::serve(listeners.http, router, self.tls.clone(), handle.clone()));
         let grpc_handle = Handle::<SocketAddr>::new();
         if let Some(listener) = listeners.grpc {
             let router = http::grpc_router(self.state.clone());
-            servers.spawn(listen::serve(listener, router, self.tls, grpc_handle.clone()));
+            servers.spawn(listen::serve(listener, router, self.tls.clone(), grpc_handle.clone()));
         }
         let sealer_cancel = CancellationToken::new();
         let sealer = tokio::spawn({
@@ -85,8 +87,16 @@ impl Server {
         });
         let signer_cancel = CancellationToken::new();
         let signer = tokio::spawn({
-            let (logs, cancel) = (self.logs.clone(), signer_cancel.clone());
-            async move { logs.run_checkpoints(self.checkpoints, cancel).await }
+            let (logs, cancel, times) = (self.logs.clone(), signer_cancel.clone(), self.checkpoints);
+            async move { logs.run_checkpoints(times, cancel).await }
+        });
+        let own_audit = tokio::spawn({
+            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
+            async move { logs.run_own_audit(cancel).await }
+        });
+        let cleaner = tokio::spawn({
+            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
+            async move { logs.run_cleaner(cancel).await }
         });
 
         // It only reads, but for what it found: where it is when the server stops does not matter.
@@ -109,17 +119,56 @@ impl Server {
             if let Err(error) = sealer.await {
                 tracing::error!(?error, "the sealer ended badly");
             }
+            if let Err(error) = cleaner.await {
+                tracing::error!(?error, "the cleaner ended badly");
+            }
+            if let Err(error) = own_audit.await {
+                tracing::error!(?error, "the audit of access ended badly");
+            }
+            let last_words = self.record_shutdown().await;
             signer_cancel.cancel();
             if let Err(error) = signer.await {
                 tracing::error!(?error, "the signer ended badly");
             }
             self.logs.finish_checkpoints().await;
             self.store.close().await;
+            last_words
         };
         let finished = tokio::time::timeout(self.shutdown_timeout.max(Duration::from_secs(1)), finish).await;
-        finished.map_err(|_| AppError::new("records that wait could not be written within shutdown-timeout"))?;
+        finished.map_err(|_| AppError::new("records that wait could not be written within shutdown-timeout"))??;
         tracing::info!("stopped");
         failed.map_or(Ok(()), |ended| Err(AppError::new(format!("a listener failed: {}", reason(ended)))))
+    }
+}
+
+impl Server {
+    /// Records what happened to this server before it serves; to be called before it [runs](Self::run). A ledger that takes
+    /// nothing more does not keep it from starting: it says so itself, at `/readyz` and to everyone who asks.
+    ///
+    /// # Errors
+    /// When that could not be written.
+    pub async fn record_startup(&mut self) -> Result<(), AppError> {
+        let written = async {
+            self.logs.record_migrations(self.store.migrations(), None).await?;
+            self.logs.record_startup(self.instance.instance()).await
+        };
+        match written.await {
+            Err(error) if self.store.check_writable().is_err() => {
+                tracing::error!(?error, "the start is not on record: the ledger takes nothing more");
+            }
+            written => written?,
+        }
+        self.instance.save()
+    }
+
+    /// What was only counted, then the stop itself.
+    async fn record_shutdown(&self) -> Result<(), AppError> {
+        if let Err(error) = self.store.check_writable() {
+            tracing::error!(?error, "the stop is not on record: the ledger takes nothing more");
+            return Ok(());
+        }
+        self.logs.flush_own_audit(true).await?;
+        Ok(self.logs.record_shutdown(&self.instance.instance().id).await?)
     }
 }
 

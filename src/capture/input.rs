@@ -28,6 +28,7 @@ use crate::domain::vocabulary::{ExecutionStatus, OutcomeCategory, RecordSource, 
 use crate::error::{Error, Result};
 
 pub use self::check::checked_run;
+pub(super) use self::check::{check_component, check_length as check_bytes, label as checked_label};
 pub use super::otlp::signals;
 
 /// The longest text of one side of a call, in bytes.

@@ -1,6 +1,6 @@
 //! Canonical JSON text (RFC 8785), written straight from what came in.
 //!
-//! Numbers that canonical JSON would round are written as strings: integers beyond 2^53 - 1, NaN and the infinities.
+//! Numbers that canonical JSON would change are written as strings: integers beyond 2^53 - 1, -0, NaN and the infinities.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -57,6 +57,8 @@ pub fn write_i64(out: &mut String, number: i64) {
 pub fn write_f64(out: &mut String, number: f64) {
     if number.is_nan() {
         out.push_str("\"NaN\"");
+    } else if number == 0.0 && number.is_sign_negative() {
+        out.push_str("\"-0\"");
     } else if number.is_infinite() {
         out.push_str(if number > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
     } else {
@@ -125,6 +127,9 @@ fn check_number(field: &str, number: &serde_json::Number) -> Result<()> {
         (None, None, Some(float)) => float.abs() <= 9_007_199_254_740_991.0,
         (None, None, None) => false,
     };
+    if number.as_f64().is_some_and(|float| float == 0.0 && float.is_sign_negative()) {
+        return Err(Error::input(field, format!("{field} holds -0, which canonical JSON writes as 0; send 0")));
+    }
     if is_safe {
         return Ok(());
     }
@@ -157,6 +162,7 @@ mod tests {
         };
         assert_eq!(float(f64::NAN), "\"NaN\"");
         assert_eq!(float(f64::NEG_INFINITY), "\"-Infinity\"");
+        assert_eq!(float(-0.0), "\"-0\"");
         assert_eq!(float(0.1), "0.1");
         assert_eq!(float(1.0), "1");
         assert_eq!(float(1e300), "\"1e+300\"");
@@ -168,6 +174,7 @@ mod tests {
         assert!(check(r#"{"a":[1,2.5,"x",null,true,{"b":9007199254740991}]}"#).is_ok());
         assert!(check(r#"{"a":9007199254740992}"#).is_err());
         assert!(check(r#"{"a":1e300}"#).is_err());
+        assert!(check(r#"{"a":-0}"#).is_err() && check(r#"{"a":-0.0}"#).is_err() && check(r#"{"a":0.0}"#).is_ok());
         assert!(check(r#"{"a":"x\u0000"}"#).is_err());
         assert!(check(&format!("{}{}", "[".repeat(33), "]".repeat(33))).is_err());
         assert!(check(&format!("{}{}", "[".repeat(32), "]".repeat(32))).is_ok());

@@ -5,6 +5,10 @@
 //! | [`otlp`] | bytes to messages, spans to drafts |
 //! | [`genai`] | the versioned alias table: what attribute names mean |
 //! | [`input`], [`audit`] | the same for what callers of the mutations hand in |
+//! | [`input`] | the same for what callers of the mutations hand in |
+//! | [`incidents`], [`policies`] | the same for incident evidence and policy activations |
+//! | [`system`] | what they hand in of the platform |
+//! | [`contents`] | digests of content that came as log events, put into the steps they belong to |
 //! | [`facts`] | what sealing needs of a step beyond its columns |
 //! | [`calls`] | which spans are one model call, and what a trace sums to |
 //! | [`seal`] | a trace's end and its run |
@@ -13,15 +17,19 @@
 
 pub mod audit;
 pub mod calls;
+pub mod contents;
 pub mod digest;
 pub mod facts;
 pub mod genai;
+pub mod incidents;
 pub mod input;
 pub mod json;
 pub mod otlp;
+pub mod policies;
 pub mod pricing;
 pub mod redact;
 pub mod seal;
+pub mod system;
 pub mod text;
 
 #[cfg(test)]

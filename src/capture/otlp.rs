@@ -5,12 +5,17 @@ mod content;
 mod document;
 mod governance;
 mod json;
+pub mod logs;
+pub mod metrics;
 mod payload;
+mod real;
 mod span;
 mod wire;
 
 use std::collections::HashMap;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -36,13 +41,45 @@ pub struct OtlpDraft {
     pub rejected: Vec<String>,
 }
 
+/// A request of one of OTLP's signals.
+pub trait Signal: Message + Default {
+    /// What it is called in errors.
+    const NAME: &'static str;
+    /// Reads it from OTLP/JSON.
+    ///
+    /// # Errors
+    /// When the bytes are no such JSON.
+    fn from_json(bytes: &[u8]) -> serde_json::Result<Self>;
+}
+
+impl Signal for ExportTraceServiceRequest {
+    const NAME: &'static str = "trace";
+    fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
+        json::decode(bytes)
+    }
+}
+
+impl Signal for ExportMetricsServiceRequest {
+    const NAME: &'static str = "metrics";
+    fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
+        json::metrics::decode(bytes)
+    }
+}
+
+impl Signal for ExportLogsServiceRequest {
+    const NAME: &'static str = "logs";
+    fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
+        json::logs::decode(bytes)
+    }
+}
+
 /// Reads a protobuf request.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` when the bytes are no such message; text that is not UTF-8 is an error too.
-pub fn decode_protobuf(bytes: &[u8]) -> Result<ExportTraceServiceRequest> {
-    ExportTraceServiceRequest::decode(bytes)
-        .map_err(|error| Error::input("", format!("the body is not an OTLP trace request in protobuf: {error}")))
+pub fn decode_protobuf<S: Signal>(bytes: &[u8]) -> Result<S> {
+    S::decode(bytes)
+        .map_err(|error| Error::input("", format!("the body is not an OTLP {} request in protobuf: {error}", S::NAME)))
 }
 
 /// Reads a JSON request, as leniently as OTLP asks: 64-bit integers as numbers or text, ids in hex of any case, enums by
@@ -51,9 +88,9 @@ pub fn decode_protobuf(bytes: &[u8]) -> Result<ExportTraceServiceRequest> {
 ///
 /// # Errors
 /// `BAD_USER_INPUT` when the bytes are no such JSON.
-pub fn decode_json(bytes: &[u8]) -> Result<ExportTraceServiceRequest> {
-    json::decode(bytes)
-        .map_err(|error| Error::input("", format!("the body is not an OTLP trace request in JSON: {error}")))
+pub fn decode_json<S: Signal>(bytes: &[u8]) -> Result<S> {
+    S::from_json(bytes)
+        .map_err(|error| Error::input("", format!("the body is not an OTLP {} request in JSON: {error}", S::NAME)))
 }
 
 /// Turns spans into drafts: mapped, digested, priced, redacted, capped.
@@ -62,9 +99,9 @@ pub fn map_spans(ctx: &CaptureContext, request: ExportTraceServiceRequest) -> Ot
     let mut mapper = Mapper::new(ctx);
     let mut groups = Groups::default();
     for resource_spans in &request.resource_spans {
-        let resource = ResourceContext::read(resource_spans);
+        let resource = ResourceContext::read(resource_spans.resource.as_ref(), &resource_spans.schema_url);
         for scope_spans in &resource_spans.scope_spans {
-            let scope = ScopeContext::read(scope_spans);
+            let scope = ScopeContext::read(scope_spans.scope.as_ref(), &scope_spans.schema_url);
             for span in &scope_spans.spans {
                 match mapper.step(&resource, &scope, span) {
                     Ok((draft, signals)) => groups.add(span, &resource, draft, signals),

@@ -28,9 +28,16 @@ pub fn cut_name(name: &str, max: usize) -> Cow<'_, str> {
     if name.len() <= max {
         return Cow::Borrowed(name);
     }
-    let hash = sha256(name.as_bytes()).to_hex();
     let kept = floor_char_boundary(name, max.saturating_sub(17));
-    Cow::Owned(format!("{}~{}", &name[..kept], &hash[..16]))
+    Cow::Owned(format!("{}~{}", &name[..kept], short_hash(name)))
+}
+
+/// 16 hex digits of a text's SHA-256: they keep texts apart whose difference was cut off.
+#[must_use]
+pub fn short_hash(text: &str) -> String {
+    let mut hash = sha256(text.as_bytes()).to_hex();
+    hash.truncate(16);
+    hash
 }
 
 /// U+0000 becomes U+FFFD: neither database stores it in text.
@@ -54,14 +61,15 @@ pub fn identifier(text: &str) -> Option<String> {
     (!clean.is_empty()).then(|| cut_name(&clean, NAME_BYTES_MAX).into_owned())
 }
 
-/// The text itself up to `max` bytes; a longer one is cut and says by how many bytes.
+/// The text itself up to `max` bytes; a longer one is cut, says by how many bytes, and bears 16 hex digits of the SHA-256
+/// of the whole, so that texts which differ only behind the cut stay distinct.
 #[must_use]
 pub fn clip(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
         return Cow::Borrowed(text);
     }
     let kept = floor_char_boundary(text, max);
-    Cow::Owned(format!("{}…[{} bytes cut]", &text[..kept], text.len() - kept))
+    Cow::Owned(format!("{}…[{} bytes cut, {}]", &text[..kept], text.len() - kept, short_hash(text)))
 }
 
 /// Labels sorted bytewise, without repeats and empty ones, at most [`TAGS_MAX`].
@@ -96,7 +104,9 @@ mod tests {
     #[test]
     fn clipping_says_how_much_is_missing() {
         assert_eq!(clip("abc", 3), "abc");
-        assert_eq!(clip("aéb", 2), "a…[3 bytes cut]");
+        // printf 'aéb' | sha256sum
+        assert_eq!(clip("aéb", 2), "a…[3 bytes cut, 987a4acf961d5fb9]");
+        assert_ne!(clip("aéb", 2), clip("aéc", 2));
     }
 
     #[test]

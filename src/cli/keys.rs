@@ -131,7 +131,7 @@ async fn open(base: BaseSettings) -> Result<(Logs, Store), AppError> {
 }
 
 fn parse_tenant(text: &str) -> Result<TenantId, String> {
-    TenantId::parse(text).map_err(|error| error.message().to_owned())
+    TenantId::parse_callers(text).map_err(|error| error.message().to_owned())
 }
 
 fn parse_permission(text: &str) -> Result<Permission, String> {

@@ -1,10 +1,14 @@
 //! `runledger migrate`: the schema of the database.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 
 use super::init_logs;
-use crate::app::AppError;
+use crate::app::{AppError, open_for_command};
+use crate::clock::SystemClock;
 use crate::config::BaseSettings;
+use crate::facade::keys::operator;
 use crate::store::migrate;
 
 /// Bring the database's schema up to date, take changes back, or show where it stands.
@@ -44,7 +48,14 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), AppError> {
     match args.action {
         Action::Up { base } => {
             init_logs(&base)?;
-            report("applied", &migrate::up(base.database_url.expose()).await?);
+            let applied = migrate::up(base.database_url.expose()).await?;
+            report("applied", &applied);
+            if !applied.is_empty() {
+                let (logs, store) = open_for_command(&base, Arc::new(SystemClock)).await?;
+                let recorded = logs.record_migrations(&applied, Some(operator())).await;
+                store.close().await;
+                recorded?;
+            }
         }
         Action::Down { steps, base } => {
             init_logs(&base)?;

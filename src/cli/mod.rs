@@ -113,7 +113,11 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Refusal> {
             file.lay_under(command).try_get_matches_from(arguments).map_err(in_file)?
         }
     };
-    Cli::from_arg_matches(&matches).map_err(Refusal::Usage)
+    let mut cli = Cli::from_arg_matches(&matches).map_err(Refusal::Usage)?;
+    if let (Command::Serve(args), Some(matches)) = (&mut cli.command, matches.subcommand_matches("serve")) {
+        args.keep_values(matches);
+    }
+    Ok(cli)
 }
 
 /// Whether the command opens the database: the others do not care what the settings file says.

@@ -1,11 +1,14 @@
 //! `runledger serve`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use clap::ArgMatches;
+
 use super::{demo, init_logs};
-use crate::app::{AppError, Listeners, Server, open_logs, open_store, start_signing, until_signal};
+use crate::app::{AppError, InstanceFile, Listeners, Server, open_logs, open_store, start_signing, until_signal};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, Settings};
+use crate::config::{Config, Secret, Settings, known_settings};
 
 /// Run the server: GraphQL, GraphiQL, OTLP/HTTP and OTLP/gRPC.
 #[derive(Debug, clap::Args)]
@@ -22,17 +25,32 @@ pub(super) struct ServeArgs {
     demo: bool,
     #[command(flatten)]
     settings: Settings,
+    /// What each setting was given as.
+    #[arg(skip)]
+    values: BTreeMap<String, Secret>,
 }
 
 impl ServeArgs {
+    /// Keeps what each setting was given as, to tell at the next start which changed.
+    pub(super) fn keep_values(&mut self, matches: &ArgMatches) {
+        let names = known_settings().into_iter();
+        self.values = names.map(|name| (name.clone(), Secret::from(given(matches, &name)))).collect();
+    }
+
     #[cfg(test)]
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
 }
 
+fn given(matches: &ArgMatches, name: &str) -> String {
+    let raw = matches.try_get_raw(name).ok().flatten();
+    let values = raw.into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+    values.collect::<Vec<_>>().join(",")
+}
+
 pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
-    let ServeArgs { demo: is_demo, mut settings } = args;
+    let ServeArgs { demo: is_demo, mut settings, values } = args;
     if is_demo {
         demo::adjust(&mut settings);
     }
@@ -47,7 +65,10 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     let store = open_store(&config, Arc::clone(&clock)).await?;
     let logs = open_logs(&config, store.clone(), Arc::clone(&clock))?;
     start_signing(&config.base, &logs, &clock).await?;
-    let server = Server::new(&config, store, logs.clone()).await?;
+    let kind = if config.base.database_url.expose().starts_with("sqlite") { "sqlite" } else { "postgres" };
+    let instance = InstanceFile::open(&config.base.data_dir, is_demo, kind, &values, &*clock)?;
+    let mut server = Server::new(&config, store, logs.clone(), instance).await?;
+    server.record_startup().await?;
     let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
     let grpc = listeners.grpc_address();
     if is_demo {

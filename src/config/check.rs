@@ -89,7 +89,9 @@ fn check_times(settings: &Settings) -> Check {
     let signed = settings.checkpoint_interval;
     within("checkpoint-interval", signed, Duration::from_millis(100), 60 * MINUTE, "100ms to 1h")?;
     within("platform-log-interval", settings.platform_log_interval, Duration::from_secs(1), DAY, "1s to 1d")?;
+    within("telemetry-retention", settings.telemetry_retention, 60 * MINUTE, 366 * DAY, "1h to 366d")?;
     within("shutdown-timeout", settings.shutdown_timeout, Duration::ZERO, 10 * MINUTE, "at most 10m")?;
+    within("idempotency-expiry", settings.idempotency_expiry, MINUTE, 30 * DAY, "1m to 30d")?;
     within("jwt-leeway", settings.jwt.jwt_leeway, Duration::ZERO, 5 * MINUTE, "at most 5m")?;
     // A look that is older than five minutes tells nothing any more.
     within("verify-interval", settings.verify_interval, Duration::ZERO, 5 * MINUTE, "at most 5m")?;

@@ -88,7 +88,9 @@ impl FileSettings {
     }
 }
 
-fn known_settings() -> Vec<String> {
+/// The names of all settings, as argument ids.
+#[must_use]
+pub fn known_settings() -> Vec<String> {
     let command = Settings::augment_args(Command::new("settings"));
     command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
 }

@@ -9,8 +9,8 @@ mod values;
 use std::fmt;
 use std::ops::Deref;
 
-pub use file::{FileError, FileSettings, default_path};
-pub use settings::{AuthMode, BaseSettings, GraphqlSettings, JwtSettings, LogFormat, Settings};
+pub use file::{FileError, FileSettings, default_path, known_settings};
+pub use settings::{AccessAuditMode, AuthMode, BaseSettings, GraphqlSettings, JwtSettings, LogFormat, Settings};
 pub use values::{OptionalAddress, Secret, parse_duration};
 
 /// A setting that cannot be used: its name and what is allowed.

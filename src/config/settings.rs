@@ -17,6 +17,17 @@ pub enum AuthMode {
     Off,
 }
 
+/// When a read of evidence is on record in the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccessAuditMode {
+    /// Before its answer leaves; a read that cannot be recorded is refused.
+    Strict,
+    /// Soon after: reads wait in a bounded queue, whose end a crash may lose; with a full queue it is strict.
+    Async,
+    /// Never.
+    Off,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -165,6 +176,12 @@ pub struct Settings {
     /// Requests a second that one key may make; 0 is no limit.
     #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
     pub rate_limit: u32,
+    /// When reads are recorded in the access log: `strict` before the answer leaves, `async` soon after, `off` never.
+    #[arg(long, env = "RUNLEDGER_ACCESS_AUDIT", default_value = "strict", value_enum, hide_possible_values = true)]
+    pub access_audit: AccessAuditMode,
+    /// Time after which an idempotency key may be used for another request; 1m to 30d.
+    #[arg(long, env = "RUNLEDGER_IDEMPOTENCY_EXPIRY", default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
+    pub idempotency_expiry: Duration,
     /// Quiet time after which a trace whose root has arrived is sealed; 0 seals at once.
     #[arg(long, env = "RUNLEDGER_TRACE_SETTLE", default_value = "15s", value_parser = parse_duration, value_name = "DURATION")]
     pub trace_settle: Duration,
@@ -174,6 +191,9 @@ pub struct Settings {
     /// Silence after which an unfinished trace is sealed as TIMEOUT; 1s to 30d.
     #[arg(long, env = "RUNLEDGER_TRACE_TIMEOUT", default_value = "1h", value_parser = parse_duration, value_name = "DURATION")]
     pub trace_timeout: Duration,
+    /// How long samples of OTLP metrics are kept; they are telemetry, no evidence. 1h to 366d.
+    #[arg(long, env = "RUNLEDGER_TELEMETRY_RETENTION", default_value = "7d", value_parser = parse_duration, value_name = "DURATION")]
+    pub telemetry_retention: Duration,
     /// How often what was written is verified in the background; 0 is never, at most 5m.
     #[arg(long, env = "RUNLEDGER_VERIFY_INTERVAL", default_value = "60s", value_parser = parse_duration, value_name = "DURATION")]
     pub verify_interval: Duration,

@@ -5,7 +5,7 @@ use super::export::LogExport;
 use super::ids::{Digest, RecordId, TenantId, TraceId};
 use super::incident::IncidentEvidence;
 use super::ledger::LedgerEvent;
-use super::payload::NewPayload;
+use super::payload::{NewPayload, PayloadPart};
 use super::policy::PolicyActivation;
 use super::record::RecordRef;
 use super::run::LlmRun;
@@ -76,6 +76,7 @@ impl AppendUnit {
             touches: Vec::new(),
             idempotency: None,
             guard: None,
+            erasures: Vec::new(),
         }
     }
 }
@@ -182,6 +183,9 @@ pub struct AppendUnit {
     pub idempotency: Option<IdempotencyClaim>,
     /// Set for seals.
     pub guard: Option<SealGuard>,
+    /// Payloads that are deleted with their salts in the same transaction. The unit is atomic, and its records name each
+    /// of them: an `erase` or `prune` event whose subject is `<record id>/<part>`. One that is not there is a CONFLICT.
+    pub erasures: Vec<(RecordId, PayloadPart)>,
 }
 
 /// What the ledger assigned to a record.

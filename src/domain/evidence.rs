@@ -2,11 +2,16 @@
 
 use super::audit::{AuditEntry, GovernanceSummary, NAMES_SHOWN};
 use super::export::LogExport;
-use super::ids::{RunId, TenantId, TraceId};
+mod topics;
+
+use super::ids::{RecordId, RunId, TenantId, TraceId};
 use super::run::{LlmRun, Stored};
+use super::system::StoredSystemRecord;
 use super::time::Timestamp;
 use super::trace::TraceView;
-use super::vocabulary::{ActorType, AuditCategory, AuditEntityType, Origin, RecordSource, SourceDomain};
+use super::vocabulary::{
+    ActorType, AuditCategory, AuditEntityType, Origin, RecordSource, SourceDomain, SystemCausedBy,
+};
 
 /// The only timezone there is.
 pub const TIMEZONE: &str = "UTC";
@@ -48,6 +53,8 @@ pub struct EvidenceMetadata {
     pub is_immutable: bool,
     /// Its place in the log.
     pub sequence: Option<i64>,
+    /// The record whose leaf hash is the checksum; read only when that is asked for.
+    pub record_id: Option<RecordId>,
 }
 
 impl EvidenceMetadata {
@@ -76,6 +83,7 @@ impl EvidenceMetadata {
             source_component: Some(component(run.source).to_owned()),
             is_immutable: true,
             sequence: Some(run.seq),
+            record_id: Some(run.id),
         }
     }
 
@@ -101,6 +109,7 @@ impl EvidenceMetadata {
             origin: if trace.replay_mode.is_some() { Origin::Replay } else { origin(false, trace.agent_id.is_some()) },
             is_immutable: view.seal.is_some(),
             sequence: Some(view.seal.as_ref().map_or(trace.seq, |seal| seal.seq)),
+            record_id: Some(view.seal.as_ref().map_or(trace.id, |seal| seal.id)),
         }
     }
 
@@ -132,6 +141,7 @@ impl EvidenceMetadata {
             origin: origin(entry.actor_type == ActorType::Human, entry.actor_type == ActorType::Agent),
             is_immutable: true,
             sequence: Some(entry.seq),
+            record_id: Some(entry.id),
         }
     }
 
@@ -147,6 +157,7 @@ impl EvidenceMetadata {
             // Several writers may stand behind the entries.
             source_component: None,
             sequence: summary.newest_seq,
+            record_id: None,
             ..Self::of_run(run)
         }
     }
@@ -157,6 +168,7 @@ impl EvidenceMetadata {
         Self {
             occurred_at: newest.map(|entry| entry.occurred_at),
             sequence: newest.map(|entry| entry.seq),
+            record_id: newest.map(|entry| entry.id),
             ..Self::of_list(tenant_id, newest.map(|entry| entry.created_at))
         }
     }
@@ -177,6 +189,7 @@ impl EvidenceMetadata {
         Self {
             occurred_at: newest.map(|export| export.created_at),
             sequence: newest.map(|export| export.seq),
+            record_id: newest.map(|export| export.id),
             ..Self::of_list(tenant_id, newest.map(|export| export.created_at))
         }
     }
@@ -201,6 +214,55 @@ impl EvidenceMetadata {
             origin: Origin::System,
             is_immutable: true,
             sequence: None,
+            record_id: None,
+        }
+    }
+
+    /// The metadata of a system record; seen from a run, with that run.
+    #[must_use]
+    pub fn of_system_record(record: &StoredSystemRecord, run: Option<&Stored<LlmRun>>) -> Self {
+        let actor = |wanted| if record.actor_type == Some(wanted) { record.actor_id.clone() } else { None };
+        let is_human = record.actor_type == Some(ActorType::Human) || record.caused_by == Some(SystemCausedBy::Human);
+        Self {
+            tenant_id: record.tenant_id.clone(),
+            human_actor_id: actor(ActorType::Human),
+            agent_id: actor(ActorType::Agent),
+            system_id: actor(ActorType::System).or_else(|| record.service_name.clone()),
+            occurred_at: Some(record.occurred_at),
+            recorded_at: Some(record.created_at),
+            correlation_id: record.correlation_id.clone(),
+            source_component: Some(record.source_component.clone()),
+            origin: origin(is_human, record.actor_type == Some(ActorType::Agent)),
+            is_immutable: true,
+            sequence: Some(record.seq),
+            record_id: Some(record.id),
+            ..Self::of_system_answer(&record.tenant_id, run, &[])
+        }
+    }
+
+    /// The metadata of an answer made of system records: its times are the newest of theirs. It may grow, so it is not
+    /// immutable.
+    #[must_use]
+    pub fn of_system_answer(tenant: &TenantId, run: Option<&Stored<LlmRun>>, records: &[StoredSystemRecord]) -> Self {
+        Self {
+            tenant_id: tenant.clone(),
+            run_id: run.map(|run| run.run_id.clone()),
+            human_actor_id: None,
+            agent_id: None,
+            system_id: None,
+            occurred_at: records.iter().map(|record| record.occurred_at).max(),
+            recorded_at: records.iter().map(|record| record.created_at).max(),
+            trace_id: run.and_then(|run| run.trace_id.clone()),
+            policy_ids: Vec::new(),
+            incident_ids: Vec::new(),
+            export_id: None,
+            correlation_id: None,
+            source_domain: SourceDomain::System,
+            source_component: None,
+            origin: Origin::System,
+            is_immutable: false,
+            sequence: None,
+            record_id: None,
         }
     }
 }

@@ -71,6 +71,19 @@ name!(
 pub const PLATFORM_TENANT: &str = "platform";
 
 impl TenantId {
+    /// Takes the name of a tenant from a key, a token or a header: any but the platform's.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` as for [`Self::parse`], and for the reserved name.
+    pub fn parse_callers(name: impl AsRef<str>) -> Result<Self, Error> {
+        let tenant = Self::parse(name)?;
+        if tenant.is_platform() {
+            let message = format!("{PLATFORM_TENANT} is reserved for records of the platform; name another tenant");
+            return Err(Error::input("tenantId", message));
+        }
+        Ok(tenant)
+    }
+
     /// The reserved tenant of the platform.
     #[must_use]
     pub fn platform() -> Self {
@@ -229,6 +242,12 @@ mod tests {
         ] {
             assert_eq!(RecordId::parse_typed(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_platform_is_no_callers_tenant() {
+        assert!(TenantId::parse_callers("acme").is_ok() && TenantId::parse_callers("Platform").is_ok());
+        assert!(TenantId::parse_callers(PLATFORM_TENANT).is_err() && TenantId::parse_callers("").is_err());
     }
 
     #[test]

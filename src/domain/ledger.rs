@@ -14,7 +14,11 @@ pub struct LedgerEvent {
     pub subject: String,
     /// Why, in the words of who did it; redacted.
     pub reason: Option<String>,
-    /// Canonical JSON (RFC 8785); its members are documented at each kind.
+    /// Canonical JSON (RFC 8785), whose members depend on the kind. Sizes are strings.
+    /// - checkpoint (of the log that `subject` names): `log_id`, `origin`, `size`, `root` (hex), `note`;
+    /// - key (of the id that `subject` is): `event` (`announced` or `retired`), `key_id`, `name`, `vkey`, `sizes` (log id to
+    ///   size: a key signs each log from its size when it was announced, 0 where there is none, to that when it was
+    ///   retired), `part` and `parts` (an event with many logs is several records).
     pub detail: String,
     /// What kind of actor did it.
     pub actor_type: ActorType,

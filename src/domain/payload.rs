@@ -1,6 +1,7 @@
 //! Payload parts: JSON that is kept apart from its record, bound to it by a salted commitment, and erasable.
 
 use super::ids::Digest;
+use super::vocabulary::RecordKind;
 
 /// Which part of a record a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +49,18 @@ impl PayloadPart {
             Self::ActionReason => "action_reason",
             Self::BeforeState => "before_state",
             Self::AfterState => "after_state",
+        }
+    }
+
+    /// The kind of record that has this part.
+    #[must_use]
+    pub const fn record_kind(self) -> RecordKind {
+        match self {
+            Self::Attributes | Self::Content => RecordKind::TraceStep,
+            Self::Plan => RecordKind::Trace,
+            Self::Metadata => RecordKind::TraceSeal,
+            Self::Details => RecordKind::SystemRecord,
+            Self::ActionReason | Self::BeforeState | Self::AfterState => RecordKind::AuditEntry,
         }
     }
 

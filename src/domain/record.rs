@@ -2,14 +2,15 @@
 
 use super::audit::AuditEntry;
 use super::export::LogExport;
-use super::ids::{IdKind, RecordId, TenantId};
+use super::ids::{Digest, IdKind, RecordId, TenantId};
 use super::incident::IncidentEvidence;
 use super::ledger::LedgerEvent;
+use super::payload::PayloadPart;
 use super::policy::PolicyActivation;
-use super::run::LlmRun;
+use super::run::{LlmRun, Stored};
 use super::system::SystemRecord;
 use super::time::Timestamp;
-use super::trace::{Trace, TraceSeal, TraceStep};
+use super::trace::{StoredStep, Trace, TraceSeal, TraceStep, TraceView};
 use super::vocabulary::{LedgerEventKind, RecordKind};
 
 /// A record of any kind.
@@ -60,6 +61,22 @@ impl RecordRef<'_> {
             },
         }
     }
+
+    /// The commitment to a payload part; `None` where the record has no such part.
+    #[must_use]
+    pub const fn commitment(&self, part: PayloadPart) -> Option<Digest> {
+        match (self, part) {
+            (Self::Trace(trace), PayloadPart::Plan) => trace.plan_commitment,
+            (Self::Step(step), PayloadPart::Attributes) => step.attributes_commitment,
+            (Self::Step(step), PayloadPart::Content) => step.content_commitment,
+            (Self::Seal(seal), PayloadPart::Metadata) => seal.metadata_commitment,
+            (Self::System(record), PayloadPart::Details) => record.details_commitment,
+            (Self::Audit(entry), PayloadPart::ActionReason) => entry.action_reason_commitment,
+            (Self::Audit(entry), PayloadPart::BeforeState) => entry.before_state_commitment,
+            (Self::Audit(entry), PayloadPart::AfterState) => entry.after_state_commitment,
+            _ => None,
+        }
+    }
 }
 
 impl RecordKind {
@@ -89,4 +106,69 @@ pub struct RecordHead<'r> {
     pub tenant_id: &'r TenantId,
     /// When it was handed to the ledger.
     pub created_at: Timestamp,
+}
+
+/// A record of any kind as it stands in the log.
+#[derive(Clone, Debug)]
+pub enum StoredRecord {
+    /// A run.
+    Run(Box<Stored<LlmRun>>),
+    /// The beginning of a trace, with its newest seal.
+    Trace(Box<TraceView>),
+    /// A step.
+    Step(Box<StoredStep>),
+    /// The end of a trace.
+    Seal(Box<Stored<TraceSeal>>),
+    /// A system record.
+    System(Box<Stored<SystemRecord>>),
+    /// An entry of the audit ledger.
+    Audit(Box<Stored<AuditEntry>>),
+    /// A policy activation.
+    Policy(Box<Stored<PolicyActivation>>),
+    /// Incident evidence.
+    Incident(Box<Stored<IncidentEvidence>>),
+    /// An export.
+    Export(Box<Stored<LogExport>>),
+    /// An event of the ledger.
+    Event(Box<Stored<LedgerEvent>>),
+}
+
+impl StoredRecord {
+    /// What identifies it.
+    #[must_use]
+    pub fn head(&self) -> RecordHead<'_> {
+        match self {
+            Self::Run(stored) => head(stored),
+            Self::Trace(view) => head(&view.trace),
+            Self::Step(step) => head(&step.step),
+            Self::Seal(stored) => head(stored),
+            Self::System(stored) => head(stored),
+            Self::Audit(stored) => head(stored),
+            Self::Policy(stored) => head(stored),
+            Self::Incident(stored) => head(stored),
+            Self::Export(stored) => head(stored),
+            Self::Event(stored) => head(stored),
+        }
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn record(&self) -> RecordRef<'_> {
+        match self {
+            Self::Run(stored) => RecordRef::Run(&stored.record),
+            Self::Trace(view) => RecordRef::Trace(&view.trace.record),
+            Self::Step(step) => RecordRef::Step(&step.step.record),
+            Self::Seal(stored) => RecordRef::Seal(&stored.record),
+            Self::System(stored) => RecordRef::System(&stored.record),
+            Self::Audit(stored) => RecordRef::Audit(&stored.record),
+            Self::Policy(stored) => RecordRef::Policy(&stored.record),
+            Self::Incident(stored) => RecordRef::Incident(&stored.record),
+            Self::Export(stored) => RecordRef::Export(&stored.record),
+            Self::Event(stored) => RecordRef::Event(&stored.record),
+        }
+    }
+}
+
+const fn head<T>(stored: &Stored<T>) -> RecordHead<'_> {
+    RecordHead { id: stored.id, tenant_id: &stored.tenant_id, created_at: stored.created_at }
 }

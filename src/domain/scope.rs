@@ -5,7 +5,7 @@ use super::vocabulary::ActorType;
 use crate::error::{Code, Error, Result};
 
 /// One permission; an API key or a JWT carries a list of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
     /// Read runs, traces and steps.
     RunsRead,
@@ -103,7 +103,7 @@ impl FromIterator<Permission> for Permissions {
 }
 
 /// The actor behind a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Actor {
     /// What kind of actor.
     pub actor_type: ActorType,

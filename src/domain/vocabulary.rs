@@ -472,6 +472,66 @@ vocabulary!(
     }
 );
 
+vocabulary!(
+    /// Which rule decided what the inflection of a run is; the first that applies, in this order.
+    InflectionRule {
+        /// An incident says when, or at which step, the run violated a policy.
+        Violation = "VIOLATION",
+        /// An incident names a decisive instant or step.
+        Incident = "INCIDENT",
+        /// A policy blocked or modified something.
+        Governance = "GOVERNANCE",
+        /// A step failed.
+        FailedStep = "FAILED_STEP",
+        /// The run was completed.
+        Completion = "COMPLETION",
+        /// The run began.
+        Start = "START",
+    }
+);
+
+vocabulary!(
+    /// Where an event of a replay comes from; at one instant they come in this order.
+    ReplaySource {
+        /// A step of the run's trace.
+        Llm = "LLM",
+        /// A system record.
+        System = "SYSTEM",
+        /// A governance entry.
+        Policy = "POLICY",
+    }
+);
+
+vocabulary!(
+    /// What the evidence at hand says of a run in the words of compliance.
+    ComplianceTag {
+        /// Its texts were redacted before they were stored.
+        RedactedAtIngest = "REDACTED_AT_INGEST",
+        /// Its record is an entry of a Merkle log.
+        TamperEvident = "TAMPER_EVIDENT",
+        /// The newest seal covers every step of its trace.
+        SealedTrace = "SEALED_TRACE",
+        /// Steps came after the newest seal of its trace.
+        LateSteps = "LATE_STEPS",
+        /// Its trace has no seal yet.
+        UnsealedTrace = "UNSEALED_TRACE",
+        /// Policies were evaluated for it.
+        PolicyEvaluated = "POLICY_EVALUATED",
+        /// A policy blocked or modified something in it.
+        PolicyEnforced = "POLICY_ENFORCED",
+        /// It caused an incident.
+        IncidentLinked = "INCIDENT_LINKED",
+        /// It is test data.
+        SyntheticData = "SYNTHETIC_DATA",
+        /// Message content of its steps is kept.
+        ContentStored = "CONTENT_STORED",
+        /// Message content of its steps was kept and has been removed.
+        ContentErased = "CONTENT_ERASED",
+        /// No message content was kept.
+        ContentNotStored = "CONTENT_NOT_STORED",
+    }
+);
+
 impl StepStatus {
     /// FAILURE is an ERROR, RETRY a WARN, everything else INFO.
     #[must_use]

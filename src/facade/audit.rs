@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::LogsFacade;
-use super::loaders::{AuditEntryById, DeliveryOf, ExportById, GovernanceOf, GovernanceSummaryOf, PayloadOf};
+use super::loaders::{AuditEntryById, GovernanceOf, GovernanceSummaryOf, PayloadOf};
 use super::runs::StoredRun;
 use crate::domain::audit::{AccessDetail, GovernanceSummary};
 use crate::domain::audit_events::LOG_VIEWED;
@@ -15,8 +15,7 @@ use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
-use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{AuditCategory, Stream};
+use crate::domain::vocabulary::{AuditCategory, RecordKind, Stream};
 use crate::error::{Error, Result};
 pub use crate::store::audit::StoredAuditEntry;
 
@@ -71,7 +70,7 @@ impl LogsFacade {
     ) -> Result<Page<StoredAuditEntry>> {
         self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
-        self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await
+        Ok(self.seen(self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many audit entries the filter selects, counted to `cap`.
@@ -81,6 +80,7 @@ impl LogsFacade {
     pub async fn count_audit_entries(&self, filter: &AuditFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
+        self.viewed(RecordKind::AuditEntry, []);
         self.store().count_audit_entries(&self.scope, filter, as_of, cap).await
     }
 
@@ -172,7 +172,7 @@ impl LogsFacade {
         as_of: Option<AsOf>,
     ) -> Result<Page<Stored<LogExport>>> {
         self.require(Permission::AuditRead)?;
-        self.store().list_exports(&self.scope, filter, page, as_of).await
+        Ok(self.seen(self.store().list_exports(&self.scope, filter, page, as_of).await?))
     }
 
     /// How many exports the filter selects, counted to `cap`.
@@ -181,25 +181,8 @@ impl LogsFacade {
     /// As above.
     pub async fn count_exports(&self, filter: &ExportFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         self.require(Permission::AuditRead)?;
+        self.viewed(RecordKind::LogExport, []);
         self.store().count_exports(&self.scope, filter, as_of, cap).await
-    }
-
-    /// An export by record id; batched.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn get_export(&self, id: RecordId) -> Result<Option<Stored<LogExport>>> {
-        self.require(Permission::AuditRead)?;
-        self.loaders.loader.load_one(ExportById(id)).await
-    }
-
-    /// When an export was first downloaded; batched.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without `audit:read` or `runs:read`: whoever sees the export may see this.
-    pub async fn export_delivered_at(&self, id: RecordId) -> Result<Option<Timestamp>> {
-        self.require(Permission::AuditRead).or_else(|_| self.require(Permission::RunsRead))?;
-        self.loaders.loader.load_one(DeliveryOf(id)).await
     }
 }
 

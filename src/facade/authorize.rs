@@ -1,6 +1,6 @@
 //! Who may use which root field. A test walks the schema: a root field that is not in the table fails it.
 
-use crate::domain::scope::{Permission, Scope};
+use crate::domain::scope::Permission;
 use crate::error::{Error, Result};
 
 /// What a root field needs.
@@ -28,15 +28,27 @@ pub const TABLE: &[(&str, Access)] = &[
     ("auditIntegrity", Access::Needs(Permission::AuditRead)),
     ("completeTrace", Access::Needs(Permission::RunsWrite)),
     ("contentDigest", Access::Needs(Permission::PayloadsRead)),
+    ("createApiKey", Access::Needs(Permission::Admin)),
+    ("erasePayload", Access::Needs(Permission::Admin)),
     ("idempotencyCheck", Access::Needs(Permission::RunsRead)),
+    ("incidentEvidence", Access::Needs(Permission::RunsRead)),
     ("ledger", Access::Needs(Permission::RunsRead)),
     ("llmRun", Access::Needs(Permission::RunsRead)),
     ("llmRuns", Access::Needs(Permission::RunsRead)),
-    ("node", Access::Needs(Permission::RunsRead)),
+    // Each kind of record needs its own permission.
+    ("node", Access::AnyCaller),
+    ("policyActivations", Access::Needs(Permission::RunsRead)),
+    ("recordIncidentEvidence", Access::Needs(Permission::AuditWrite)),
     ("recordLlmRun", Access::Needs(Permission::RunsWrite)),
+    ("recordPolicyActivation", Access::Needs(Permission::AuditWrite)),
     ("recordSteps", Access::Needs(Permission::RunsWrite)),
+    ("recordSystemRecords", Access::Needs(Permission::SystemWrite)),
     ("recordTrace", Access::Needs(Permission::RunsWrite)),
+    ("revokeApiKey", Access::Needs(Permission::Admin)),
     ("startTrace", Access::Needs(Permission::RunsWrite)),
+    ("systemAudit", Access::Needs(Permission::SystemRead)),
+    ("systemRecord", Access::Needs(Permission::SystemRead)),
+    ("systemRecords", Access::Needs(Permission::SystemRead)),
     ("trace", Access::Needs(Permission::RunsRead)),
     ("traceComparison", Access::Needs(Permission::RunsRead)),
     ("traces", Access::Needs(Permission::RunsRead)),
@@ -44,14 +56,14 @@ pub const TABLE: &[(&str, Access)] = &[
     ("viewer", Access::AnyCaller),
 ];
 
-/// Refuses a caller who may not use a root field.
+/// The permission that a root field needs; `None` where credentials are enough.
 ///
 /// # Errors
-/// `FORBIDDEN` that names the permission; `INTERNAL` for a field that is not in the table: nothing is open by accident.
-pub fn require(scope: &Scope, root_field: &str) -> Result<()> {
+/// `INTERNAL` for a field that is not in the table: nothing is open by accident.
+pub fn permission(root_field: &str) -> Result<Option<Permission>> {
     match TABLE.iter().find(|(name, _)| *name == root_field) {
-        Some((_, Access::AnyCaller)) => Ok(()),
-        Some((_, Access::Needs(permission))) => scope.require(*permission),
+        Some((_, Access::AnyCaller)) => Ok(None),
+        Some((_, Access::Needs(permission))) => Ok(Some(*permission)),
         None => Err(Error::internal(format!("{root_field} is missing from the authorisation table"))),
     }
 }
@@ -59,29 +71,13 @@ pub fn require(scope: &Scope, root_field: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::TenantId;
-    use crate::domain::scope::Actor;
-    use crate::domain::vocabulary::ActorType;
     use crate::error::Code;
-
-    fn reader() -> Scope {
-        Scope {
-            tenant: TenantId::trusted("t"),
-            actor: Actor { actor_type: ActorType::System, id: "key".to_owned() },
-            permissions: [Permission::RunsRead].into_iter().collect(),
-        }
-    }
-
-    #[test]
-    fn a_reader_may_read_and_nothing_else() {
-        assert!(require(&reader(), "llmRuns").is_ok() && require(&reader(), "viewer").is_ok());
-        assert_eq!(require(&reader(), "recordTrace").expect_err("writes").code(), Code::Forbidden);
-        assert_eq!(require(&reader(), "contentDigest").expect_err("payloads").code(), Code::Forbidden);
-    }
 
     #[test]
     fn an_unlisted_field_is_closed() {
-        assert_eq!(require(&reader(), "dropEverything").expect_err("unlisted").code(), Code::Internal);
+        assert_eq!(permission("llmRuns").expect("listed"), Some(Permission::RunsRead));
+        assert_eq!(permission("viewer").expect("listed"), None);
+        assert_eq!(permission("dropEverything").expect_err("unlisted").code(), Code::Internal);
     }
 
     #[test]

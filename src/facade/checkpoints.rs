@@ -66,10 +66,13 @@ impl Signing {
     /// `UNAVAILABLE` that says what, and what to do.
     pub fn check(&self) -> Result<()> {
         let trouble = self.trouble();
-        match trouble.stopped.as_ref().or_else(|| trouble.logs.values().next()) {
-            Some(reason) => Err(Error::unavailable(reason.clone(), SIGN_RETRY_MS)),
-            None => Ok(()),
-        }
+        refusal(trouble.stopped.as_ref().or_else(|| trouble.logs.values().next()))
+    }
+
+    /// The same for one log.
+    fn check_log(&self, log_id: Uuid) -> Result<()> {
+        let trouble = self.trouble();
+        refusal(trouble.stopped.as_ref().or_else(|| trouble.logs.get(&log_id)))
     }
 
     fn stop(&self, reason: String) {
@@ -303,11 +306,13 @@ impl Logs {
             return Err(Error::unavailable("this process has no key to sign with", SIGN_RETRY_MS));
         }
         self.sign_among(Some(&[log.log_id])).await?;
-        if let Some(reason) = self.0.signing.trouble().logs.get(&log.log_id) {
-            return Err(Error::unavailable(reason.clone(), SIGN_RETRY_MS));
-        }
+        self.0.signing.check_log(log.log_id)?;
         self.0.store.get_checkpoint(log, None).await
     }
+}
+
+fn refusal(reason: Option<&String>) -> Result<()> {
+    reason.map_or(Ok(()), |reason| Err(Error::unavailable(reason.clone(), SIGN_RETRY_MS)))
 }
 
 fn is_log_of_logs(log: &LedgerLog) -> bool {

@@ -2,26 +2,89 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use sha2::Digest as _;
 use subtle::ConstantTimeEq;
 
-use super::Logs;
-use crate::domain::ids::{Digest, TenantId};
-use crate::domain::scope::{Actor, Permissions, Scope};
+use super::access::Denial;
+use super::own_audit::{OwnEntry, chosen};
+use super::own_records::OwnRecord;
+use super::{Logs, LogsFacade};
+use crate::domain::append::{AppendUnit, IdempotencyClaim};
+use crate::domain::ids::{Digest, TenantId, check_name};
+use crate::domain::scope::{Actor, Permission, Permissions, Scope};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::ActorType;
-use crate::error::Result;
+use crate::domain::vocabulary::{
+    ActorType, AuditCategory, AuditEntityType, SystemComponent, SystemEventType, SystemSeverity,
+};
+use crate::error::{Code, Error, Result};
 pub use crate::store::keys::ApiKey;
 
 const PREFIX: &str = "rl_";
 /// Longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 256;
 
-impl Logs {
-    /// Makes a key and gives it with its token. The token is shown this once: it cannot be had again.
+/// A key that is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// The tenant it is to open.
+    pub tenant: TenantId,
+    /// What it is for, in its maker's words; at most 128 bytes.
+    pub name: Option<String>,
+    /// What it is to allow.
+    pub permissions: Permissions,
+    /// When it is to end; `None` is never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whoever runs a command on the server's machine.
+#[must_use]
+pub fn operator() -> Actor {
+    // The command line does not know persons.
+    Actor { actor_type: ActorType::Human, id: "operator".to_owned() }
+}
+
+impl LogsFacade {
+    /// Makes a key of the caller's tenant and gives it with its token, which is shown this once.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it cannot be stored.
+    /// `FORBIDDEN` without `admin`, or for a permission that the caller lacks; `BAD_USER_INPUT` for a name that is too
+    /// long, no permission at all, or an end that has passed.
+    pub async fn create_api_key(
+        &self,
+        name: Option<String>,
+        permissions: Permissions,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(ApiKey, String)> {
+        self.require(Permission::Admin)?;
+        for permission in permissions.iter() {
+            // A key that could give more than it has would be every key.
+            self.require(permission)?;
+        }
+        let key = NewApiKey { tenant: self.scope.tenant.clone(), name, permissions, expires_at };
+        self.logs.make_api_key(key, self.scope.actor.clone()).await
+    }
+
+    /// Revokes a key of the caller's tenant, and gives it as it is now.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `admin`; `NOT_FOUND` when the tenant has no such key.
+    pub async fn revoke_api_key(&self, key_id: &str) -> Result<ApiKey> {
+        self.require(Permission::Admin)?;
+        let missing = || Error::new(Code::NotFound, format!("there is no key {}", chosen(key_id)));
+        if !self.logs.unmake_api_key(&self.scope.tenant, key_id, self.scope.actor.clone()).await? {
+            return Err(missing());
+        }
+        self.store().get_api_key(key_id).await?.ok_or_else(missing)
+    }
+}
+
+impl Logs {
+    /// Makes a key for whoever runs the command, and gives it with its token. The token is shown this once: it cannot be
+    /// had again.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for the platform's tenant or a name that is too long; `UNAVAILABLE` when it cannot be stored.
     pub async fn create_api_key(
         &self,
         tenant: TenantId,
@@ -29,6 +92,22 @@ impl Logs {
         permissions: Permissions,
         expires_at: Option<Timestamp>,
     ) -> Result<(ApiKey, String)> {
+        self.make_api_key(NewApiKey { tenant, name, permissions, expires_at }, operator()).await
+    }
+
+    async fn make_api_key(&self, new: NewApiKey, maker: Actor) -> Result<(ApiKey, String)> {
+        let NewApiKey { tenant, name, permissions, expires_at } = new;
+        let tenant = TenantId::parse_callers(tenant.as_str())?;
+        if let Some(name) = &name {
+            check_name("name", name)?;
+        }
+        if permissions.iter().next().is_none() {
+            return Err(Error::input("scopes", "a key without scopes opens nothing; name at least one"));
+        }
+        let now = self.0.clock.now();
+        if expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::input("expiresAt", "a key cannot end before it begins; name an instant to come"));
+        }
         let entropy = self.0.clock.entropy()?;
         let secret = hex::encode(self.0.clock.entropy()?);
         let key = ApiKey {
@@ -37,11 +116,16 @@ impl Logs {
             name,
             permissions,
             secret_hash: hash(&secret),
-            created_at: self.0.clock.now(),
+            created_at: now,
             expires_at,
             revoked_at: None,
         };
         self.0.store.create_api_key(&key).await?;
+        // Nobody has the token yet: a key that cannot be audited never was one.
+        if let Err(error) = self.record_key("ApiKeyCreated", &key, None, maker).await {
+            self.0.store.delete_api_key(&key.tenant, &key.key_id).await?;
+            return Err(error);
+        }
         let token = format!("{PREFIX}{}_{secret}", key.key_id);
         Ok((key, token))
     }
@@ -54,14 +138,78 @@ impl Logs {
         self.0.store.list_api_keys(tenant).await
     }
 
-    /// Revokes a key of a tenant; false when there is none with this id. Other processes notice within 5 s.
+    /// Revokes a key for whoever runs the command; false when the tenant has none with this id. Other processes notice
+    /// within 5 s.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it cannot be stored.
     pub async fn revoke_api_key(&self, tenant: &TenantId, key_id: &str) -> Result<bool> {
+        self.unmake_api_key(tenant, key_id, operator()).await
+    }
+
+    async fn unmake_api_key(&self, tenant: &TenantId, key_id: &str, by: Actor) -> Result<bool> {
+        let Some(before) = self.0.store.get_api_key(key_id).await?.filter(|key| key.tenant == *tenant) else {
+            return Ok(false);
+        };
+        // Closed first: a revocation that cannot be audited is an error to its caller, and still one.
         let revoked = self.0.store.revoke_api_key(tenant, key_id).await?;
         self.0.api_keys.invalidate(key_id);
+        let after = ApiKey { revoked_at: before.revoked_at.or_else(|| Some(self.0.clock.now())), ..before.clone() };
+        self.record_key("ApiKeyRevoked", &after, Some(before), by).await?;
         Ok(revoked)
+    }
+
+    /// The entry of a key that was made or revoked, once, and the change of who may come in as a record of the system.
+    async fn record_key(&self, event: &'static str, key: &ApiKey, before: Option<ApiKey>, by: Actor) -> Result<()> {
+        let entry = self.own_entry(OwnEntry {
+            actor: Some(by.clone()),
+            before_state: before.as_ref().map(state),
+            after_state: Some(state(key)),
+            ..OwnEntry::new(AuditCategory::Identity, event, AuditEntityType::ApiKey, &key.key_id)
+        })?;
+        let what = if before.is_some() { "revoked" } else { "created" };
+        // In the tenant's own log: the platform's is read by all tenants, and who has keys is nobody else's business.
+        let change = self.own_record(OwnRecord {
+            severity: SystemSeverity::Info,
+            actor: Some(by),
+            details: Some(json!({ "key_id": key.key_id, "change": what })),
+            ..OwnRecord::new(SystemComponent::Auth, SystemEventType::AuthChange, format!("API key {what}"))
+        })?;
+        let claim = IdempotencyClaim {
+            operation: event,
+            key: key.key_id.clone(),
+            request_hash: hash(&key.key_id),
+            answer: "{}".to_owned(),
+        };
+        let unit = AppendUnit::evidence(key.tenant.clone(), vec![entry, change]);
+        self.append_own_unit(AppendUnit { idempotency: Some(claim), is_atomic: true, ..unit }).await
+    }
+
+    /// Records that a caller without valid credentials was turned away: in the log of the key's tenant where the key is
+    /// known, else in the platform's. What was sent is not kept: somebody may have mistaken a secret for a key's id.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when that could not be written.
+    pub async fn turned_away(&self, token: Option<&str>, operation: &str, reason: &str) -> Result<()> {
+        let known = match token.and_then(split) {
+            Some((key_id, _)) => self.find_key(key_id).await?,
+            None => None,
+        };
+        let actor = known.as_ref().map(|key| actor_of(&key.key_id));
+        let (tenant, entity) = match &known {
+            Some(key) => (key.tenant.clone(), (AuditEntityType::ApiKey, key.key_id.clone())),
+            None => (TenantId::platform(), (AuditEntityType::Principal, "unknown".to_owned())),
+        };
+        let denial = Denial {
+            tenant,
+            actor,
+            is_authenticated: false,
+            entity,
+            rule_id: None,
+            operation: operation.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.record_denial(denial).await
     }
 
     /// The scope of a bearer API key `rl_<id>_<secret>`; `None` when it is unknown, wrong, expired or revoked. Cached for
@@ -71,21 +219,42 @@ impl Logs {
     /// `UNAVAILABLE` when keys cannot be read.
     pub async fn authenticate_key(&self, token: &str) -> Result<Option<Scope>> {
         let Some((key_id, secret)) = split(token) else { return Ok(None) };
-        let key = match self.0.api_keys.get(key_id) {
-            Some(cached) => cached,
-            None => {
-                let key = self.0.store.get_api_key(key_id).await?.map(Arc::new);
-                self.0.api_keys.insert(key_id.to_owned(), key.clone());
-                key
-            }
-        };
+        let key = self.find_key(key_id).await?;
         let now = self.0.clock.now();
         Ok(key.filter(|key| is_valid(key, secret, now)).map(|key| Scope {
             tenant: key.tenant.clone(),
-            actor: Actor { actor_type: ActorType::System, id: format!("key:{}", key.key_id) },
+            actor: actor_of(&key.key_id),
             permissions: key.permissions,
         }))
     }
+
+    /// A key by its id, whatever its state.
+    async fn find_key(&self, key_id: &str) -> Result<Option<Arc<ApiKey>>> {
+        if let Some(cached) = self.0.api_keys.get(key_id) {
+            return Ok(cached);
+        }
+        let key = self.0.store.get_api_key(key_id).await?.map(Arc::new);
+        self.0.api_keys.insert(key_id.to_owned(), key.clone());
+        Ok(key)
+    }
+}
+
+/// The actor that a key stands for.
+fn actor_of(key_id: &str) -> Actor {
+    Actor { actor_type: ActorType::System, id: format!("key:{key_id}") }
+}
+
+/// What an audit entry says of a key: neither its secret nor the secret's hash.
+fn state(key: &ApiKey) -> Value {
+    let scopes: Vec<&str> = key.permissions.iter().map(Permission::as_str).collect();
+    json!({
+        "key_id": key.key_id,
+        "name": key.name.as_deref().map(chosen),
+        "scopes": scopes,
+        "created_at": key.created_at.to_rfc3339(),
+        "expires_at": key.expires_at.map(Timestamp::to_rfc3339),
+        "revoked_at": key.revoked_at.map(Timestamp::to_rfc3339),
+    })
 }
 
 fn split(token: &str) -> Option<(&str, &str)> {

@@ -1,13 +1,12 @@
 //! Batched reads, per request: a shared loader would mix tenants. One key type and one store call each.
 
-use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use async_graphql::dataloader::{DataLoader, HashMapCache};
 use async_graphql::runtime::Timer;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -15,92 +14,24 @@ use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
 
 use super::Logs;
-use super::audit::{RunNames, StoredAuditEntry, merged};
-use crate::capture::seal;
-use crate::domain::audit::GovernanceSummary;
-use crate::domain::export::LogExport;
-use crate::domain::ids::{RecordId, RunId, TraceId};
-use crate::domain::page::{Page, PageRequest};
-use crate::domain::payload::PayloadPart;
-use crate::domain::run::{LlmRun, Stored};
+use super::access::Views;
 use crate::domain::scope::Scope;
-use crate::domain::time::Timestamp;
-use crate::domain::trace::{StepFilter, StepGroup, StoredStep, TraceSeal, TraceTotals, TraceView};
-use crate::error::Error;
 use crate::store::Store;
+
+mod keys;
+mod loads;
+
+pub(super) use keys::*;
 
 /// Most keys of one batch.
 const BATCH_KEYS_MAX: usize = 500;
-/// Most revisions of a run that are shown.
-const REVISIONS_MAX: u32 = 200;
-
-/// A run by record id.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct RunById(pub RecordId);
-/// The newest revision of a run.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct RunNamed(pub RunId);
-/// The newest run made from a trace.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct RunOfTrace(pub TraceId);
-/// Every revision of a run.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct RevisionsOf(pub RunId);
-/// A trace by record id.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct TraceById(pub RecordId);
-/// A trace by name.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct TraceNamed(pub TraceId);
-/// A page of a trace's steps; the page arguments are part of the key because aliases differ in them.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct StepsOf(pub TraceId, pub StepFilter, pub PageRequest);
-/// How many steps a filter selects.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct StepCountOf(pub TraceId, pub StepFilter);
-/// A step by record id.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct StepById(pub RecordId);
-/// A trace's seals.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct SealsOf(pub TraceId);
-/// What a trace's newest seal says of its sums and duplicates.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct SealMetadataOf(pub TraceId);
-/// A trace's steps by kind and status.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct StepGroupsOf(pub TraceId);
-/// One payload.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct PayloadOf(pub PayloadPart, pub RecordId);
-
-/// A record's receipt.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct ReceiptOf(pub RecordId);
-/// An audit entry by record id.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct AuditEntryById(pub RecordId);
-/// A page of a run's governance entries.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct GovernanceOf(pub RunNames, pub PageRequest);
-/// What a run's governance entries come to.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct GovernanceSummaryOf(pub RunNames);
-/// An export by record id.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct ExportById(pub RecordId);
-/// When an export was first downloaded.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct DeliveryOf(pub RecordId);
-
-/// The sums of a seal and its duplicates: span id to the span id that counts.
-pub(super) type SealMetadata = Arc<(TraceTotals, BTreeMap<String, String>)>;
 
 /// Reads one caller's records.
 pub(super) struct Reader {
     logs: Logs,
     store: Store,
     scope: Arc<Scope>,
+    views: Arc<Views>,
 }
 
 /// The loaders of one request.
@@ -110,9 +41,9 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(logs: Logs, scope: Arc<Scope>) -> Self {
+    pub(super) fn new(logs: Logs, scope: Arc<Scope>, views: Arc<Views>) -> Self {
         let queue = LoadQueue::default();
-        let reader = Reader { store: logs.0.store.clone(), logs, scope };
+        let reader = Reader { store: logs.0.store.clone(), logs, scope, views };
         let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
@@ -161,151 +92,5 @@ struct NoWait;
 impl Timer for NoWait {
     fn delay(&self, _duration: Duration) -> BoxFuture<'static, ()> {
         std::future::ready(()).boxed()
-    }
-}
-
-/// A loader whose store call takes a list and gives a map.
-macro_rules! by_list {
-    ($key:ident => $value:ty, |$reader:ident, $names:ident| $call:expr) => {
-        impl Loader<$key> for Reader {
-            type Value = $value;
-            type Error = Error;
-
-            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
-                let $reader = self;
-                let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-                Ok($call.await?.into_iter().map(|(name, value)| ($key(name), value)).collect())
-            }
-        }
-    };
-}
-
-by_list!(RunById => Stored<LlmRun>, |reader, ids| reader.store.runs_by_id(&reader.scope, &ids));
-by_list!(RunNamed => Stored<LlmRun>, |reader, ids| reader.store.runs_by_run_id(&reader.scope, &ids));
-by_list!(RunOfTrace => Stored<LlmRun>, |reader, ids| reader.store.runs_by_trace_id(&reader.scope, &ids));
-by_list!(RevisionsOf => Vec<Stored<LlmRun>>, |reader, ids| reader.store.revisions_by_run_id(&reader.scope, &ids, REVISIONS_MAX));
-by_list!(TraceById => TraceView, |reader, ids| reader.store.traces_by_id(&reader.scope, &ids));
-by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
-by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
-by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
-by_list!(ReceiptOf => Result<String, Error>, |reader, ids| reader.logs.receipts(&reader.scope, &ids));
-by_list!(AuditEntryById => StoredAuditEntry, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
-by_list!(ExportById => Stored<LogExport>, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
-by_list!(DeliveryOf => Timestamp, |reader, ids| reader.store.deliveries_by_export(&reader.scope, &ids));
-by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
-
-/// Keys that share everything but the trace go into one store call.
-fn grouped<'a, K, G: std::hash::Hash + Eq>(
-    keys: &'a [K],
-    split: impl Fn(&'a K) -> (G, &'a TraceId),
-) -> HashMap<G, Vec<TraceId>> {
-    let mut groups: HashMap<G, Vec<TraceId>> = HashMap::new();
-    for key in keys {
-        let (group, trace_id) = split(key);
-        groups.entry(group).or_default().push(trace_id.clone());
-    }
-    groups
-}
-
-impl Loader<StepsOf> for Reader {
-    type Value = Page<Arc<StoredStep>>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[StepsOf]) -> Result<HashMap<StepsOf, Self::Value>, Error> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for ((filter, page), traces) in grouped(keys, |StepsOf(trace, filter, page)| ((filter, page), trace)) {
-            for (trace, steps) in self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await? {
-                found.insert(StepsOf(trace, filter.clone(), page.clone()), steps);
-            }
-        }
-        Ok(found)
-    }
-}
-
-impl Loader<StepCountOf> for Reader {
-    type Value = i64;
-    type Error = Error;
-
-    async fn load(&self, keys: &[StepCountOf]) -> Result<HashMap<StepCountOf, i64>, Error> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for (filter, traces) in grouped(keys, |StepCountOf(trace, filter)| (filter, trace)) {
-            for (trace, count) in self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await? {
-                found.insert(StepCountOf(trace, filter.clone()), count);
-            }
-        }
-        Ok(found)
-    }
-}
-
-impl Loader<PayloadOf> for Reader {
-    type Value = String;
-    type Error = Error;
-
-    async fn load(&self, keys: &[PayloadOf]) -> Result<HashMap<PayloadOf, String>, Error> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for part in PayloadPart::ALL {
-            let ids: Vec<RecordId> = keys.iter().filter(|key| key.0 == *part).map(|key| key.1).collect();
-            if ids.is_empty() {
-                continue;
-            }
-            for (id, text) in self.store.payloads_by_record_id(&self.scope, *part, &ids).await? {
-                found.insert(PayloadOf(*part, id), text);
-            }
-        }
-        Ok(found)
-    }
-}
-
-impl Loader<SealMetadataOf> for Reader {
-    type Value = SealMetadata;
-    type Error = Error;
-
-    async fn load(&self, keys: &[SealMetadataOf]) -> Result<HashMap<SealMetadataOf, SealMetadata>, Error> {
-        let traces: Vec<TraceId> = keys.iter().map(|key| key.0.clone()).collect();
-        let views = self.store.traces_by_trace_id(&self.scope, &traces).await?;
-        let seals: HashMap<RecordId, TraceId> =
-            views.into_iter().filter_map(|(trace, view)| Some((view.seal?.id, trace))).collect();
-        let ids: Vec<RecordId> = seals.keys().copied().collect();
-        let texts = self.store.payloads_by_record_id(&self.scope, PayloadPart::Metadata, &ids).await?;
-        let parsed = texts.into_iter().filter_map(|(id, text)| {
-            Some((SealMetadataOf(seals.get(&id)?.clone()), Arc::new(seal::parse_seal_metadata(&text)?)))
-        });
-        Ok(parsed.collect())
-    }
-}
-
-impl Loader<GovernanceOf> for Reader {
-    type Value = Page<StoredAuditEntry>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[GovernanceOf]) -> Result<HashMap<GovernanceOf, Self::Value>, Error> {
-        let mut pages: HashMap<&PageRequest, Vec<&RunNames>> = HashMap::new();
-        for GovernanceOf(run, page) in keys {
-            pages.entry(page).or_default().push(run);
-        }
-        let mut found = HashMap::with_capacity(keys.len());
-        for (page, runs) in pages {
-            let names: Vec<&str> = runs.iter().flat_map(|run| run.each()).collect();
-            let entries = self.store.governance_by_run_name(&self.scope, &names, page).await?;
-            for run in runs {
-                found.insert(GovernanceOf(run.clone(), page.clone()), merged(run, &entries, page));
-            }
-        }
-        Ok(found)
-    }
-}
-
-impl Loader<GovernanceSummaryOf> for Reader {
-    type Value = GovernanceSummary;
-    type Error = Error;
-
-    async fn load(&self, keys: &[GovernanceSummaryOf]) -> Result<HashMap<GovernanceSummaryOf, Self::Value>, Error> {
-        let names: Vec<&str> = keys.iter().flat_map(|key| key.0.each()).collect();
-        let summaries = self.store.governance_summaries(&self.scope, &names).await?;
-        let sum = |run: &RunNames| {
-            let of_each = run.each().filter_map(|name| summaries.get(name));
-            of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
-        };
-        Ok(keys.iter().map(|key| (key.clone(), sum(&key.0))).collect())
     }
 }

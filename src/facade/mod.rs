@@ -1,15 +1,25 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
-
+pub mod access;
 pub mod audit;
 pub mod authorize;
 pub mod capture;
 pub mod checkpoints;
+pub mod exports;
+pub mod incidents;
 pub mod keys;
+pub mod ledger;
 pub mod ledger_keys;
 pub mod loaders;
+mod own_audit;
+pub mod own_records;
+pub mod policies;
+mod principals;
 pub mod proofs;
+pub mod replay;
 pub mod runs;
 pub mod sealer;
+pub mod system;
+pub mod telemetry_series;
 pub mod tiles;
 pub mod traces;
 pub mod verify;
@@ -19,16 +29,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
+use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::store::Store;
+use access::{AccessConfig, AccessState, RequestAudit, Views};
 use loaders::{LoadQueue, Loaders};
+use own_records::Failures;
 
 /// How records are captured.
 #[derive(Clone)]
@@ -39,7 +52,16 @@ pub struct LogsConfig {
     pub content_capture: HashSet<TenantId>,
     /// How long a trace is quiet before it is sealed, in microseconds; the sealer looks no more often than this.
     pub settle_us: i64,
+    /// How access is audited.
+    pub access: AccessConfig,
+    /// How long an idempotency key stands for its first request, in microseconds.
+    pub idempotency_expiry_us: i64,
+    /// How long samples of metrics, and digests that wait for their span, are kept, in microseconds.
+    pub telemetry_retention_us: i64,
 }
+
+/// Requests of metrics that are written at a time; more are told to come again.
+const METRIC_WRITES_MAX: usize = 8;
 
 struct Inner {
     store: Store,
@@ -52,6 +74,11 @@ struct Inner {
     /// Where verified states are remembered outside the database.
     trust: verify::Trust,
     signing: checkpoints::Signing,
+    access: AccessState,
+    failures: Failures,
+    /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
+    content_tenants: Cache<TenantId, bool>,
+    metric_writes: Semaphore,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -65,6 +92,8 @@ impl Logs {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         // A revoked key stops working within this time, in every process.
         let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
+        let access = AccessState::new(config.access);
+        let content_tenants = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
         Self(Arc::new(Inner {
             store,
             clock,
@@ -74,6 +103,10 @@ impl Logs {
             touched: Notify::new(),
             trust: verify::Trust::default(),
             signing: checkpoints::Signing::default(),
+            access,
+            failures: Failures::default(),
+            content_tenants,
+            metric_writes: Semaphore::new(METRIC_WRITES_MAX),
         }))
     }
 
@@ -81,8 +114,10 @@ impl Logs {
     #[must_use]
     pub fn facade(&self, scope: Scope) -> LogsFacade {
         let scope = Arc::new(scope);
-        let loaders = Loaders::new(self.clone(), Arc::clone(&scope));
-        LogsFacade { logs: self.clone(), scope, loaders }
+        let views = Arc::new(Views::default());
+        let loaders = Loaders::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
+        let audit = RequestAudit::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
+        LogsFacade { logs: self.clone(), scope, loaders, views, audit }
     }
 
     /// Whether requests can be served: the database answers, the writer takes records, and what it writes is signed.
@@ -124,6 +159,8 @@ pub struct LogsFacade {
     logs: Logs,
     scope: Arc<Scope>,
     loaders: Loaders,
+    views: Arc<Views>,
+    audit: RequestAudit,
 }
 
 impl LogsFacade {
@@ -143,7 +180,18 @@ impl LogsFacade {
         &self.logs.0.store
     }
 
-    fn require(&self, permission: Permission) -> Result<()> {
-        self.scope.require(permission)
+    /// Appends what this request writes; to be told of that is no read.
+    async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
+        self.views.wrote(unit.records.iter().map(NewRecord::id));
+        self.logs.append(unit).await
+    }
+
+    /// Refuses a caller without the permission, and notes the refusal for the audit: not so
+    /// [`Scope::require`].
+    ///
+    /// # Errors
+    /// `FORBIDDEN` that names the permission.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        self.scope.require(permission).inspect_err(|_| self.audit.denied(permission))
     }
 }

@@ -18,15 +18,6 @@ use crate::ledger::tree::{self, CompactRange};
 pub type Receipts = HashMap<RecordId, Result<String>>;
 
 impl LogsFacade {
-    /// A log of the caller's tenant; `None` while nothing was ever appended to it.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` without `runs:read`, `UNAVAILABLE` when the database does not answer.
-    pub async fn ledger_log(&self, stream: Stream) -> Result<Option<LedgerLog>> {
-        self.require(Permission::RunsRead)?;
-        self.store().ledger_log(&self.scope.tenant, stream).await
-    }
-
     /// The signed checkpoint of exactly this size, where there is one; the newest for `None`, signed now where there is
     /// none yet.
     ///
@@ -124,20 +115,21 @@ impl Logs {
     }
 
     async fn receipts_of_log(&self, log: &LedgerLog, entries: &[LedgerEntry]) -> Result<Receipts> {
-        let checkpoints = self.covering(log, entries).await?;
-        let plan = |entry: &LedgerEntry| match checkpoints.get(&entry.seq) {
-            Some(checkpoint) => inclusion(entry.seq, checkpoint.size),
-            None => Err(Error::unavailable("this record is not signed yet; ask again", 1_000)),
-        };
-        let plans = entries.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
-        let hashes = self.planned(log, &plans).await?;
-        let leaves = self.0.store.leaves(log, entries).await?;
         let mut receipts = Receipts::new();
-        for (entry, hashes) in entries.iter().zip(hashes) {
-            let Some(checkpoint) = checkpoints.get(&entry.seq) else { continue };
+        let mut covered = Vec::with_capacity(entries.len());
+        for (entry, checkpoint) in self.covered(log, entries).await? {
+            match checkpoint {
+                Ok(checkpoint) => covered.push((entry, checkpoint)),
+                Err(refusal) => drop(receipts.insert(entry.record_id, Err(refusal))),
+            }
+        }
+        let plans = covered.iter().map(|(entry, checkpoint)| inclusion(entry.seq, checkpoint.size));
+        let hashes = self.planned(log, &plans.collect::<Result<Vec<Plan>>>()?).await?;
+        let leaves = self.0.store.leaves(log, entries).await?;
+        for ((entry, checkpoint), hashes) in covered.into_iter().zip(hashes) {
             let leaf = leaves.get(&entry.record_id).filter(|leaf| tree::leaf_hash(leaf) == entry.leaf_hash);
             let receipt = match leaf {
-                Some(leaf) => receipt(entry, checkpoint, hashes, leaf),
+                Some(leaf) => receipt(&entry, &checkpoint, hashes, leaf),
                 None => Err(altered(format!("record {} is not what was chained", entry.record_id))),
             };
             receipts.insert(entry.record_id, receipt);
@@ -145,19 +137,23 @@ impl Logs {
         Ok(receipts)
     }
 
-    /// A checkpoint for each entry, signed now where there is none.
-    async fn covering(&self, log: &LedgerLog, entries: &[LedgerEntry]) -> Result<HashMap<i64, SignedCheckpoint>> {
+    /// Each entry with a checkpoint that covers it, signed now where there is none, or why there is none.
+    async fn covered(
+        &self,
+        log: &LedgerLog,
+        entries: &[LedgerEntry],
+    ) -> Result<Vec<(LedgerEntry, Result<SignedCheckpoint>)>> {
         let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
-        let mut found: HashMap<i64, SignedCheckpoint> =
+        let stored: HashMap<i64, SignedCheckpoint> =
             self.0.store.checkpoints_covering(log, &seqs).await?.into_iter().collect();
-        if found.len() < seqs.len()
-            && let Some(fresh) = self.sign_now(log).await?
-        {
-            for seq in seqs.into_iter().filter(|seq| *seq < fresh.size) {
-                found.entry(seq).or_insert_with(|| fresh.clone());
-            }
-        }
-        Ok(found)
+        let fresh = if stored.len() < seqs.len() { self.sign_now(log).await } else { Ok(None) };
+        let of = |entry: &LedgerEntry| match (stored.get(&entry.seq), &fresh) {
+            (Some(checkpoint), _) => Ok(checkpoint.clone()),
+            (None, Ok(Some(fresh))) if fresh.size > entry.seq => Ok(fresh.clone()),
+            (None, Ok(_)) => Err(Error::unavailable("this record is not signed yet; ask again", 1_000)),
+            (None, Err(refusal)) => Err(refusal.clone()),
+        };
+        Ok(entries.iter().map(|entry| (*entry, of(entry))).collect())
     }
 
     /// The tenant's logs, and the log of logs, whose records about the platform are for everyone.
@@ -216,7 +212,7 @@ fn check_inclusion(proof: &InclusionProof) -> Result<()> {
 }
 
 /// What one must be allowed to read a record of this kind.
-const fn needed(kind: RecordKind) -> Permission {
+pub(super) const fn needed(kind: RecordKind) -> Permission {
     match kind {
         RecordKind::AuditEntry => Permission::AuditRead,
         RecordKind::SystemRecord => Permission::SystemRead,

@@ -7,6 +7,7 @@ use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::scope::Permission;
+use crate::domain::vocabulary::RecordKind;
 use crate::error::Result;
 
 /// A run as it is stored.
@@ -61,7 +62,7 @@ impl LogsFacade {
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredRun>> {
         self.require(Permission::RunsRead)?;
-        self.store().list_runs(&self.scope, filter, order, page, as_of).await
+        Ok(self.seen(self.store().list_runs(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many runs the filter selects, counted to `cap`.
@@ -70,15 +71,7 @@ impl LogsFacade {
     /// As above.
     pub async fn count_llm_runs(&self, filter: &LlmRunFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         self.require(Permission::RunsRead)?;
+        self.viewed(RecordKind::LlmRun, []);
         self.store().count_runs(&self.scope, filter, as_of, cap).await
-    }
-
-    /// This moment of the tenant's log.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn ledger_now(&self) -> Result<AsOf> {
-        self.require(Permission::RunsRead)?;
-        Ok(AsOf { size: self.store().log_size(&self.scope).await? })
     }
 }

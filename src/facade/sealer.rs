@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Logs;
 use crate::capture::CaptureContext;
+use crate::capture::contents::fill_source;
+use crate::capture::digest::ContentHasher;
 use crate::capture::seal::{self, SealOptions};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, SealGuard};
 use crate::domain::draft::{DueTrace, SealSource};
@@ -112,11 +114,14 @@ impl Logs {
         let mut sources = self.0.store.seal_sources(tenant, &trace_ids).await?;
         sources.sort_by_key(|source| source.trace.seq);
         let mut taken = self.taken_run_ids(tenant, &sources).await?;
+        let contents = self.waiting_contents(tenant, &trace_ids).await?;
+        let hasher = ContentHasher::new(&context.content_key);
         let mut units = Vec::with_capacity(sources.len());
         for source in sources {
             let trace_id = source.trace.trace_id.clone();
             let is_silent = silent.contains(&trace_id);
-            match self.seal_unit(&context, &source, is_silent, &mut taken) {
+            let filled = fill_source(&hasher, &source, &contents);
+            match self.seal_unit(&context, &source, &filled, is_silent, &mut taken) {
                 Ok(unit) => units.push(unit),
                 Err(error) => tracing::error!(?error, %trace_id, %tenant, "this trace cannot be sealed"),
             }
@@ -147,10 +152,12 @@ impl Logs {
         Ok(found.into_iter().map(|(run_id, run)| (run_id, run.record.trace_id)).collect())
     }
 
+    /// The seal of a trace as it is on record, and the run of the trace as it is with content that came as log events.
     fn seal_unit(
         &self,
         context: &CaptureContext,
         source: &SealSource,
+        filled: &SealSource,
         is_silent: bool,
         taken: &mut HashMap<RunId, Option<TraceId>>,
     ) -> Result<AppendUnit> {
@@ -170,7 +177,7 @@ impl Logs {
             conflicting_run_id,
         };
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
-        let (records, _) = self.new_seal(seal::seal(context, source, root_hash, options)?)?;
+        let (records, _) = self.new_seal(seal::seal(context, filled, root_hash, options)?)?;
         Ok(AppendUnit {
             is_atomic: true,
             guard: Some(SealGuard { trace_id, version: source.version }),

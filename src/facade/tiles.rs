@@ -92,6 +92,7 @@ impl LogsFacade {
         }
         let entries = self.store().entries_between(log, from, to).await?;
         let leaves = self.store().leaves(log, &entries).await?;
+        entries.iter().for_each(|entry| self.viewed(entry.kind, [entry.record_id]));
         let mut bytes = Vec::new();
         for (place, entry) in (from..to).zip(&entries) {
             let leaf = leaves.get(&entry.record_id).filter(|leaf| tree::leaf_hash(leaf) == entry.leaf_hash);

@@ -18,6 +18,7 @@ use crate::domain::trace::{
     Divergence, IdempotencyHit, StepFilter, StepGroup, StoredStep, TraceComparison, TraceRef, TraceSeal, TraceTotals,
     TraceView,
 };
+use crate::domain::vocabulary::RecordKind;
 use crate::error::{Error, Result};
 use crate::ledger::behaviour;
 
@@ -38,9 +39,11 @@ impl LogsFacade {
             TraceRef::RunId(run_id) => match self.get_llm_run(run_id).await?.and_then(|run| run.record.trace_id) {
                 Some(trace_id) => self.loaders.loader.load_one(TraceNamed(trace_id)).await,
                 // A run without a record of its own yet: its trace is still running.
-                None => self.store().trace_by_run_id(&self.scope, run_id).await,
+                None => Ok(self.seen(self.store().trace_by_run_id(&self.scope, run_id).await?)),
             },
-            TraceRef::RootHash(root_hash) => self.store().trace_by_root_hash(&self.scope, *root_hash).await,
+            TraceRef::RootHash(root_hash) => {
+                Ok(self.seen(self.store().trace_by_root_hash(&self.scope, *root_hash).await?))
+            }
         }
     }
 
@@ -65,7 +68,7 @@ impl LogsFacade {
         as_of: Option<AsOf>,
     ) -> Result<Page<TraceView>> {
         self.require(Permission::RunsRead)?;
-        self.store().list_traces(&self.scope, filter, order, page, as_of).await
+        Ok(self.seen(self.store().list_traces(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many traces the filter selects, counted to `cap`.
@@ -74,6 +77,7 @@ impl LogsFacade {
     /// As above.
     pub async fn count_traces(&self, filter: &TraceFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         self.require(Permission::RunsRead)?;
+        self.viewed(RecordKind::Trace, []);
         self.store().count_traces(&self.scope, filter, as_of, cap).await
     }
 
@@ -95,6 +99,8 @@ impl LogsFacade {
             }
         };
         let (traces, pages) = futures_util::try_join!(traces, pages)?;
+        self.views.note_all(traces.values());
+        self.views.note_all(pages.values());
         let loader = &self.loaders.loader;
         loader.feed_many(traces.into_iter().map(|(trace_id, view)| (TraceNamed(trace_id), view))).await;
         if let Some((filter, page)) = steps {
@@ -174,6 +180,7 @@ impl LogsFacade {
             }
         }
         let trace_ids = std::slice::from_ref(&trace.trace.trace_id);
+        self.viewed(RecordKind::TraceStep, []);
         let sources = self.store().seal_sources(&self.scope.tenant, trace_ids).await?;
         Ok(sources.first().map(|source| seal::totals(&source.steps)).unwrap_or_default())
     }
@@ -230,7 +237,7 @@ impl LogsFacade {
         loop {
             let mut pages =
                 self.store().steps_by_trace_id(&self.scope, trace_ids, &StepFilter::default(), &request).await?;
-            let page = pages.remove(&view.trace.trace_id).unwrap_or_default();
+            let page = self.seen(pages.remove(&view.trace.trace_id).unwrap_or_default());
             request.after = page.rows.last().map(|row| row.position);
             steps.extend(page.rows.into_iter().map(|row| row.item));
             if steps.len() > COMPARISON_STEPS_MAX {
@@ -252,7 +259,9 @@ impl LogsFacade {
     pub async fn idempotency_check(&self, key: &str) -> Result<Option<IdempotencyHit>> {
         self.require(Permission::RunsRead)?;
         check_name("key", key)?;
-        self.store().idempotency_hit(&self.scope, key).await
+        let hit = self.store().idempotency_hit(&self.scope, key).await?;
+        self.viewed(RecordKind::TraceStep, hit.as_ref().map(|hit| hit.id));
+        Ok(hit)
     }
 
     /// The tenant's keyed digest of a text, to compare with prompt and step hashes.

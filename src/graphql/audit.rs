@@ -10,6 +10,7 @@ use super::entities::Tenant;
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, Json};
 use super::traces::payload;
@@ -132,6 +133,12 @@ impl AuditEntry {
     /// The place of this record in its log, from 0: the access log for category ACCESS, else the evidence log.
     fn sequence(&self) -> BigInt {
         BigInt(self.0.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.

@@ -124,56 +124,6 @@ pub enum AuditChangeKind {
     Changed,
 }
 
-/// Which part of the domain an export covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::ExportScope")]
-pub enum ExportScope {
-    /// LLM runs.
-    LlmRun,
-    /// System records.
-    System,
-    /// The audit ledger.
-    Audit,
-    /// Everything of a compliance report.
-    Compliance,
-    /// An incident with its run.
-    Incident,
-}
-
-/// The format of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::ExportFormat")]
-pub enum ExportFormat {
-    /// One JSON document.
-    Json,
-    /// One JSON document a line.
-    Ndjson,
-    /// Comma-separated values.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-    /// A document to read.
-    Pdf,
-    /// A bundle with its manifest and proofs.
-    Zip,
-}
-
-/// Where an export stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::ExportStatus")]
-pub enum ExportStatus {
-    /// It waits to be made.
-    Pending,
-    /// It is being made.
-    Running,
-    /// It was made.
-    Completed,
-    /// It could not be made.
-    Failed,
-    /// It was called off.
-    Cancelled,
-}
-
 macro_rules! columns {
     ($($value:ident),+ $(,)?) => {
         $(impl Column for $value {
@@ -183,17 +133,7 @@ macro_rules! columns {
         })+
     };
 }
-columns!(
-    AuditCategory,
-    AuditEntityType,
-    Verdict,
-    AuditAction,
-    Decision,
-    AuditChangeKind,
-    ExportScope,
-    ExportFormat,
-    ExportStatus,
-);
+columns!(AuditCategory, AuditEntityType, Verdict, AuditAction, Decision, AuditChangeKind,);
 
 #[cfg(test)]
 mod tests {
@@ -214,6 +154,6 @@ mod tests {
 
     #[test]
     fn enums_show_the_stored_text() {
-        same_text!(AuditCategory, AuditEntityType, Verdict, AuditAction, ExportScope, ExportFormat, ExportStatus);
+        same_text!(AuditCategory, AuditEntityType, Verdict, AuditAction);
     }
 }

@@ -2,10 +2,8 @@
 
 use async_graphql::{Enum, ID, InputObject};
 
-use super::audit_enums::{
-    AuditAction, AuditCategory, AuditEntityType, ExportFormat, ExportScope, ExportStatus, Verdict,
-};
-use super::enums::{ActorType, OrderDirection};
+use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
+use super::enums::{ActorType, ExportFormat, ExportScope, ExportStatus, OrderDirection};
 use super::filters::{TimeRange, ids, texts, values};
 use crate::domain::filter;
 use crate::domain::ids::RunId;

@@ -7,6 +7,7 @@ use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
 use super::enums::ActorType;
 use super::error::ApiResult;
 use super::inputs::{at_place, bounded, run_id, text};
+use super::ledger_proofs::Receipt;
 use super::mutation::{RecordError, RecordOutcome};
 use super::row::Row;
 use super::scalars::{DateTime, Json};
@@ -88,6 +89,8 @@ pub struct AppendAuditEntryResult {
     outcome: RecordOutcome,
     /// The entry that is on record. Null when it was rejected.
     entry: Option<Row<AuditEntry>>,
+    /// The receipt of the entry, made when it is selected: see LedgerEntry.receipt. Null when it was rejected.
+    receipt: Receipt,
     /// Why the entry was rejected. Null when it was not.
     error: Option<RecordError>,
 }
@@ -146,9 +149,9 @@ impl AppendAuditEntriesPayload {
         };
         let is_replayed = recorded.as_ref().is_some_and(|recorded| recorded.is_replayed);
         let mut recorded = recorded.into_iter().flat_map(|recorded| recorded.results);
-        let missing = || AuditResult::Rejected(Error::internal("an entry without a result"));
+        let missing = || Err(Error::internal("an entry without a result"));
         let results = bad.into_iter().enumerate().map(|(at, error)| {
-            let result = error.map_or_else(|| recorded.next().unwrap_or_else(missing), AuditResult::Rejected);
+            let result = error.map_or_else(|| recorded.next().unwrap_or_else(missing), Err);
             AppendAuditEntryResult::of(at, result)
         });
         Ok(Self { results: results.collect(), is_replayed })
@@ -158,12 +161,20 @@ impl AppendAuditEntriesPayload {
 impl AppendAuditEntryResult {
     fn of(at: usize, result: AuditResult) -> Self {
         match result {
-            AuditResult::Recorded(entry) => {
-                Self { outcome: RecordOutcome::Recorded, entry: Some(entry.into()), error: None }
-            }
-            AuditResult::Rejected(error) => {
+            Ok(entry) => Self {
+                outcome: RecordOutcome::Recorded,
+                receipt: Receipt(Some(entry.id)),
+                entry: Some(entry.into()),
+                error: None,
+            },
+            Err(error) => {
                 let error = at_place("entries", at, error);
-                Self { outcome: RecordOutcome::Rejected, entry: None, error: Some((&error).into()) }
+                Self {
+                    outcome: RecordOutcome::Rejected,
+                    receipt: Receipt(None),
+                    entry: None,
+                    error: Some((&error).into()),
+                }
             }
         }
     }

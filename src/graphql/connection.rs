@@ -73,7 +73,10 @@ impl PageArgs {
 }
 
 /// Checks a number of rows.
-pub(super) fn page_size(field: &str, size: i32) -> Result<u32> {
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a negative number; `LIMIT_EXCEEDED` for more than 200.
+pub fn page_size(field: &str, size: i32) -> Result<u32> {
     let size = u32::try_from(size).map_err(|_| Error::input(field, format!("{field} is a number of rows, from 0")))?;
     if size > PAGE_SIZE_MAX {
         let message = format!("{field} is at most {PAGE_SIZE_MAX}: page through the list with cursors");
@@ -87,7 +90,7 @@ pub(super) fn page_size(field: &str, size: i32) -> Result<u32> {
 /// # Errors
 /// As [`PageArgs::request`], `FORBIDDEN` without what the list needs, and what the list says.
 pub async fn connect<L: List>(ctx: &Context<'_>, list: L, args: &PageArgs) -> ApiResult<Row<Connection<L>>> {
-    ctx.facade()?.scope().require(L::NEEDS)?;
+    ctx.facade()?.require(L::NEEDS)?;
     connect_open(ctx, list, args).await
 }
 
@@ -150,6 +153,21 @@ impl<L: List> Connection<L> {
     pub fn items(&self) -> impl Iterator<Item = &L::Item> {
         self.edges.iter().map(|edge| &edge.node.0)
     }
+
+    /// How many rows the list has, counted to `cap`.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` or `LIMIT_EXCEEDED` for a wrong cap, and what the list says.
+    pub async fn counted(&self, ctx: &Context<'_>, cap: i32) -> ApiResult<Count> {
+        let cap = u32::try_from(cap).ok().filter(|cap| *cap > 0);
+        let cap = cap.ok_or_else(|| Error::input("cap", "cap is a number of rows, from 1"))?;
+        if cap > COUNT_CAP_MAX {
+            let message = format!("cap is at most {COUNT_CAP_MAX}");
+            return Err(Error::limit(message, COUNT_CAP_MAX.into(), Some(cap.into())).into());
+        }
+        let count = self.list.count(ctx.facade()?, cap).await?;
+        Ok(Count { value: SafeInt(count.value), is_exact: count.is_exact })
+    }
 }
 
 impl<L: List> TypeName for Connection<L> {
@@ -172,7 +190,7 @@ impl<L: List> Connection<L> {
     }
 
     /// Where this page lies in its list.
-    fn page_info(&self) -> Row<PageInfo> {
+    pub(super) fn page_info(&self) -> Row<PageInfo> {
         Row(PageInfo {
             has_next_page: self.has_next_page,
             has_previous_page: self.has_previous_page,
@@ -196,7 +214,7 @@ impl<L: List> Connection<L> {
     }
 
     /// The filter that was given, as JSON. An empty object when there was none.
-    fn filters_applied(&self) -> Json {
+    pub(super) fn filters_applied(&self) -> Json {
         Json(self.list.filter().clone())
     }
 }
@@ -239,10 +257,10 @@ columns!(Edge<L> where L: List { "cursor" => cursor, "node" => node });
 
 /// Where a page lies in its list.
 pub struct PageInfo {
-    has_next_page: bool,
-    has_previous_page: bool,
-    start_cursor: Option<String>,
-    end_cursor: Option<String>,
+    pub(super) has_next_page: bool,
+    pub(super) has_previous_page: bool,
+    pub(super) start_cursor: Option<String>,
+    pub(super) end_cursor: Option<String>,
 }
 
 /// Where a page lies in its list.

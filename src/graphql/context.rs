@@ -4,12 +4,12 @@ use async_graphql::Context;
 
 use super::error::ApiResult;
 use crate::error::Error;
-use crate::facade::{LogsFacade, authorize};
+use crate::facade::LogsFacade;
 
 /// What every resolver needs of its context.
 pub trait ContextExt<'a> {
     /// The use cases, for the caller of this request. At a root field (`_entities` too) it first asks
-    /// [`authorize::TABLE`] whether the caller may use that field.
+    /// [`TABLE`](crate::facade::authorize::TABLE) whether the caller may use that field.
     ///
     /// # Errors
     /// `FORBIDDEN` without the permission that the root field needs; `INTERNAL` when the request was not prepared.
@@ -21,7 +21,7 @@ impl<'a> ContextExt<'a> for Context<'a> {
         let facade: &LogsFacade =
             self.data_opt().ok_or_else(|| Error::internal("the request's data holds no LogsFacade"))?;
         if self.path_node.is_some_and(|node| node.parent.is_none()) {
-            authorize::require(facade.scope(), &self.item.node.name.node)?;
+            facade.enter(&self.item.node.name.node)?;
         }
         Ok(facade)
     }

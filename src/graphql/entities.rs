@@ -3,16 +3,20 @@
 use async_graphql::{Context, ID, Object};
 
 use super::audit::{AuditEntry, load_entry};
-use super::audit_exports::{ExportRecord, load_export};
-use super::connection::{Connection, PageArgs};
+use super::connection::{Connection, PageArgs, connect};
 use super::context::ContextExt;
-use super::error::{ApiError, ApiResult};
-use super::filters::{LlmRunFilter, LlmRunOrder, TraceFilter, TraceOrder};
-use super::node::{load_run, load_trace};
+use super::error::{ApiError, ApiResult, Maybe};
+use super::exports::LogExport;
+use super::incidents::{IncidentEvidence, load_incident};
+use super::node::{self, Node, load_run, load_trace};
+use super::policies::{ActivationList, PolicyActivation};
 use super::row::{Row, columns};
-use super::run_list::RunList;
+use super::run_governance::GovernanceList;
+use super::run_list::RunsField;
 use super::runs::{self, LlmRun};
-use super::traces::{Trace, TraceList};
+use super::system::SystemRecord;
+use super::trace_queries::TracesField;
+use super::traces::Trace;
 use crate::domain::ids::{TenantId, TraceId, check_name};
 use crate::domain::trace::TraceRef;
 
@@ -28,38 +32,14 @@ impl Tenant {
         ID(self.0.to_string())
     }
 
-    /// The tenant's LLM runs, newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
-    async fn llm_runs(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which runs. All when it is not given.")] filter: Option<LlmRunFilter>,
-        #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<LlmRunOrder>,
-        #[graphql(desc = "How many runs to take from the start, 0 to 200. 50 when neither first nor last is given.")]
-        first: Option<i32>,
-        #[graphql(desc = "Take only runs behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many runs to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
-        #[graphql(desc = "Take only runs before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Row<Connection<RunList>>> {
-        let list = RunList::of(filter.as_ref(), order_by.as_ref(), None)?;
-        list.connect(ctx, PageArgs { first, after, last, before }).await
+    #[graphql(flatten)]
+    fn runs(&self) -> RunsField {
+        RunsField { agent: None }
     }
 
-    /// The tenant's traces, running ones included, newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
-    async fn traces(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which traces. All when it is not given.")] filter: Option<TraceFilter>,
-        #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<TraceOrder>,
-        #[graphql(desc = "How many traces to take from the start, 0 to 200. 50 when neither first nor last is given.")]
-        first: Option<i32>,
-        #[graphql(desc = "Take only traces behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many traces to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
-        #[graphql(desc = "Take only traces before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Row<Connection<TraceList>>> {
-        let list = TraceList::of(filter.as_ref(), order_by.as_ref(), None)?;
-        list.connect(ctx, PageArgs { first, after, last, before }).await
+    #[graphql(flatten)]
+    fn trace_list(&self) -> TracesField {
+        TracesField
     }
 }
 
@@ -76,25 +56,103 @@ impl Agent {
         ID(self.0.clone())
     }
 
-    /// The agent's LLM runs, newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
-    async fn llm_runs(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which of the agent's runs. All when it is not given.")] filter: Option<LlmRunFilter>,
-        #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<LlmRunOrder>,
-        #[graphql(desc = "How many runs to take from the start, 0 to 200. 50 when neither first nor last is given.")]
-        first: Option<i32>,
-        #[graphql(desc = "Take only runs behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many runs to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
-        #[graphql(desc = "Take only runs before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Row<Connection<RunList>>> {
-        let list = RunList::of(filter.as_ref(), order_by.as_ref(), None)?.of_agent(&self.0);
-        list.connect(ctx, PageArgs { first, after, last, before }).await
+    #[graphql(flatten)]
+    fn runs(&self) -> RunsField {
+        RunsField { agent: Some(self.0.clone()) }
     }
 }
 
 columns!(Agent { "id" => id });
+
+/// A policy; nothing is read to resolve it.
+pub struct Policy(pub String);
+
+/// A policy. Another subgraph owns it; here it carries what is on record about it.
+#[Object]
+impl Policy {
+    /// The policy's id, as the records name it.
+    fn id(&self) -> ID {
+        ID(self.0.clone())
+    }
+
+    /// The activations of the policy, newest first. Empty when it never came into force.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn activations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "How many activations to take from the start, 0 to 200. 50 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Take only activations behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many activations to take from the end, 0 to 200. Not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Take only activations before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A token from ledger.now: leave out what was recorded after it. Everything when it is not \
+                          given.")]
+        as_of: Option<String>,
+    ) -> ApiResult<Row<Connection<ActivationList>>> {
+        let list = ActivationList::of(Some(&self.0), as_of.as_deref())?;
+        connect(ctx, list, &PageArgs { first, after, last, before }).await
+    }
+
+    /// What the policy did and what was done to it, newest first: its entries of category GOVERNANCE. Needs audit:read.
+    async fn governance_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many events to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Take only events behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many events to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Take only events before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Row<Connection<GovernanceList>>> {
+        connect(ctx, GovernanceList::of_policy(&self.0), &PageArgs { first, after, last, before }).await
+    }
+
+    /// The activation that is in force: the newest one. Null when the policy never came into force.
+    async fn current_activation(&self, ctx: &Context<'_>) -> Maybe<Row<PolicyActivation>> {
+        Maybe::of(self.load_current(ctx).await)
+    }
+}
+
+impl Policy {
+    async fn load_current(&self, ctx: &Context<'_>) -> ApiResult<Option<Row<PolicyActivation>>> {
+        Ok(ctx.facade()?.current_activation(&self.0).await?.map(Into::into))
+    }
+}
+
+columns!(Policy { "id" => id });
+
+/// An incident; nothing is read to resolve it.
+pub struct Incident(pub String);
+
+/// An incident. Another subgraph owns it; here it carries what is on record about it.
+#[Object]
+impl Incident {
+    /// The incident's id, as the records name it.
+    fn id(&self) -> ID {
+        ID(self.0.clone())
+    }
+
+    /// The evidence of the incident: its newest revision. Null when nothing of it is on record.
+    async fn evidence(&self, ctx: &Context<'_>) -> Maybe<Row<IncidentEvidence>> {
+        Maybe::of(load_incident(ctx, &ID(self.0.clone())).await)
+    }
+}
+
+columns!(Incident { "id" => id });
+
+/// A thing that others own, by any id that a record can name it by.
+fn foreign<T>(ctx: &Context<'_>, id: ID, of: impl FnOnce(String) -> T) -> ApiResult<Option<Row<T>>> {
+    ctx.facade()?;
+    Ok(check_name("id", &id.0).is_ok().then(|| Row(of(id.0))))
+}
+
+/// A record of ours by its id.
+async fn owned<T>(ctx: &Context<'_>, id: &ID, of: impl FnOnce(Node) -> Option<T>) -> ApiResult<Option<T>> {
+    Ok(node::load(ctx, id).await?.and_then(of))
+}
 
 /// How a gateway enters: an unknown key is null and harms none of its neighbours.
 #[derive(Default)]
@@ -130,11 +188,6 @@ impl Entities {
     }
 
     #[graphql(entity)]
-    async fn export_record_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<ExportRecord>>, ApiError> {
-        Ok(load_export(ctx, &id).await?.map(Into::into))
-    }
-
-    #[graphql(entity)]
     async fn tenant_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<Tenant>>, ApiError> {
         let tenant = &ctx.facade()?.scope().tenant;
         Ok((tenant.as_str() == id.0).then(|| Row(Tenant(tenant.clone()))))
@@ -142,7 +195,44 @@ impl Entities {
 
     #[graphql(entity)]
     async fn agent_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<Agent>>, ApiError> {
-        ctx.facade()?;
-        Ok(check_name("id", &id.0).is_ok().then_some(Row(Agent(id.0))))
+        foreign(ctx, id, Agent)
+    }
+
+    #[graphql(entity)]
+    async fn policy_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<Policy>>, ApiError> {
+        foreign(ctx, id, Policy)
+    }
+
+    #[graphql(entity)]
+    async fn incident_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<Incident>>, ApiError> {
+        foreign(ctx, id, Incident)
+    }
+
+    #[graphql(entity)]
+    async fn system_record_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<SystemRecord>>, ApiError> {
+        owned(ctx, &id, |node| if let Node::SystemRecord(found) = node { Some(found) } else { None }).await
+    }
+
+    #[graphql(entity)]
+    async fn incident_evidence_by_id(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<Option<Row<IncidentEvidence>>, ApiError> {
+        owned(ctx, &id, |node| if let Node::IncidentEvidence(found) = node { Some(found) } else { None }).await
+    }
+
+    #[graphql(entity)]
+    async fn policy_activation_by_id(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<Option<Row<PolicyActivation>>, ApiError> {
+        owned(ctx, &id, |node| if let Node::PolicyActivation(found) = node { Some(found) } else { None }).await
+    }
+
+    #[graphql(entity)]
+    async fn log_export_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Row<LogExport>>, ApiError> {
+        owned(ctx, &id, |node| if let Node::LogExport(found) = node { Some(found) } else { None }).await
     }
 }

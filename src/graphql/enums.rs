@@ -1,5 +1,9 @@
 //! The domain's vocabularies as GraphQL enums: same names, same values.
 
+mod topics;
+
+pub use topics::*;
+
 use async_graphql::Enum;
 
 use crate::domain::{page, trace, vocabulary};
@@ -192,6 +196,76 @@ pub enum OrderDirection {
     Desc,
 }
 
+/// A part of the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "vocabulary::SystemComponent")]
+pub enum SystemComponent {
+    /// A background worker.
+    Worker,
+    /// An API server.
+    Api,
+    /// A scheduler.
+    Scheduler,
+    /// A database.
+    Db,
+    /// Authentication.
+    Auth,
+    /// A change of the schema.
+    Migration,
+    /// Anything else.
+    Other,
+}
+
+/// What happened to the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "vocabulary::SystemEventType")]
+pub enum SystemEventType {
+    /// It started.
+    Startup,
+    /// It stopped.
+    Shutdown,
+    /// It stopped and started.
+    Restart,
+    /// Another version of it came into service.
+    Deploy,
+    /// Its schema or data were changed.
+    Migration,
+    /// Who may do what was changed.
+    AuthChange,
+    /// Its settings were changed.
+    ConfigChange,
+    /// It failed.
+    Error,
+    /// Its health was looked at.
+    HealthCheck,
+    /// Anything else.
+    Other,
+}
+
+/// How bad a system record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "vocabulary::SystemSeverity")]
+pub enum SystemSeverity {
+    /// Nothing is wrong.
+    Info,
+    /// Something may go wrong.
+    Warn,
+    /// Something went wrong.
+    Critical,
+}
+
+/// What kind of cause a system record has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "vocabulary::SystemCausedBy")]
+pub enum SystemCausedBy {
+    /// The platform itself.
+    System,
+    /// A person.
+    Human,
+    /// A program that acts on the platform: a pipeline, a scaler.
+    Automation,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +299,18 @@ mod tests {
             RecordSource,
             ActorType,
             SourceDomain,
-            Origin
+            Origin,
+            IncidentSeverity,
+            InflectionRule,
+            ReplaySource,
+            ExportScope,
+            ExportFormat,
+            ExportStatus,
+            ComplianceTag,
+            SystemComponent,
+            SystemEventType,
+            SystemSeverity,
+            SystemCausedBy
         );
     }
 }

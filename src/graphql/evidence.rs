@@ -1,10 +1,12 @@
 //! Evidence metadata, on every answer that is evidence.
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
 
+use super::context::ContextExt;
 use super::enums::{Origin, SourceDomain};
+use super::error::{ApiResult, Maybe};
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime};
+use super::scalars::{BigInt, DateTime, Sha256};
 use crate::domain::evidence::{self, TIMEZONE};
 
 /// See [`evidence::EvidenceMetadata`].
@@ -14,9 +16,9 @@ pub struct EvidenceMetadata(pub evidence::EvidenceMetadata);
 /// from the clock at the time of the query; what the records do not say is null.
 #[Object]
 impl EvidenceMetadata {
-    /// The tenant that the record belongs to.
-    fn tenant_id(&self) -> ID {
-        ID(self.0.tenant_id.to_string())
+    /// The tenant that the record belongs to. Null when it concerns the whole platform.
+    fn tenant_id(&self) -> Option<ID> {
+        (!self.0.tenant_id.is_platform()).then(|| ID(self.0.tenant_id.to_string()))
     }
 
     /// The run that the record is about. Null when it is about none.
@@ -102,6 +104,20 @@ impl EvidenceMetadata {
     /// The record's place in the tenant's evidence log, from 0. Null when there is no record.
     fn sequence(&self) -> Option<BigInt> {
         self.0.sequence.map(BigInt)
+    }
+
+    /// The leaf hash of the record in the ledger: SHA-256 of a zero byte and its leaf. Read only when it is selected. Null
+    /// when there is no record, and where several stand behind the answer.
+    async fn checksum(&self, ctx: &Context<'_>) -> Maybe<Sha256> {
+        Maybe::of(self.load_checksum(ctx).await)
+    }
+}
+
+impl EvidenceMetadata {
+    async fn load_checksum(&self, ctx: &Context<'_>) -> ApiResult<Option<Sha256>> {
+        let Some(record) = self.0.record_id else { return Ok(None) };
+        let entry = ctx.facade()?.ledger_entry_of(&self.0.tenant_id, record).await?;
+        Ok(entry.map(|entry| Sha256(entry.leaf_hash)))
     }
 }
 

@@ -112,6 +112,17 @@ pub fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Re
     found.map(|operation| &operation.node)
 }
 
+/// The name of a document's only operation.
+#[must_use]
+pub fn only_name(document: &ExecutableDocument) -> Option<String> {
+    match &document.operations {
+        DocumentOperations::Multiple(operations) if operations.len() == 1 => {
+            operations.keys().next().map(ToString::to_string)
+        }
+        _ => None,
+    }
+}
+
 /// Whether an operation only reads.
 #[must_use]
 pub fn is_query(operation: &OperationDefinition) -> bool {

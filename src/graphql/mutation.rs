@@ -1,17 +1,24 @@
 //! The root of all writes. Each mutation has one input and a payload.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
 
 use super::audit_inputs::{AppendAuditEntriesInput, AppendAuditEntriesPayload};
 use super::context::ContextExt;
 use super::error::ApiResult;
+use super::incidents::IncidentMutations;
 use super::inputs::{LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, steps, text, trace_id};
+use super::keys::KeyMutations;
+use super::ledger_erasure::LedgerMutations;
+use super::ledger_proofs::Receipt;
+use super::policies::PolicyMutations;
 use super::row::Row;
 use super::runs::LlmRun;
+use super::system_inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use super::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
 use crate::domain::input;
+use crate::domain::trace::TraceView;
 use crate::error::{Detail, Error, Result};
 use crate::facade::capture::{Recorded, StepResult};
 
@@ -102,6 +109,8 @@ pub struct RecordLlmRunPayload {
     trace: Option<Row<Trace>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
+    /// The receipt of the run's record, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
 }
 
 /// What recordTrace gives.
@@ -113,6 +122,8 @@ pub struct RecordTracePayload {
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
+    /// The receipt of the trace's seal, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
 }
 
 /// What startTrace gives.
@@ -122,6 +133,8 @@ pub struct StartTracePayload {
     trace: Row<Trace>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
+    /// The receipt of the trace's beginning, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
 }
 
 /// What recordSteps gives.
@@ -144,6 +157,8 @@ pub struct CompleteTracePayload {
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
+    /// The receipt of the trace's seal, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
 }
 
 /// What abortTrace gives.
@@ -155,14 +170,16 @@ pub struct AbortTracePayload {
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
+    /// The receipt of the trace's seal, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
 }
 
-/// What became of one step.
+/// What became of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum RecordOutcome {
     /// It is on record now.
     Recorded,
-    /// A step with this span id was on record before. What was recorded first stands.
+    /// It was on record before, a step by its span id. What was recorded first stands.
     Existing,
     /// It cannot be recorded. The error says why.
     Rejected,
@@ -179,6 +196,9 @@ pub struct RecordStepResult {
     differs: bool,
     /// Why the step was rejected. Null when it was not.
     error: Option<RecordError>,
+    /// The receipt of the step that is on record, made when it is selected: see LedgerEntry.receipt. Null when it was
+    /// rejected.
+    receipt: Receipt,
 }
 
 /// Why a record was rejected while others of the same request were kept.
@@ -199,7 +219,8 @@ impl From<StepResult> for RecordStepResult {
             StepResult::Existing { step, differs } => (RecordOutcome::Existing, Some(step), differs, None),
             StepResult::Rejected(error) => (RecordOutcome::Rejected, None, false, Some(error)),
         };
-        Self { outcome, step: step.map(Into::into), differs, error: error.as_ref().map(Into::into) }
+        let receipt = Receipt(step.as_ref().map(|step| step.id));
+        Self { outcome, step: step.map(Into::into), differs, error: error.as_ref().map(Into::into), receipt }
     }
 }
 
@@ -218,14 +239,23 @@ fn trace(recorded: &Recorded) -> Result<Row<Trace>> {
     recorded.trace.clone().map(Into::into).ok_or_else(|| Error::internal("a write of a trace gave no trace"))
 }
 
-/// The root of all writes.
-#[derive(Default)]
-pub struct Mutation;
+/// The receipt of a trace's seal; of its beginning while it has none.
+fn receipt(trace: &Row<Trace>) -> Receipt {
+    let TraceView { trace, seal, .. } = &trace.0.0;
+    Receipt(Some(seal.as_ref().map_or(trace.id, |seal| seal.id)))
+}
 
-/// Writes. A payload is given only after its records are durable. Each takes an idempotencyKey, so that it can safely be
-/// sent again.
+/// Writes. A payload is given only after its records are durable. Those that take an idempotencyKey can safely be sent
+/// again.
+#[derive(Default, MergedObject)]
+pub struct Mutation(CaptureMutations, IncidentMutations, PolicyMutations, LedgerMutations, KeyMutations);
+
+/// Writes of runs, traces and steps.
+#[derive(Default)]
+pub struct CaptureMutations;
+
 #[Object]
-impl Mutation {
+impl CaptureMutations {
     /// Records a whole LLM run that has ended, with its trace and steps where there are any.
     async fn record_llm_run(
         &self,
@@ -241,7 +271,8 @@ impl Mutation {
         let recorded = facade.record_llm_run(run, has_trace.then_some((trace, steps)), key).await?;
         let run = recorded.run.ok_or_else(|| Error::internal("a write of a run gave no run"))?;
         let trace = recorded.trace.map(Into::into);
-        Ok(RecordLlmRunPayload { run: run.into(), trace, is_replayed: recorded.is_replayed })
+        let receipt = Receipt(Some(run.id));
+        Ok(RecordLlmRunPayload { run: run.into(), trace, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Records a whole trace that has ended, and with work of a language model in it a run.
@@ -257,7 +288,8 @@ impl Mutation {
         let (begin, steps) = (input.trace.into_domain()?, steps(input.steps)?);
         let recorded = facade.record_trace(begin, steps, seal, run, key).await?;
         let trace = trace(&recorded)?;
-        Ok(RecordTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
+        Ok(RecordTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Begins a trace that stays open for recordSteps until it is completed, aborted, or silent for too long.
@@ -269,7 +301,8 @@ impl Mutation {
         let facade = ctx.facade()?;
         let key = text("idempotencyKey", input.idempotency_key)?;
         let recorded = facade.start_trace(input.trace.into_domain()?, key).await?;
-        Ok(StartTracePayload { trace: trace(&recorded)?, is_replayed: recorded.is_replayed })
+        let trace = trace(&recorded)?;
+        Ok(StartTracePayload { receipt: receipt(&trace), trace, is_replayed: recorded.is_replayed })
     }
 
     /// Adds steps to a trace. Good ones are recorded even when others are rejected.
@@ -297,7 +330,21 @@ impl Mutation {
         let (trace_id, seal) = (trace_id(&input.trace_id)?, input.seal.into_domain()?);
         let recorded = facade.complete_trace(trace_id, seal, run, key).await?;
         let trace = trace(&recorded)?;
-        Ok(CompleteTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
+        Ok(CompleteTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+    }
+
+    /// Records what happened to the platform around the runs: starts, deploys, changes, errors. Good records are kept even
+    /// when others are rejected.
+    async fn record_system_records(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The records.")] input: RecordSystemRecordsInput,
+    ) -> ApiResult<RecordSystemRecordsPayload> {
+        let facade = ctx.facade()?;
+        let key = text("idempotencyKey", input.idempotency_key)?;
+        let records = system_records(input.records)?;
+        Ok(facade.record_system_records(records, input.is_platform_wide, key).await?.into())
     }
 
     /// Seals a trace as aborted.
@@ -310,7 +357,8 @@ impl Mutation {
         let (reason, key) = (text("reason", input.reason)?, text("idempotencyKey", input.idempotency_key)?);
         let recorded = facade.abort_trace(trace_id(&input.trace_id)?, reason, key).await?;
         let trace = trace(&recorded)?;
-        Ok(AbortTracePayload { trace, run: recorded.run.map(Into::into), is_replayed: recorded.is_replayed })
+        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
+        Ok(AbortTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Verify the tenant's logs now: every record against its entry, the tree, the signed checkpoints, the payloads. The

@@ -3,19 +3,30 @@
 use async_graphql::{Context, ID, Interface};
 
 use super::audit::AuditEntry;
-use super::audit_exports::{AuditExports, ExportRecord};
+use super::audit_exports::AuditExports;
 use super::audit_views::{AccessEvent, AuthorizationDecision, IdentityEvent, View};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
+use super::exports::{LlmRunExport, LogExport};
+use super::incidents::IncidentEvidence;
+use super::ledger_entries::{LedgerEvent, load_ledger_node};
+use super::policies::PolicyActivation;
 use super::row::Row;
 use super::run_governance::LlmRunGovernance;
+use super::run_replay::LlmRunReplay;
+use super::run_system::{SystemEvents, SystemReplay, SystemSnapshot};
 use super::run_trace::LlmRunTrace;
 use super::runs::LlmRun;
+use super::system::SystemRecord;
+use super::system_audit::SystemAudit;
+use super::telemetry_series::SystemTelemetry;
+use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use crate::domain::ids::{IdKind, RecordId};
 use crate::domain::trace::TraceView;
+use crate::facade::LogsFacade;
 use crate::facade::runs::StoredRun;
 
 /// A record with an id of its own, which node reads it by.
@@ -30,8 +41,18 @@ pub enum Node {
     TraceStep(Row<TraceStep>),
     /// An entry of the audit ledger.
     AuditEntry(Row<AuditEntry>),
+    /// Incident evidence.
+    IncidentEvidence(Row<IncidentEvidence>),
+    /// A policy activation.
+    PolicyActivation(Row<PolicyActivation>),
     /// An export.
-    ExportRecord(Row<ExportRecord>),
+    LogExport(Row<LogExport>),
+    /// The end of a trace.
+    TraceSeal(Row<TraceSeal>),
+    /// An event of the ledger.
+    LedgerEvent(Row<LedgerEvent>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -61,6 +82,28 @@ pub enum Evidenced {
     AuditAccess(Row<View<AccessEvent>>),
     /// Exports that were made.
     AuditExports(Row<AuditExports>),
+    /// A run's replay.
+    LlmRunReplay(Row<LlmRunReplay>),
+    /// A run's exports.
+    LlmRunExport(Row<LlmRunExport>),
+    /// Incident evidence.
+    IncidentEvidence(Row<IncidentEvidence>),
+    /// A policy activation.
+    PolicyActivation(Row<PolicyActivation>),
+    /// An export.
+    LogExport(Row<LogExport>),
+    /// A system record.
+    SystemRecord(Row<SystemRecord>),
+    /// Of a run's environment, one component.
+    SystemSnapshot(Row<SystemSnapshot>),
+    /// What affected a run.
+    SystemEvents(Row<SystemEvents>),
+    /// What happened around the decisive moment of a run.
+    SystemReplay(Row<SystemReplay>),
+    /// Metrics of a run's service.
+    SystemTelemetry(Row<SystemTelemetry>),
+    /// Changes of the infrastructure.
+    SystemAudit(Row<SystemAudit>),
 }
 
 /// Interfaces call async methods; those of rows are not.
@@ -73,8 +116,9 @@ macro_rules! interface_method {
         })+
     };
 }
-interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, AuditEntry, ExportRecord);
-interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, AuditEntry);
+interface_method!(node_id = id -> ID: LlmRun, Trace, TraceStep, TraceSeal, LedgerEvent, AuditEntry, SystemRecord);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>: LlmRun, LlmRunTrace, Trace, AuditEntry, SystemRecord,
+    SystemSnapshot, SystemEvents, SystemReplay, SystemTelemetry, SystemAudit);
 
 /// The same for metadata that has to be read.
 macro_rules! evidence_that_is_read {
@@ -93,6 +137,15 @@ evidence_that_is_read!(
     View<AccessEvent>,
     AuditExports,
 );
+interface_method!(node_id = id -> ID: IncidentEvidence, PolicyActivation, LogExport);
+interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>:
+    LlmRunReplay, IncidentEvidence, PolicyActivation, LogExport);
+
+impl Row<LlmRunExport> {
+    async fn evidence_metadata(&self, ctx: &Context<'_>) -> ApiResult<Row<EvidenceMetadata>> {
+        self.0.load_metadata(ctx).await
+    }
+}
 
 /// Any record by its id; another tenant's id, like any text that is no id, finds nothing.
 pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
@@ -102,9 +155,27 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::Trace, id)) => facade.get_trace_by_id(id).await?.map(|view| Node::Trace(view.into())),
         Some((IdKind::Step, id)) => facade.get_trace_step_by_id(id).await?.map(|step| Node::TraceStep(step.into())),
         Some((IdKind::Audit, id)) => facade.get_audit_entry(id).await?.map(|entry| Node::AuditEntry(entry.into())),
-        Some((IdKind::Export, id)) => facade.get_export(id).await?.map(|export| Node::ExportRecord(export.into())),
+        Some((IdKind::Incident, id)) => load_incident(facade, id).await?.map(Node::IncidentEvidence),
+        Some((IdKind::Policy, id)) => load_activation(facade, id).await?.map(Node::PolicyActivation),
+        Some((IdKind::Export, id)) => load_export(facade, id).await?.map(Node::LogExport),
+        Some((IdKind::Ledger, id)) => load_ledger_node(ctx, id).await?,
+        Some((IdKind::System, id)) => {
+            facade.get_system_record(id).await?.map(|record| Node::SystemRecord(record.into()))
+        }
         _ => None,
     })
+}
+
+async fn load_incident(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<IncidentEvidence>>> {
+    Ok(facade.get_incident_evidence_by_id(id).await?.map(Into::into))
+}
+
+async fn load_activation(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<PolicyActivation>>> {
+    Ok(facade.get_policy_activation_by_id(id).await?.map(Into::into))
+}
+
+async fn load_export(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<LogExport>>> {
+    Ok(facade.get_export_by_id(id).await?.map(|export| Row(LogExport(export))))
 }
 
 /// A run by the id of its record.

@@ -7,16 +7,31 @@ use super::context::ContextExt;
 use super::entities::{Entities, Tenant};
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
+use super::incidents::IncidentQueries;
+use super::ledger::Ledger;
+use super::ledger_enums::LedgerStream;
 use super::node::{self, Node};
+use super::policies::PolicyQueries;
 use super::row::Row;
 use super::runs::RunQueries;
 use super::scalars::Sha256;
+use super::system::SystemQueries;
 use super::trace_queries::TraceQueries;
 use super::verification::VerificationQueries;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
-pub struct Query(Entities, TraceQueries, RunQueries, AuditQueries, VerificationQueries, GeneralQueries);
+pub struct Query(
+    Entities,
+    TraceQueries,
+    RunQueries,
+    SystemQueries,
+    IncidentQueries,
+    PolicyQueries,
+    AuditQueries,
+    VerificationQueries,
+    GeneralQueries,
+);
 
 /// Root fields about no particular record.
 #[derive(Default)]
@@ -54,9 +69,17 @@ impl GeneralQueries {
         Ok(ctx.facade()?.content_digest(&text).await?.into())
     }
 
-    /// The tenant's evidence log.
-    async fn ledger(&self, ctx: &Context<'_>) -> ApiResult<Ledger> {
-        Ok(Ledger { now: ctx.facade()?.ledger_now().await?.to_token() })
+    /// One of the tenant's two logs.
+    async fn ledger(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            default_with = "LedgerStream::Evidence",
+            desc = "Which log. The access log needs the scope audit:read."
+        )]
+        stream: LedgerStream,
+    ) -> ApiResult<Ledger> {
+        Ledger::load(ctx, stream).await
     }
 }
 
@@ -72,12 +95,4 @@ pub struct Viewer {
     /// The permissions that the credentials were given, for example "runs:read". "admin" implies all others but
     /// "platform:write".
     scopes: Vec<&'static str>,
-}
-
-/// The log that holds every record of the tenant in the order of writing.
-#[derive(SimpleObject)]
-pub struct Ledger {
-    /// This moment of the log, as an opaque token for the argument asOf of lists: pages that are read with it do not
-    /// change while new records arrive.
-    now: String,
 }

@@ -294,7 +294,8 @@ macro_rules! leaves {
 leaves!(
     SafeInt, BigInt, Decimal, DateTime, Sha256, Json;
     ExecutionStatus, TraceStatus, StepStatus, StepKind, OutcomeCategory, StepLevel, RecordSource, ActorType,
-    SourceDomain, Origin, DivergenceReason
+    SourceDomain, Origin, DivergenceReason, IncidentSeverity, InflectionRule, ReplaySource, ExportScope, ExportFormat,
+    ExportStatus, ComplianceTag, SystemComponent, SystemEventType, SystemSeverity, SystemCausedBy
 );
 
 #[cfg(test)]

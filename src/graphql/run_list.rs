@@ -1,6 +1,6 @@
 //! The list of runs.
 
-use async_graphql::{Context, Value};
+use async_graphql::{Context, Object, Value};
 
 use super::connection::{Connection, List, PageArgs, connect, given};
 use super::error::ApiResult;
@@ -73,5 +73,37 @@ impl List for RunList {
 
     async fn count(&self, facade: &LogsFacade, cap: u32) -> Result<Count> {
         facade.count_llm_runs(&self.filter, self.as_of, cap).await
+    }
+}
+
+/// The field that gives runs: of the root, of a tenant, of an agent.
+pub struct RunsField {
+    /// Only runs of this agent.
+    pub agent: Option<String>,
+}
+
+#[Object]
+impl RunsField {
+    /// LLM runs, newest first unless ordered otherwise. Runs whose trace is still running are not in it: see traces.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn llm_runs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which runs. All when it is not given.")] filter: Option<LlmRunFilter>,
+        #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<LlmRunOrder>,
+        #[graphql(desc = "How many runs to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Take only runs behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many runs to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Take only runs before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A token from ledger.now: leave out what was recorded after it. Everything when it is not \
+                          given.")]
+        as_of: Option<String>,
+    ) -> ApiResult<Row<Connection<RunList>>> {
+        let mut list = RunList::of(filter.as_ref(), order_by.as_ref(), as_of.as_deref())?;
+        if let Some(agent) = &self.agent {
+            list = list.of_agent(agent);
+        }
+        list.connect(ctx, PageArgs { first, after, last, before }).await
     }
 }

@@ -2,16 +2,15 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::connection::{Connection, PageArgs};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
 use super::enums::{ActorType, ExecutionStatus, RecordSource};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
-use super::filters::{LlmRunFilter, LlmRunOrder};
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
-use super::run_governance::LlmRunGovernance;
-use super::run_list::RunList;
+use super::run_list::RunsField;
+use super::run_topics::RunTopics;
 use super::run_trace::LlmRunTrace;
 use super::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
 use crate::domain::evidence;
@@ -265,6 +264,12 @@ impl LlmRun {
         BigInt(self.0.seq)
     }
 
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
+    }
+
     /// Who, what, when and from where, for use as evidence.
     pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
         metadata(evidence::EvidenceMetadata::of_run(&self.0))
@@ -275,9 +280,9 @@ impl LlmRun {
         Maybe::of(self.load_trace(ctx).await)
     }
 
-    /// Under which rules the run ran: what policies, limits and guardrails said and did in it.
-    fn governance(&self) -> Row<LlmRunGovernance> {
-        Row(LlmRunGovernance(self.0.clone()))
+    #[graphql(flatten)]
+    fn topics(&self) -> RunTopics<'_> {
+        RunTopics(&self.0)
     }
 }
 
@@ -303,7 +308,7 @@ columns!(LlmRun {
     "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id,
     "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
     "traceRootHash" => trace_root_hash, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
-    "governance" => governance,
+
 });
 
 /// Root fields about runs.
@@ -321,24 +326,9 @@ impl RunQueries {
         Maybe::of(load_run(ctx, &run_id).await)
     }
 
-    /// LLM runs, newest first unless ordered otherwise. Runs whose trace is still running are not in it: see traces.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
-    async fn llm_runs(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which runs. All when it is not given.")] filter: Option<LlmRunFilter>,
-        #[graphql(desc = "In which order. Newest first when it is not given.")] order_by: Option<LlmRunOrder>,
-        #[graphql(desc = "How many runs to take from the start, 0 to 200. 50 when neither first nor last is given.")]
-        first: Option<i32>,
-        #[graphql(desc = "Take only runs behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many runs to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
-        #[graphql(desc = "Take only runs before this cursor.")] before: Option<String>,
-        #[graphql(desc = "A token from ledger.now: leave out what was recorded after it. Everything when it is not \
-                          given.")]
-        as_of: Option<String>,
-    ) -> ApiResult<Row<Connection<RunList>>> {
-        let list = RunList::of(filter.as_ref(), order_by.as_ref(), as_of.as_deref())?;
-        list.connect(ctx, PageArgs { first, after, last, before }).await
+    #[graphql(flatten)]
+    fn lists(&self) -> RunsField {
+        RunsField { agent: None }
     }
 }
 

@@ -117,6 +117,18 @@ impl Decimal {
         Self(rust_decimal::Decimal::new(cost_micros, USD_SCALE - 2))
     }
 
+    /// A number that is kept as its text; `None` for a text that is no number.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        rust_decimal::Decimal::from_str_exact(text).ok().map(Self)
+    }
+
+    /// The number as the text that is kept.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        self.0.to_string()
+    }
+
     /// Dollars as micro-dollars.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ pub async fn execute(schema: &Schema, request: Request, request_id: Option<&Requ
 }
 
 fn builder(options: SchemaOptions) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    let mut builder = Schema::build(Query::default(), Mutation, EmptySubscription)
+    let mut builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .register_output_type::<Evidenced>()
         .enable_federation();
     if !options.introspection {

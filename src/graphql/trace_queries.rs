@@ -14,21 +14,11 @@ use super::traces::{Trace, TraceList, TraceRef};
 use crate::domain::trace;
 use crate::domain::vocabulary;
 
-/// Root fields about traces.
-#[derive(Default)]
-pub struct TraceQueries;
+/// The field that gives traces: of the root and of a tenant.
+pub struct TracesField;
 
 #[Object]
-impl TraceQueries {
-    /// One trace, running or sealed. Null when there is no such trace.
-    async fn trace(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which trace, in one of three ways.")] by: TraceRef,
-    ) -> Maybe<Row<Trace>> {
-        Maybe::of(load_trace(ctx, &by).await)
-    }
-
+impl TracesField {
     /// Traces, running ones included, newest first unless ordered otherwise.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
     async fn traces(
@@ -47,6 +37,27 @@ impl TraceQueries {
     ) -> ApiResult<Row<Connection<TraceList>>> {
         let list = TraceList::of(filter.as_ref(), order_by.as_ref(), as_of.as_deref())?;
         list.connect(ctx, PageArgs { first, after, last, before }).await
+    }
+}
+
+/// Root fields about traces.
+#[derive(Default)]
+pub struct TraceQueries;
+
+#[Object]
+impl TraceQueries {
+    /// One trace, running or sealed. Null when there is no such trace.
+    async fn trace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which trace, in one of three ways.")] by: TraceRef,
+    ) -> Maybe<Row<Trace>> {
+        Maybe::of(load_trace(ctx, &by).await)
+    }
+
+    #[graphql(flatten)]
+    fn lists(&self) -> TracesField {
+        TracesField
     }
 
     /// Whether two traces behaved alike: the same work with the same outcomes on the same inputs, whatever the time and

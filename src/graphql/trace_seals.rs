@@ -1,12 +1,14 @@
 //! Seals: how traces ended.
 
-use async_graphql::{Context, Object};
+use async_graphql::{Context, ID, Object};
 
 use super::enums::ExecutionStatus;
 use super::error::Maybe;
-use super::row::columns;
+use super::ledger_entries::LedgerEntry;
+use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
 use super::traces::payload;
+use crate::domain::ids::IdKind;
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
 use crate::domain::trace;
@@ -18,6 +20,16 @@ pub struct TraceSeal(pub Stored<trace::TraceSeal>);
 /// newest one counts.
 #[Object]
 impl TraceSeal {
+    /// The id of this record, for node. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Ledger))
+    }
+
+    /// The trace that it ends.
+    fn trace_id(&self) -> ID {
+        ID(self.0.trace_id.to_string())
+    }
+
     /// Which seal of its trace this is, from 1.
     fn revision(&self) -> SafeInt {
         SafeInt(self.0.revision)
@@ -64,9 +76,17 @@ impl TraceSeal {
     fn sequence(&self) -> BigInt {
         BigInt(self.0.seq)
     }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
+    }
 }
 
 columns!(TraceSeal {
+    "id" => id,
+    "traceId" => trace_id,
     "revision" => revision,
     "status" => status,
     "reason" => reason,

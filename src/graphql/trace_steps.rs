@@ -9,6 +9,7 @@ use super::context::ContextExt;
 use super::enums::{OutcomeCategory, StepKind, StepLevel, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::filters::checked;
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
 use super::runs::MICROS_PER_MILLI;
 use super::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
@@ -203,6 +204,12 @@ impl TraceStep {
     /// The place of this record in the tenant's evidence log, from 0.
     fn sequence(&self) -> BigInt {
         BigInt(self.0.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 }
 

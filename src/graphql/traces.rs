@@ -9,6 +9,7 @@ use super::enums::{StepKind, StepStatus, TraceStatus};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TraceFilter, TraceOrder};
+use super::ledger_entries::LedgerEntry;
 use super::row::{Row, columns};
 use super::runs::LlmRun;
 use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
@@ -235,6 +236,12 @@ impl Trace {
         BigInt(self.0.trace.seq)
     }
 
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.trace.tenant_id, self.0.trace.id).await)
+    }
+
     /// Who, what, when and from where, for use as evidence.
     pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
         metadata(evidence::EvidenceMetadata::of_trace(&self.0))
@@ -267,7 +274,7 @@ pub async fn payload(
     part: PayloadPart,
 ) -> ApiResult<Option<Json>> {
     let facade = ctx.facade()?;
-    facade.scope().require(crate::domain::scope::Permission::PayloadsRead)?;
+    facade.require(crate::domain::scope::Permission::PayloadsRead)?;
     let Some(record) = record else { return Ok(None) };
     Ok(facade.payload(record, part).await?.as_deref().map(Json::parse_text).transpose()?)
 }

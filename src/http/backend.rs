@@ -2,18 +2,39 @@
 
 use futures_util::future::BoxFuture;
 
-use super::otlp::ExportTraceServiceRequest;
-use crate::domain::scope::Scope;
+use super::otlp::{ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest};
+use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::facade::Logs;
-use crate::facade::capture::IngestReport;
+use crate::facade::capture::{IngestReport, SignalReport};
 
 /// The use cases behind OTLP, authentication and readiness.
 pub trait Backend: Send + Sync {
     /// The scope of an API key; `None` when it is not valid.
     fn authenticate_key<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Scope>>>;
+    /// Decides whether a caller may use an operation, and records the decision.
+    fn authorize<'a>(
+        &'a self,
+        scope: &'a Scope,
+        operation: &'a str,
+        permission: Permission,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Records that a caller was turned away, with its token where it sent one.
+    fn turned_away<'a>(
+        &'a self,
+        token: Option<&'a str>,
+        operation: &'a str,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Counts an answer that failed by our own fault.
+    fn failed(&self);
     /// Records the spans of a request.
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>>;
+    /// Keeps the samples of a request.
+    fn ingest_metrics(&self, scope: Scope, request: ExportMetricsServiceRequest)
+    -> BoxFuture<'_, Result<SignalReport>>;
+    /// Records what matters of a request of logs.
+    fn ingest_logs(&self, scope: Scope, request: ExportLogsServiceRequest) -> BoxFuture<'_, Result<SignalReport>>;
     /// Whether requests can be served.
     fn ready(&self) -> BoxFuture<'_, Result<()>>;
     /// Records that wait to be appended, and how many may.
@@ -25,8 +46,42 @@ impl Backend for Logs {
         Box::pin(self.authenticate_key(token))
     }
 
+    fn authorize<'a>(
+        &'a self,
+        scope: &'a Scope,
+        operation: &'a str,
+        permission: Permission,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.authorize(scope, operation, permission))
+    }
+
+    fn turned_away<'a>(
+        &'a self,
+        token: Option<&'a str>,
+        operation: &'a str,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.turned_away(token, operation, reason))
+    }
+
+    fn failed(&self) {
+        self.failed();
+    }
+
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {
         Box::pin(async move { self.facade(scope).ingest_otlp(request).await })
+    }
+
+    fn ingest_metrics(
+        &self,
+        scope: Scope,
+        request: ExportMetricsServiceRequest,
+    ) -> BoxFuture<'_, Result<SignalReport>> {
+        Box::pin(async move { self.facade(scope).ingest_otlp_metrics(request).await })
+    }
+
+    fn ingest_logs(&self, scope: Scope, request: ExportLogsServiceRequest) -> BoxFuture<'_, Result<SignalReport>> {
+        Box::pin(async move { self.facade(scope).ingest_otlp_logs(request).await })
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<()>> {

@@ -21,6 +21,7 @@ use super::graphql_request::Parameters;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error};
 use crate::facade::Logs;
+use crate::facade::access::{AuditedRequest, RequestAudit};
 use crate::facade::loaders::LoadQueue;
 use crate::graphql::error::{RequestId, is_refusal, refusal};
 use crate::graphql::guard;
@@ -46,8 +47,15 @@ impl Default for GraphqlLimits {
     }
 }
 
-/// Puts what resolvers need into a request: the use cases, for the caller. Gives what their loaders start, too.
-type Attach = Arc<dyn Fn(async_graphql::Request, Scope) -> (async_graphql::Request, LoadQueue) + Send + Sync>;
+/// A request with the use cases for its caller, what their loaders start, and what they read.
+struct Attached {
+    request: async_graphql::Request,
+    loads: LoadQueue,
+    audit: Option<RequestAudit>,
+}
+
+/// Puts what resolvers need into a request.
+type Attach = Arc<dyn Fn(async_graphql::Request, Scope) -> Attached + Send + Sync>;
 
 /// What the handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -63,8 +71,8 @@ impl GraphqlState {
     pub fn new(schema: Schema, limits: GraphqlLimits, logs: Logs) -> Self {
         let attach = move |request: async_graphql::Request, scope| {
             let facade = logs.facade(scope);
-            let loads = facade.loads();
-            (request.data(facade), loads)
+            let (loads, audit) = (facade.loads(), Some(facade.audit()));
+            Attached { request: request.data(facade), loads, audit }
         };
         Self { schema, limits, attach: Arc::new(attach) }
     }
@@ -144,12 +152,33 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<GraphqlRespons
     let id = id.map(|id| RequestId(id.to_owned()));
     match prepare(&state.limits.document, parameters, is_get) {
         Ok(request) => {
-            let (request, loads) = (state.attach)(request, scope);
-            Ok(loads.drive(schema::execute(&state.schema, request, id.as_ref())).await)
+            let asked = audited(&request);
+            let Attached { request, loads, audit } = (state.attach)(request, scope);
+            let response = loads.drive(schema::execute(&state.schema, request, id.as_ref())).await;
+            if let Some(audit) = audit {
+                if has_code(&response, Code::Forbidden) {
+                    audit.refused();
+                }
+                // What was read does not leave before it is on record who read it.
+                audit.close(&asked).await.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
+            }
+            Ok(response)
         }
         Err(Refused::Document(error)) => Ok(refusal(&error)),
         Err(Refused::Request(refused)) => Err(refused),
     }
+}
+
+/// Whether an answer has an error of this kind.
+fn has_code(response: &GraphqlResponse, code: Code) -> bool {
+    let code = Value::from(code.as_str());
+    response.errors.iter().any(|error| error.extensions.as_ref().and_then(|all| all.get("code")) == Some(&code))
+}
+
+/// What was asked, for the audit.
+fn audited(request: &async_graphql::Request) -> AuditedRequest {
+    let variables = serde_json::to_vec(&request.variables).unwrap_or_default();
+    AuditedRequest::new(request.operation_name.clone(), &request.query, &variables)
 }
 
 /// Why a request is not run.
@@ -171,7 +200,7 @@ fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Resu
     guard::check(&document, &variables, limits).map_err(Refused::Document)?;
     guard::check_variables(operation, &variables).map_err(Refused::Document)?;
     let mut request = async_graphql::Request::new(query).variables(variables);
-    request.operation_name = operation_name;
+    request.operation_name = operation_name.or_else(|| guard::only_name(&document));
     request.set_parsed_query(document);
     Ok(request)
 }
@@ -179,6 +208,7 @@ fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Resu
 /// Writes a refusal.
 fn refuse(media: Media, refused: &Refusal) -> Response {
     let mut response = write(media, refused.status, &refusal(&refused.error));
+    super::error::add_headers(&refused.error, response.headers_mut());
     if let Some((name, value)) = &refused.header {
         response.headers_mut().insert(name, value.clone());
     }
@@ -194,6 +224,10 @@ struct Answer<'a> {
     data: Option<&'a Value>,
 }
 
+/// Marks an answer in which a field failed by our own fault.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedField;
+
 /// Writes an answer.
 fn write(media: Media, status: StatusCode, response: &GraphqlResponse) -> Response {
     let data = (!is_refusal(response)).then_some(&response.data);
@@ -202,6 +236,9 @@ fn write(media: Media, status: StatusCode, response: &GraphqlResponse) -> Respon
     let status = written.map_or(StatusCode::INTERNAL_SERVER_ERROR, |()| status);
     let mut answer = Response::new(Body::from(json));
     *answer.status_mut() = status;
+    if has_code(response, Code::Internal) {
+        answer.extensions_mut().insert(FailedField);
+    }
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, media.content_type());
     // What one caller may see is not for another, nor for a cache on the way.

@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::graphql::Refusal;
 use super::graphql_media::{check_content_type, too_long};
+use super::graphql_variables::variables;
 use crate::error::Error;
 
 /// What a client asks.
@@ -25,12 +26,16 @@ pub struct Parameters {
     #[serde(default, rename = "operationName")]
     pub operation_name: Option<String>,
     /// Values of its variables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "variables")]
     pub variables: Variables,
     /// A place for protocols of others; an object where it is given. None is in use here.
     #[serde(default, rename = "extensions")]
     _extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
+
+/// Variables that are a JSON text of their own.
+#[derive(Default, Deserialize)]
+struct TextVariables(#[serde(deserialize_with = "variables")] Variables);
 
 /// The same in a query string, where variables and extensions are JSON texts.
 #[derive(Deserialize)]
@@ -50,7 +55,7 @@ impl Parameters {
         Ok(Self {
             query: parameters.query,
             operation_name: parameters.operation_name,
-            variables: json_text("variables", parameters.variables)?,
+            variables: json_text::<TextVariables>("variables", parameters.variables)?.0,
             _extensions: json_text("extensions", parameters.extensions)?,
         })
     }

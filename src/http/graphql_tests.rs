@@ -28,7 +28,7 @@ fn app(limits: GraphqlLimits) -> Router {
     routes(GraphqlState {
         schema: build(SchemaOptions::default()),
         limits,
-        attach: Arc::new(|request, _| (request, LoadQueue::default())),
+        attach: Arc::new(|request, _| Attached { request, loads: LoadQueue::default(), audit: None }),
     })
 }
 

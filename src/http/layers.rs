@@ -96,7 +96,9 @@ pub(super) fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
 
 /// The door of routes that find their caller's scope in the request's extensions.
 pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
-    match state.admit(request.headers()).await {
+    // The route, not the path: there are few of them.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    match state.admit(request.headers(), route).await {
         Ok(scope) => {
             request.extensions_mut().insert(scope);
             next.run(request).await
@@ -169,6 +171,17 @@ pub(super) async fn security_headers(State(state): State<HttpState>, request: Re
     add(CACHE_CONTROL, "private, no-store");
     if state.settings().has_tls {
         add(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    response
+}
+
+/// Counts answers that failed by our own fault, whichever way they say it.
+pub(super) async fn count_failures(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let is_grpc_failure = response.headers().get(tonic::Status::GRPC_STATUS).is_some_and(|status| status == "13");
+    let has_failed_field = response.extensions().get::<super::graphql::FailedField>().is_some();
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR || is_grpc_failure || has_failed_field {
+        state.backend().failed();
     }
     response
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::error;
 use super::state::HttpState;
 use crate::domain::scope::Permission;
-use crate::facade::capture::IngestReport;
+use crate::facade::capture::{IngestReport, SignalReport};
 
 /// Bounds of the latency histogram, in seconds.
 pub const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -25,6 +25,14 @@ pub fn describe() {
     metrics::describe_counter!(
         "runledger_otlp_spans_total",
         "Spans of OTLP requests: accepted, and of them existing (sent before) and differing (sent before otherwise); rejected"
+    );
+    metrics::describe_counter!(
+        "runledger_otlp_points_total",
+        "Points of OTLP metrics: accepted; dropped (they said that there was no value); rejected"
+    );
+    metrics::describe_counter!(
+        "runledger_otlp_log_records_total",
+        "OTLP log records: accepted as system records; digested (message content); dropped by design; rejected"
     );
     metrics::describe_gauge!("runledger_append_queue_records", "Records that wait to be appended");
     metrics::describe_gauge!("runledger_append_queue_capacity_records", "Records that may wait to be appended");
@@ -56,11 +64,31 @@ pub(super) fn count_spans(report: &IngestReport) {
     }
 }
 
+/// Counts what became of an OTLP request's points or log records.
+pub(super) fn count_signal(name: &'static str, report: &SignalReport) {
+    let counts = [
+        ("accepted", report.accepted),
+        ("digested", report.digested),
+        ("dropped", report.dropped),
+        ("rejected", report.rejected),
+    ];
+    for (outcome, count) in counts {
+        if let Ok(count @ 1..) = u64::try_from(count) {
+            metrics::counter!(name, "outcome" => outcome).increment(count);
+        }
+    }
+}
+
 /// For callers on this machine, and for the scope `admin`.
 pub async fn scrape(State(state): State<HttpState>, request: Request) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     if !is_local(peer, request.headers()) {
-        let allowed = state.admit(request.headers()).await.and_then(|scope| scope.require(Permission::Admin));
+        let headers = request.headers();
+        let allowed = async {
+            let scope = state.admit(headers, "metrics").await?;
+            state.backend().authorize(&scope, "metrics", Permission::Admin).await
+        };
+        let allowed = allowed.await;
         if let Err(refusal) = allowed {
             return error::response(error::status(&refusal), &refusal);
         }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod graphql;
 mod graphql_media;
 mod graphql_request;
+mod graphql_variables;
 pub mod health;
 mod layers;
 pub mod metrics;
@@ -36,7 +37,9 @@ const COMPRESS_ABOVE_BYTES: u64 = 4096;
 pub fn router(state: HttpState, api: Router, pages: Router) -> Router {
     let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_ABOVE_BYTES));
     let served = Router::new()
-        .route(otlp::PATH, post(otlp::export))
+        .route(otlp::PATH, post(otlp::export::<otlp::ExportTraceServiceRequest>))
+        .route(otlp::METRICS_PATH, post(otlp::export::<otlp::ExportMetricsServiceRequest>))
+        .route(otlp::LOGS_PATH, post(otlp::export::<otlp::ExportLogsServiceRequest>))
         .merge(api.layer(middleware::from_fn_with_state(state.clone(), layers::admit)).with_state(()))
         .merge(pages.with_state(()))
         .layer(middleware::from_fn_with_state(state.clone(), layers::shed_load));
@@ -62,6 +65,7 @@ fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, state: &HttpState) 
     router
         .layer(middleware::from_fn_with_state(state.clone(), layers::check_host))
         .layer(CatchPanicLayer::custom(layers::on_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::count_failures))
         .layer(middleware::from_fn_with_state(state.clone(), layers::security_headers))
         .layer(middleware::from_fn(layers::observe))
 }

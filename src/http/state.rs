@@ -7,11 +7,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{AuthSettings, Authenticator};
+use super::auth::{self, AuthSettings, Authenticator};
 use super::backend::Backend;
 use super::rate::RateLimit;
 use crate::domain::scope::Scope;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Requests for data that are worked on at a time; more are told to come again.
 const IN_FLIGHT_MAX: usize = 1024;
@@ -76,13 +76,22 @@ impl HttpState {
         })))
     }
 
-    /// Who asks, by the request's headers; counts the request against the rate limit of its key.
+    /// Who asks, by the request's headers; counts the request against the rate limit of its key. Who is turned away is in
+    /// the audit ledger before they are told.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` without valid credentials; `LIMIT_EXCEEDED` with a time to wait when the key asks too often;
-    /// `UNAVAILABLE` when credentials cannot be checked now.
-    pub async fn admit(&self, headers: &HeaderMap) -> Result<Scope> {
-        let scope = self.0.auth.authenticate(headers).await?;
+    /// `UNAVAILABLE` when credentials cannot be checked, or a refusal cannot be recorded, now.
+    pub async fn admit(&self, headers: &HeaderMap, operation: &str) -> Result<Scope> {
+        let scope = match self.0.auth.authenticate(headers).await {
+            Ok(scope) => scope,
+            Err(error) => {
+                if error.code() == Code::Unauthenticated {
+                    self.0.backend.turned_away(auth::bearer(headers).ok(), operation, error.message()).await?;
+                }
+                return Err(error);
+            }
+        };
         match &self.0.rate {
             Some(rate) => rate.check(&scope).map(|()| scope),
             None => Ok(scope),

@@ -3,6 +3,7 @@
 mod door;
 mod grpc;
 mod otlp;
+mod signals;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +16,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
@@ -28,7 +31,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::scope::{Actor, Permission, Scope};
 use crate::domain::vocabulary::ActorType;
 use crate::error::Result;
-use crate::facade::capture::IngestReport;
+use crate::facade::capture::{IngestReport, SignalReport};
 
 const WRITER: &str = "Bearer rl_1_writer";
 const READER: &str = "Bearer rl_1_reader";
@@ -40,7 +43,10 @@ pub(crate) struct Fake {
     spans: AtomicUsize,
     tenants: Mutex<Vec<String>>,
     next: Mutex<Option<Result<IngestReport>>>,
+    next_signal: Mutex<Option<Result<SignalReport>>>,
     not_ready: Mutex<Option<crate::error::Error>>,
+    turned_away: Mutex<Vec<String>>,
+    failures: AtomicUsize,
 }
 
 impl Backend for Fake {
@@ -56,6 +62,29 @@ impl Backend for Fake {
         async move { Ok(Some(Scope { tenant: TenantId::trusted("acme"), actor, permissions })) }.boxed()
     }
 
+    fn authorize<'a>(
+        &'a self,
+        scope: &'a Scope,
+        _operation: &'a str,
+        permission: Permission,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move { scope.require(permission) }.boxed()
+    }
+
+    fn turned_away<'a>(
+        &'a self,
+        _token: Option<&'a str>,
+        operation: &'a str,
+        _reason: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.turned_away.lock().expect("lock").push(operation.to_owned());
+        async { Ok(()) }.boxed()
+    }
+
+    fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn ingest_otlp(&self, scope: Scope, request: ExportTraceServiceRequest) -> BoxFuture<'_, Result<IngestReport>> {
         let count: usize =
             request.resource_spans.iter().flat_map(|spans| &spans.scope_spans).map(|scope| scope.spans.len()).sum();
@@ -67,6 +96,16 @@ impl Backend for Fake {
             next.unwrap_or(Ok(IngestReport { accepted, ..IngestReport::default() }))
         }
         .boxed()
+    }
+
+    fn ingest_metrics(&self, _: Scope, _: ExportMetricsServiceRequest) -> BoxFuture<'_, Result<SignalReport>> {
+        let next = self.next_signal.lock().expect("lock").take();
+        async move { next.unwrap_or_else(|| Ok(SignalReport::default())) }.boxed()
+    }
+
+    fn ingest_logs(&self, _: Scope, _: ExportLogsServiceRequest) -> BoxFuture<'_, Result<SignalReport>> {
+        let next = self.next_signal.lock().expect("lock").take();
+        async move { next.unwrap_or_else(|| Ok(SignalReport::default())) }.boxed()
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<()>> {

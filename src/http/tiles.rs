@@ -16,8 +16,9 @@ use uuid::Uuid;
 use super::error;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error, Result};
-use crate::facade::Logs;
+use crate::facade::access::AuditedRequest;
 use crate::facade::tiles::{TILE_WIDTH, Tile, TileKind};
+use crate::facade::{Logs, LogsFacade};
 
 /// A tile never changes, whole or partial: its width is a part of its name.
 const FOR_EVER: &str = "private, max-age=31536000, immutable";
@@ -38,7 +39,7 @@ async fn checkpoint(State(logs): State<Logs>, Path(log): Path<String>, scope: Op
     let note = async {
         let facade = logs.facade(admitted(scope)?);
         let Some(log_id) = parse_log(&log) else { return Ok(None) };
-        facade.published_checkpoint(log_id).await
+        audited(&facade, "ledgerCheckpoint", &log, facade.published_checkpoint(log_id).await).await
     };
     match note.await {
         Ok(Some(checkpoint)) => {
@@ -58,7 +59,7 @@ async fn tile(
     let bytes = async {
         let facade = logs.facade(admitted(scope)?);
         let (Some(log_id), Some(tile)) = (parse_log(&log), parse_tile(&path)) else { return Ok(None) };
-        facade.tile(log_id, tile).await
+        audited(&facade, "ledgerTile", &format!("{log}/{path}"), facade.tile(log_id, tile).await).await
     };
     match bytes.await {
         Ok(Some(bytes)) => {
@@ -68,6 +69,12 @@ async fn tile(
         Ok(None) => not_found("there is no such tile below the newest checkpoint of a log of yours"),
         Err(refusal) => error::response(error::status(&refusal), &refusal),
     }
+}
+
+/// Gives the answer once it is on record that it was given, or refused.
+async fn audited<T>(facade: &LogsFacade, operation: &str, what: &str, answer: Result<T>) -> Result<T> {
+    facade.audit().close(&AuditedRequest::new(Some(operation.to_owned()), what, b"")).await?;
+    answer
 }
 
 /// Who asks; the door lets nobody in without.

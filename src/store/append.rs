@@ -5,6 +5,7 @@
 //! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers.
 
 mod changes;
+mod erase;
 mod flush;
 mod insert;
 mod known;
@@ -13,6 +14,7 @@ mod plan;
 mod prepare;
 mod queue;
 mod records;
+mod thread;
 
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};
@@ -21,6 +23,7 @@ use crate::error::Result;
 pub use changes::ChangedLogs;
 pub(super) use flush::Writer;
 pub(super) use queue::Queue;
+pub(super) use thread::WriterThread;
 
 impl Store {
     /// Hands a unit to the writer and waits until it is committed. A caller that stops waiting loses the answer, never

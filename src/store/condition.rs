@@ -9,8 +9,10 @@ use super::scoped::{any_number, any_text};
 use crate::domain::filter::{LlmRunFilter, NumberRange, TimeRange, TraceFilter};
 use crate::domain::ids::{RunId, TenantId, TraceId};
 use crate::domain::page::AsOf;
+use crate::domain::system::SystemRecordFilter;
+use crate::domain::vocabulary::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
 use crate::domain::vocabulary::{ExecutionStatus, RecordSource, TraceStatus};
-use crate::entity::{llm_run, llm_run_tag, trace, trace_seal, trace_state};
+use crate::entity::{llm_run, llm_run_tag, system_record, trace, trace_seal, trace_state};
 use crate::error::Result;
 
 /// How long a run took; null while its end is unknown.
@@ -226,4 +228,29 @@ pub(super) fn newest_seal(column: &'static str, as_of: Option<AsOf>) -> SimpleEx
         select.and_where(newest("seq").lt(as_of.size));
     }
     SimpleExpr::SubQuery(None, Box::new(select.into()))
+}
+
+/// Which system records of one log, as of a moment.
+pub(super) fn system_records(
+    backend: DbBackend,
+    filter: &SystemRecordFilter,
+    as_of: Option<AsOf>,
+) -> Result<Condition> {
+    use system_record::Column as C;
+    let mut all = All::new(backend);
+    if let Some(as_of) = as_of {
+        all.and(C::Seq.lt(as_of.size));
+    }
+    all.any(C::Component, filter.components.as_ref(), |word: &SystemComponent| word.as_str())?;
+    all.any(C::EventType, filter.event_types.as_ref(), |word: &SystemEventType| word.as_str())?;
+    all.any(C::Severity, filter.severities.as_ref(), |word: &SystemSeverity| word.as_str())?;
+    all.any(C::CausedBy, filter.caused_by.as_ref(), |word: &SystemCausedBy| word.as_str())?;
+    all.any(C::ActorType, filter.actor_types.as_ref(), |word: &ActorType| word.as_str())?;
+    all.texts(C::ActorId, filter.actor_ids.as_ref())?;
+    all.texts(C::CorrelationId, filter.correlation_ids.as_ref())?;
+    all.texts(C::ServiceName, filter.service_names.as_ref())?;
+    all.texts(C::ServiceInstanceId, filter.service_instance_ids.as_ref())?;
+    all.texts(C::SourceComponent, filter.source_components.as_ref())?;
+    all.time(C::OccurredAt, filter.occurred_at);
+    Ok(all.condition)
 }

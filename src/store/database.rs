@@ -232,6 +232,8 @@ fn sqlite(url: &str, is_reader: bool) -> ConnectOptions {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("cache_size", "-16384")
+                // What is erased is overwritten, not only unlinked.
+                .pragma("secure_delete", "ON")
                 // Each checkpoint syncs and writes every changed page once: less often is less work.
                 .pragma("wal_autocheckpoint", "8000")
                 .pragma("journal_size_limit", "67108864")

@@ -108,6 +108,17 @@ impl Store {
         Ok(updated.rows_affected() > 0)
     }
 
+    /// Takes a key back that nobody has the token of.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn delete_api_key(&self, tenant: &TenantId, key_id: &str) -> Result<()> {
+        let sql = "DELETE FROM api_key WHERE tenant_id = $1 AND key_id = $2";
+        let values = [tenant.as_str().into(), key_id.into()];
+        self.db().write.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
+        Ok(())
+    }
+
     /// The tenant's content key, made on first use; the same for every process.
     ///
     /// # Errors

@@ -10,29 +10,39 @@ mod condition;
 mod convert;
 mod database;
 mod error;
+pub mod exports;
 mod idempotency;
+pub mod incidents;
 pub mod keys;
 mod leaves;
+pub mod ledger;
 pub mod ledger_keys;
 pub mod migrate;
+mod own_records;
 mod paginate;
 #[cfg(test)]
 mod plans;
+pub mod policies;
+mod principals;
 pub mod proofs;
 pub mod runs;
 mod scoped;
 pub mod seals;
+pub mod span_contents;
 pub mod steps;
+pub mod system;
+pub mod system_runs;
+pub mod telemetry_series;
 pub mod traces;
 pub mod verifications;
 pub mod verify;
+pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-use self::append::{ChangedLogs, Queue, Writer};
+use self::append::{ChangedLogs, Queue, Writer, WriterThread};
 use self::database::Database;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
@@ -84,38 +94,7 @@ struct Inner {
     queue: Arc<Queue>,
     changed: Arc<ChangedLogs>,
     writer: Mutex<Option<(JoinHandle<()>, WriterThread)>>,
-}
-
-/// The thread that the writer has to itself. A flush is a handful of short waits for the database; among the requests it
-/// would stand behind their computing at each of them.
-struct WriterThread {
-    handle: Handle,
-    runtime: Option<Runtime>,
-}
-
-impl WriterThread {
-    fn start() -> Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("writer").enable_all().build();
-        let runtime = runtime.map_err(Error::internal)?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
-    }
-
-    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.handle.spawn(future)
-    }
-}
-
-impl Drop for WriterThread {
-    fn drop(&mut self) {
-        // A runtime that is dropped by a task of another one must not wait for its own.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+    migrations: Vec<String>,
 }
 
 impl Store {
@@ -125,12 +104,14 @@ impl Store {
     /// `UNAVAILABLE` when the database cannot be reached; `BAD_USER_INPUT` when the URL or the schema version is wrong.
     pub async fn connect(config: StoreConfig, clock: SharedClock) -> Result<Self> {
         let db = Database::connect(&config.database_url, config.pool_size).await?;
-        if config.migrate {
-            for name in migrate::up_on(&db.write).await? {
-                tracing::info!(name, "migration applied");
-            }
+        let migrations = if config.migrate {
+            migrate::up_on(&db.write).await?
         } else {
             migrate::check(&db.write).await?;
+            Vec::new()
+        };
+        for name in &migrations {
+            tracing::info!(name, "migration applied");
         }
         let queue = Arc::new(Queue::new(config.queue_records));
         let thread = WriterThread::start()?;
@@ -141,7 +122,13 @@ impl Store {
         let (own_clock, own_queue, news) = (Arc::clone(&clock), Arc::clone(&queue), Arc::clone(&changed));
         let writer = Writer::new(appending, own_clock, config.settle, config.ledger, own_queue, news);
         let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer }) })
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer, migrations }) })
+    }
+
+    /// The changes of the schema that connecting applied, by name.
+    #[must_use]
+    pub fn migrations(&self) -> &[String] {
+        &self.inner.migrations
     }
 
     /// Opens a database for reading only: nothing in it is changed, not even its schema.
@@ -153,7 +140,16 @@ impl Store {
         migrate::check(&db.read).await?;
         let queue = Arc::new(Queue::new(0));
         queue.close();
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed: Arc::default(), writer: Mutex::new(None) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                clock,
+                queue,
+                changed: Arc::default(),
+                writer: Mutex::new(None),
+                migrations: Vec::new(),
+            }),
+        })
     }
 
     /// One trivial query, for readiness.

@@ -13,6 +13,7 @@ use crate::domain::filter::{
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::page::{Direction, PageRequest, Position};
 use crate::domain::settle::SettlePolicy;
+use crate::domain::system::{SystemRecordFilter, SystemRecordOrder, SystemRecordSort};
 use crate::domain::trace::StepFilter;
 use crate::domain::vocabulary::{AuditCategory, StepKind, TraceStatus};
 
@@ -122,6 +123,24 @@ async fn audit_lists_follow_the_index_of_their_log_their_view_and_their_run() {
     let governance = store.select_governance(&tenant, &["run", "trace"], &page).expect("built");
     let governance = plan(&store, governance).await;
     assert_eq!(governance.matches("USING INDEX audit_entry_run (tenant_id=? AND run_id=?").count(), 2, "{governance}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn lists_of_system_records_follow_their_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    for (sort, index) in [
+        (SystemRecordSort::Seq, "system_record_seq (tenant_id=? AND seq<?)"),
+        (SystemRecordSort::OccurredAt, "system_record_occurred (tenant_id=? AND (occurred_at,seq)<(?,?))"),
+    ] {
+        let order = SystemRecordOrder { sort, direction: Direction::Desc };
+        let page = PageRequest { after: Some(Position { key: 9, seq: 9 }), ..PageRequest::first(10) };
+        let (tenant, filter) = (TenantId::trusted("acme"), SystemRecordFilter::default());
+        let select = store.select_system_records(&tenant, &filter, order, &page, None).expect("built");
+        let plan = plan(&store, select.build(DbBackend::Sqlite)).await;
+        assert!(plan.contains(&format!("USING INDEX {index}")) && !plan.contains("ORDER BY"), "{plan}");
+    }
     store.close().await;
 }
 

@@ -98,7 +98,7 @@ impl Store {
     }
 }
 
-fn decode_entry(columns: &mut Columns<'_>) -> Result<LedgerEntry> {
+pub(super) fn decode_entry(columns: &mut Columns<'_>) -> Result<LedgerEntry> {
     Ok(LedgerEntry {
         seq: columns.take()?,
         kind: columns.word(RecordKind::parse)?,

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{ArrayType, Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, Select, Statement, Value};
 
 use super::database::Database;
-use crate::domain::ids::{RecordId, TenantId};
+use crate::domain::ids::{PLATFORM_TENANT, RecordId, TenantId};
 use crate::entity;
 use crate::error::{Error, Result};
 
@@ -35,8 +35,11 @@ tenanted!(
     ledger_watch,
     llm_run,
     log_export,
+    metric_series,
     payload,
     policy_activation,
+    principal,
+    span_content,
     system_record,
     tenant_secret,
     trace,
@@ -48,6 +51,11 @@ tenanted!(
 /// A tenant's rows of a table.
 pub(super) fn scoped<E: Tenanted>(tenant: &TenantId) -> Select<E> {
     E::find().filter(E::TENANT.eq(tenant.as_str()))
+}
+
+/// A tenant's rows of a table and the platform's, which every tenant sees.
+pub(super) fn scoped_visible<E: Tenanted>(tenant: &TenantId) -> Select<E> {
+    E::find().filter(E::TENANT.is_in([tenant.as_str(), PLATFORM_TENANT]))
 }
 
 /// The same for statements that SeaORM cannot write: the tenant is `$1`, `values` follow.
@@ -102,13 +110,16 @@ pub(super) fn any_number(backend: DbBackend, column: impl Into<SimpleExpr>, keys
 
 /// Rows whose column has any of these record ids.
 pub(super) fn any_id(backend: DbBackend, column: impl Into<SimpleExpr>, ids: &[RecordId]) -> Result<SimpleExpr> {
-    let value = if backend == DbBackend::Postgres {
-        Value::Array(ArrayType::Uuid, Some(Box::new(ids.iter().map(|id| id.0.into()).collect())))
-    } else {
-        let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-        serde_json::to_string(&hex).map_err(Error::internal)?.into()
-    };
-    Ok(any(backend, column.into(), value, "unhex(value)"))
+    Ok(any(backend, column.into(), id_keys(backend, ids)?, "unhex(value)"))
+}
+
+/// Record ids as one value, as [`text_keys`].
+pub(super) fn id_keys(backend: DbBackend, ids: &[RecordId]) -> Result<Value> {
+    if backend == DbBackend::Postgres {
+        return Ok(Value::Array(ArrayType::Uuid, Some(Box::new(ids.iter().map(|id| id.0.into()).collect()))));
+    }
+    let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+    Ok(serde_json::to_string(&hex).map_err(Error::internal)?.into())
 }
 
 /// Keys that a row can have. One with U+0000 is on no row; PostgreSQL would refuse it, SQLite find nothing.

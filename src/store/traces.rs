@@ -109,9 +109,8 @@ impl Store {
     /// # Errors
     /// As for [`Self::list_traces`].
     pub async fn traces_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, TraceView>> {
-        let wanted = any_id(self.db().backend, trace::Column::Id.into_expr(), ids)?;
-        let select = view(scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
-        Ok(self.views(&scope.tenant, select).await?.into_iter().map(|view| (view.trace.id, view)).collect())
+        let views = self.traces_with_ids(&scope.tenant, ids).await?;
+        Ok(views.into_iter().map(|view| (view.trace.id, view)).collect())
     }
 
     /// Traces by name: one statement, newest seal and step count included.
@@ -181,6 +180,12 @@ impl Store {
             seals.entry(seal.trace_id.clone()).or_default().push(seal);
         }
         Ok(seals)
+    }
+
+    /// Traces by record id, in no order.
+    pub(super) async fn traces_with_ids(&self, tenant: &TenantId, ids: &[RecordId]) -> Result<Vec<TraceView>> {
+        let wanted = any_id(self.db().backend, trace::Column::Id.into_expr(), ids)?;
+        self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
     }
 
     /// Traces by name, in no order.

@@ -132,14 +132,14 @@ impl Store {
         let db = self.db();
         let keys = Keys::load(db).await?;
         let (start, mut found) = start(db, head, mode, trusted).await?;
-        found.extend(keys.findings);
+        found.extend(keys.findings.iter().cloned());
         let stream = head.stream.unwrap_or(Stream::Evidence);
         if head.stream.is_none() {
             let finding = Anomaly::new(AnomalyKind::Altered, "the log's stream is neither of the two");
             found.push(finding.field("ledger_log.stream"));
         }
         let from = start.size().cast_signed();
-        let mut reader = Reader { db: db.clone(), head: head.clone(), stream, tables: Vec::new(), keys: keys.keys };
+        let mut reader = Reader { db: db.clone(), head: head.clone(), stream, tables: Vec::new(), keys };
         for table in Table::ALL {
             if has_rows(db, head, table, stream, from).await? {
                 reader.tables.push(table);

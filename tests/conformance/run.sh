@@ -10,6 +10,7 @@ root=$PWD
 target=${CARGO_TARGET_DIR:-$root/target}
 harness=${HARNESS:-$root/../shared/conformance}
 copy=$target/conformance
+signals=$target/conformance-signals
 databases=("$@")
 [ $# -gt 0 ] || databases=(sqlite postgres)
 
@@ -52,6 +53,13 @@ install_harness() {
     (cd "$copy" && ./setup.sh)
     echo "$locks" >"$copy/installed"
   fi
+  # The harness has no JavaScript exporters of metrics and logs.
+  mkdir -p "$signals"
+  cp "$root/tests/conformance/sdk_signals.mjs" "$signals"
+  if ! cmp -s "$root/tests/conformance/sdk_signals.package.json" "$signals/package.json"; then
+    cp "$root/tests/conformance/sdk_signals.package.json" "$signals/package.json"
+    (cd "$signals" && npm install --no-audit --no-fund --ignore-scripts --loglevel=error)
+  fi
 }
 
 free_port() {
@@ -66,7 +74,7 @@ start_server() { # database url, log file
   rm -rf "$RUNLEDGER_DATA_DIR"
   mkdir -p "$RUNLEDGER_DATA_DIR"
   "$SERVER" migrate up >>"$2" 2>&1
-  AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read 2>>"$2")"
+  AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read,system:read,system:write 2>>"$2")"
   "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s --trace-settle-remote 1s >>"$2" 2>&1 &
   server_pid=$!
   export AUTH BASE_URL=http://$listen OTLP_HTTP=http://$listen OTLP_GRPC=$grpc
@@ -120,6 +128,15 @@ check() { # database, name of a check in run-all.sh
   fi
 }
 
+signals() { # database, language, command: traces, metrics and logs of an SDK together
+  local out=$OUT_DIR/log/signals-$2.txt
+  if "${@:3}" >"$out" 2>&1 && tail -n 1 "$out" | grep -qE ': [1-9][0-9]* passed, 0 failed, 0 skipped$'; then
+    report "$1 signals of the $2 SDK" ok "$(tail -n 1 "$out")"
+  else
+    report "$1 signals of the $2 SDK" fail "$(tail -n 1 "$out"); see $out"
+  fi
+}
+
 run_on() { # database, url
   local database=$1 log
   export OUT_DIR=$target/conformance-out/$database
@@ -131,6 +148,8 @@ run_on() { # database, url
   # What is sent first is what the later checks read.
   check "$database" otlp
   check "$database" otlp-js
+  signals "$database" python "$copy/.venv/bin/python" "$root/tests/conformance/sdk_signals.py"
+  signals "$database" javascript node "$signals/sdk_signals.mjs"
   wait_for_runs 50
   for name in audits federation lint codegen clients graphiql; do check "$database" "$name"; done
   if (cd "$copy" && EXAMPLES=$root/src/http/assets/graphiql/page/examples.js timeout 60 node examples.mjs) >"$OUT_DIR/log/examples.txt" 2>&1; then

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-20}
 shift || true
 targets=("$@")
-[ $# -gt 0 ] || targets=(otlp_protobuf otlp_json graphql_guard redact)
+[ $# -gt 0 ] || targets=(otlp_protobuf otlp_json graphql_guard redact receipt)
 built=${CARGO_TARGET_DIR:-$PWD/target}
 fuzz=$built/fuzz
 
@@ -28,6 +28,15 @@ seed() { # target: starting points from the fixtures
     graphql_guard)
       cp -n src/graphql/guard/introspection.graphql "$corpus"
       printf '{ ...A ...A } fragment A on Query { a: __typename @include(if: true) ...B } fragment B on Query { llmRuns(first: 5, filter: { tags: ["x"] }) { nodes { id } } }' >"$corpus/fragments"
+      ;;
+    receipt)
+      python3 - "$corpus" <<'PYTHON'
+import json, sys
+evidence = json.load(open("tests/interop/vectors.json"))
+texts = [node["ledgerEntry"]["receipt"] for node in evidence["nodes"]] + [evidence["after"], evidence["keys"][0]]
+for place, text in enumerate(texts + [evidence["after"].split("\n\n")[0] + "\n"]):
+    open(f"{sys.argv[1]}/vector-{place}", "w").write(text)
+PYTHON
       ;;
   esac
 }

@@ -9,6 +9,7 @@ use runledger::clock::SharedClock;
 use runledger::config::{BaseSettings, LogFormat};
 use runledger::domain::vocabulary::Stream;
 use runledger::error::Code;
+use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
 use runledger::ledger::checkpoint::Checkpoint;
 use runledger::ledger::note::{NoteKey, NoteSigner};
@@ -35,7 +36,14 @@ fn base(db: &TestDb, folder: &Path) -> BaseSettings {
 /// A process of its own on a store.
 fn process(db: &TestDb, store: &Store) -> Logs {
     let prices = Arc::new(runledger::capture::pricing::PriceTable::embedded().expect("the embedded prices parse"));
-    let config = LogsConfig { prices, content_capture: std::collections::HashSet::new(), settle_us: 15_000_000 };
+    let config = LogsConfig {
+        prices,
+        content_capture: std::collections::HashSet::new(),
+        settle_us: 15_000_000,
+        access: AccessConfig { audit: AccessAudit::Strict, identifies_callers: true },
+        idempotency_expiry_us: i64::MAX,
+        telemetry_retention_us: i64::MAX,
+    };
     Logs::new(store.clone(), db.clock.clone(), config)
 }
 
@@ -121,12 +129,15 @@ db_test! {
 
         // The server that runs signs nothing more and says so; what is there can be had.
         old_process.ready().await.expect("it has not noticed");
-        append(&db, &store, "after").await;
+        let new_record = append(&db, &store, "after").await;
         assert_eq!(old_process.sign_all().await.expect_err("retired").code(), Code::Unavailable);
         let error = old_process.ready().await.expect_err("told");
         assert!(error.message().contains(&old) && error.message().contains("restart"), "{error:?}");
         let facade = old_process.facade(scope("ours"));
-        let text = facade.loads().drive(facade.receipt(old_record)).await.expect("made").expect("one");
+        let both = async { tokio::join!(facade.receipt(old_record), facade.receipt(new_record)) };
+        let (text, refused) = facade.loads().drive(both).await;
+        assert!(refused.expect_err("not signed").message().contains("restart"), "what it cannot sign spoils no other");
+        let text = text.expect("made").expect("one");
 
         let new_process = process(&db, &store);
         start_signing(&base, &new_process, &clock).await.expect("starts with the new file");

@@ -195,3 +195,78 @@ fn the_demo_answers_its_first_example_with_runs_and_steps() {
     assert!(runs.iter().any(|run| run["costUsd"].is_string()), "no run has a known cost");
     assert_eq!(server.stop().code(), Some(0));
 }
+
+/// What the server said of itself: event, severity, and the names of changed settings.
+fn said_of_itself(database: &Path) -> Vec<(String, String, String)> {
+    let url = format!("sqlite://{}", database.display());
+    let sql = "SELECT s.event_type, s.severity, COALESCE((SELECT p.text->>'settings' FROM payload p WHERE \
+               p.tenant_id = s.tenant_id AND p.record_id = s.id), '') FROM system_record s \
+               WHERE s.tenant_id = 'platform' AND s.event_type <> 'MIGRATION' ORDER BY s.seq";
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let connection = sea_orm::Database::connect(url).await.expect("connects");
+        let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
+        let rows = sea_orm::ConnectionTrait::query_all_raw(&connection, statement).await.expect("rows");
+        rows.iter().map(|row| row.try_get_many_by_index().expect("three texts")).collect()
+    })
+}
+
+#[test]
+fn a_crash_is_found_by_the_next_start_and_a_stop_in_order_is_not() {
+    let arguments = ["--auth", "off", "--database-url", "sqlite://test.db", "--data-dir", "data"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |more: &[&str]| Server::start(folder.path(), &[&arguments, more].concat(), "http=");
+    assert_eq!(start(&[]).stop().code(), Some(0));
+    let mut killed = start(&[]);
+    killed.process.kill().expect("killed");
+    killed.process.wait().expect("ended");
+    assert_eq!(start(&["--trace-timeout", "2h"]).stop().code(), Some(0));
+    let event =
+        |event: &str, severity: &str, settings: &str| (event.to_owned(), severity.to_owned(), settings.to_owned());
+    let said = said_of_itself(&folder.path().join("test.db"));
+    assert_eq!(
+        said,
+        [
+            event("STARTUP", "INFO", ""),
+            event("SHUTDOWN", "INFO", ""),
+            event("STARTUP", "INFO", ""),
+            event("SHUTDOWN", "CRITICAL", ""),
+            event("CONFIG_CHANGE", "INFO", "[\"trace_timeout\"]"),
+            event("STARTUP", "INFO", ""),
+            event("SHUTDOWN", "INFO", ""),
+        ]
+    );
+}
+
+#[test]
+fn commands_leave_a_trace_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RUNLEDGER_")) {
+            command.env_remove(name);
+        }
+        let output =
+            command.args(arguments).args(["--database-url", "sqlite://test.db"]).current_dir(folder.path()).output();
+        output.expect("the binary runs")
+    };
+    assert!(run(&["migrate", "up"]).status.success());
+    assert!(run(&["keys", "create", "--tenant", "acme"]).status.success());
+    let refused = run(&["keys", "create", "--tenant", "platform"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("reserved"));
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    let count = |sql: &'static str| {
+        let url = url.clone();
+        tokio::runtime::Runtime::new().expect("a runtime").block_on(async move {
+            let connection = sea_orm::Database::connect(url).await.expect("connects");
+            let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
+            let row = sea_orm::ConnectionTrait::query_one_raw(&connection, statement).await.expect("a row");
+            row.expect("a row").try_get_by_index::<i64>(0).expect("a number")
+        })
+    };
+    let migrations = count("SELECT COUNT(*) FROM system_record WHERE event_type = 'MIGRATION' AND caused_by = 'HUMAN'");
+    assert_eq!(migrations, count("SELECT COUNT(*) FROM seaql_migrations"));
+    let made = "SELECT COUNT(*) FROM audit_entry WHERE event_type = 'ApiKeyCreated' AND tenant_id = 'acme' \
+                AND actor_type = 'HUMAN' AND actor_id = 'operator'";
+    assert_eq!(count(made), 1);
+}

@@ -1,4 +1,4 @@
-//! How many SQL statements an answer takes. Authentication is off here and the audit of reads is not built yet, so every
+//! How many SQL statements an answer takes. Authentication is off here and the audit of reads only writes, so every
 //! statement that is counted belongs to the answer.
 
 use serde_json::json;

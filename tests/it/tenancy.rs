@@ -27,7 +27,7 @@ async fn lenient(db: &TestDb) -> TestApp {
 
 /// A tenant's run with a trace, two steps, and one trace that is still open.
 async fn record(app: &TestApp, mark: &str) -> Value {
-    let run = app
+    let mut run = app
         .query_with(
             "mutation($input: RecordLlmRunInput!) { recordLlmRun(input: $input) {
                run { id runId traceId tenant { id } agent { id } traceRootHash trace { trace { id } steps { nodes { id } } } } } }",
@@ -48,13 +48,33 @@ async fn record(app: &TestApp, mark: &str) -> Value {
         .await["recordLlmRun"]["run"]
         .clone();
     let open = format!("{mark}-open");
-    let mut run = run;
     run["audit"] = record_audit(app, mark).await;
     app.query_with(
         "mutation($input: StartTraceInput!) { startTrace(input: $input) { trace { id } } }",
         json!({ "input": { "traceId": open, "runId": format!("{mark}-open-run") } }),
     )
     .await;
+    app.query_with(
+        "mutation($incident: RecordIncidentEvidenceInput!, $policy: RecordPolicyActivationInput!) {
+           recordIncidentEvidence(input: $incident) { isReplayed } recordPolicyActivation(input: $policy) { isReplayed } }",
+        json!({
+            "incident": { "incidentId": format!("{mark}-incident"), "severity": "HIGH", "status": mark, "title": mark,
+                "sourceRunId": format!("{mark}-run"), "policyId": format!("{mark}-policy"),
+                "openedAt": "2026-11-21T08:00:00Z" },
+            "policy": { "policyId": format!("{mark}-policy"), "sourcePatternId": mark, "confidence": "0.5",
+                "confidenceVersion": mark, "approvalPath": "auto", "activatedAt": "2026-11-21T08:00:00Z" }
+        }),
+    )
+    .await;
+    let system = app
+        .query_with(
+            "mutation($input: RecordSystemRecordsInput!) { recordSystemRecords(input: $input) { results { record { id } } } }",
+            json!({ "input": { "records": [{ "component": "WORKER", "eventType": "DEPLOY", "summary": mark,
+                "correlationId": format!("{mark}-run"), "actorId": mark, "serviceName": mark,
+                "occurredAt": "2026-11-21T08:00:00Z", "details": { "note": mark } }] } }),
+        )
+        .await;
+    run["systemId"] = system["recordSystemRecords"]["results"][0]["record"]["id"].clone();
     run
 }
 
@@ -83,14 +103,18 @@ async fn record_audit(app: &TestApp, mark: &str) -> Value {
 fn pointing_at(run: &Value, mark: &str) -> impl Fn(&str, &str) -> Option<String> {
     let quoted = |value: &Value| value.to_string();
     let (id, run_id, trace_id) = (quoted(&run["id"]), quoted(&run["runId"]), quoted(&run["traceId"]));
+    let system_id = quoted(&run["systemId"]);
     let key = json!(format!("{mark}-key")).to_string();
     let audit = quoted(&run["audit"]);
+    let incident = json!(format!("{mark}-incident")).to_string();
     move |field: &str, argument: &str| match (field, argument) {
         ("node", "id") => Some(id.clone()),
         ("auditEntry", "id") => Some(audit.clone()),
+        ("systemRecord", "id") => Some(system_id.clone()),
         (_, "runId") => Some(run_id.clone()),
         (_, "by" | "left" | "right") => Some(format!("{{ traceId: {trace_id} }}")),
         (_, "key") => Some(key.clone()),
+        (_, "incidentId") => Some(incident.clone()),
         (_, "text") => Some("\"a text\"".to_owned()),
         (_, "first") => Some("1".to_owned()),
         _ => None,
@@ -149,7 +173,7 @@ db_test! {
             assert!(owner.contains(MARK), "{type_name} {key} is not found by its owner: {owner}");
         }
         let step = &run["trace"]["steps"]["nodes"][0]["id"];
-        for id in [&run["id"], &run["trace"]["trace"]["id"], step, &run["audit"]] {
+        for id in [&run["id"], &run["trace"]["trace"]["id"], step, &run["audit"], &run["systemId"]] {
             assert!(id.is_string(), "{run}");
             let query = "query($id: ID!) { node(id: $id) { id } }";
             assert_eq!(ours.raw_query(query, json!({ "id": id })).await["data"]["node"], Value::Null, "{id}");

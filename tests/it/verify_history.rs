@@ -56,6 +56,17 @@ db_test! {
         assert_eq!((&altered["kind"], &altered["recordKind"]), (&json!("ALTERED"), &json!("LLM_RUN")));
         assert!(altered["recordId"].as_str().is_some_and(|id| id.starts_with("run_")), "{altered}");
         assert_eq!(entries(&db).await.iter().filter(|one| *one == "AnomalyDetected").count(), 1);
+        let ledger = app
+            .query(
+                "{ ledger { status { status anomaliesDetected trustLevel } anomalies(first: 3) { kind field isWarning }
+                   verifications(first: 1) { totalCount { value } nodes { status mode } pageInfo { hasNextPage } } } }",
+            )
+            .await["ledger"]
+            .take();
+        assert_eq!((&ledger["status"]["status"], &ledger["status"]["anomaliesDetected"]), (&json!("INVALID"), &json!(1)));
+        assert_eq!(ledger["anomalies"].as_array().map(Vec::len), Some(3));
+        assert_eq!(ledger["verifications"]["nodes"], json!([{ "status": "INVALID", "mode": "FULL" }]));
+        assert_eq!((&ledger["verifications"]["totalCount"]["value"], &ledger["verifications"]["pageInfo"]["hasNextPage"]), (&json!(2), &json!(true)));
         // A look at the newest entries does not take it back; a whole look at what was set right does.
         assert_eq!(integrity(&app).await["status"], "INVALID");
         verify(&app, "INCREMENTAL").await;

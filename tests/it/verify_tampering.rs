@@ -245,6 +245,21 @@ db_test! {
 }
 
 db_test! {
+    async fn a_checkpoint_by_a_key_that_was_retired(db: TestDb) {
+        let app = prepared(&db).await;
+        tamper(&db, "UPDATE ledger_key SET retired_at = 1, to_sizes = '{}'").await;
+        let found_by = found(&app, "ours").await;
+        assert!(found_by.iter().any(|one| one.kind == Kind::Altered && one.seq == Some(619)), "{found_by:?}");
+        let rows = db.query(&format!("SELECT log_id FROM ledger_log WHERE log_id = {LOG}")).await;
+        let log_id: Uuid = rows[0].try_get_by_index(0).expect("an id");
+        let sizes = format!("{{\"{}\":619}}", log_id.simple());
+        let found_by = after(&db, &app, &format!("UPDATE ledger_key SET to_sizes = '{sizes}'")).await;
+        assert!(found_by.iter().all(|one| one.seq != Some(619)), "it signed that before: {found_by:?}");
+        app.store.close().await;
+    }
+}
+
+db_test! {
     async fn another_key_in_the_place_of_the_one_that_signs(db: TestDb) {
         let app = prepared(&db).await;
         app.logs.announce_keys().await.expect("announced");

@@ -220,7 +220,9 @@ pub fn event_treatment<'k>(event: &str, key: &'k str, value: &AnyValue) -> Treat
     }
 }
 
-fn event_side(event: &str) -> Side {
+/// The side that a message event is on.
+#[must_use]
+pub fn event_side(event: &str) -> Side {
     let is_output = ["choice", "completion", "output", "response", "result"].iter().any(|word| event.contains(word));
     if is_output { Side::Output } else { Side::Input }
 }

@@ -8,6 +8,9 @@ use crate::domain::ids::check_name;
 use crate::domain::input::{RunInput, StepInput};
 use crate::error::{Error, Result};
 
+/// The writer of what comes through the API, unless the caller names another.
+const GRAPHQL: &str = "graphql";
+
 /// A step's input, its labels redacted and everything checked but its contents and the size of its attributes.
 pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
     for (field, id) in [
@@ -99,7 +102,7 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
 }
 
 /// A name or label as it is stored: checked, then redacted.
-pub(super) fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
+pub(in crate::capture) fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
     let Some(text) = text else { return Ok(None) };
     check_name(field, &text)?;
     let redacted = redact_text(&text);
@@ -120,11 +123,16 @@ pub(super) fn check_number(field: &str, number: Option<i64>) -> Result<()> {
     }
 }
 
-pub(super) fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
+pub(in crate::capture) fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
     if text.len() <= bytes_max {
         return Ok(());
     }
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     let sent = u64::try_from(text.len()).unwrap_or(u64::MAX);
     Err(Error::limit(format!("{field} has at most {bytes_max} bytes; shorten it"), limit, Some(sent)))
+}
+
+/// The writer of a record: what the caller said, else `graphql`.
+pub(in crate::capture) fn check_component(component: Option<String>) -> Result<String> {
+    Ok(label("sourceComponent", component)?.unwrap_or_else(|| GRAPHQL.to_owned()))
 }

@@ -63,7 +63,7 @@ pub(super) fn attributes(
 }
 
 /// The first text that fits, of those that the budgets give.
-fn within(bytes: usize, write: impl Fn(&mut String, Budget)) -> Option<String> {
+pub(super) fn within(bytes: usize, write: impl Fn(&mut String, Budget)) -> Option<String> {
     BUDGETS.iter().find_map(|budget| {
         let mut out = String::with_capacity(1_024);
         write(&mut out, *budget);
@@ -75,7 +75,7 @@ fn kept(out: &mut String, attributes: &[KeyValue], budget: Budget) {
     write_kept(out, attributes, budget, |_, attribute, value| treatment(&attribute.key, value));
 }
 
-fn string(out: &mut String, text: &str, bytes: usize) {
+pub(super) fn string(out: &mut String, text: &str, bytes: usize) {
     write_string(out, &clip(&redact_text(text), bytes));
 }
 

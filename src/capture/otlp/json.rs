@@ -1,6 +1,9 @@
 //! OTLP/JSON. Own structures, since the ones that come with the protobuf types refuse much that OTLP allows: nulls, unknown
 //! fields beside a value, enum names.
 
+pub(super) mod logs;
+pub(super) mod metrics;
+
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,18 +13,26 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as ProtoValue;
+use opentelemetry_proto::tonic::logs::v1::SeverityNumber;
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<ExportTraceServiceRequest> {
-    // A derived reader would take a list of fields for an object.
+use super::real::Real;
+
+/// Reads a message; a derived reader would take a list of fields for an object.
+fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(serde_json::Error::custom("expected an object"));
     }
-    let request: Request<'_> = serde_json::from_slice(bytes)?;
+    serde_json::from_slice(bytes)
+}
+
+pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<ExportTraceServiceRequest> {
+    let request: Request<'_> = object(bytes)?;
     Ok(ExportTraceServiceRequest { resource_spans: request.resource_spans.into_iter().map(Into::into).collect() })
 }
 
@@ -31,7 +42,7 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializ
 }
 
 /// The text of a scalar: of a string its contents, of a number its digits.
-fn scalar<'a, E: serde::de::Error>(raw: &'a RawValue) -> Result<Cow<'a, str>, E> {
+pub(super) fn scalar<'a, E: serde::de::Error>(raw: &'a RawValue) -> Result<Cow<'a, str>, E> {
     match raw.get().as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw.get()).map(Cow::Owned).map_err(E::custom),
         Some(b'0'..=b'9' | b'-') => Ok(Cow::Borrowed(raw.get())),
@@ -75,7 +86,7 @@ macro_rules! scalar_type {
 scalar_type!(Unsigned, u64, whole);
 scalar_type!(Signed, i64, whole);
 scalar_type!(Flags, u32, whole);
-// serde_json's own reading of floating-point numbers may be off in the last bit; the standard library's is exact.
+// A sample is a measurement, not evidence: the nearest number will do.
 scalar_type!(Double, f64, |raw| match scalar(raw)?.trim() {
     "NaN" => Ok(f64::NAN),
     "Infinity" => Ok(f64::INFINITY),
@@ -84,6 +95,10 @@ scalar_type!(Double, f64, |raw| match scalar(raw)?.trim() {
 });
 scalar_type!(Kind, i32, |raw| enumeration(raw, |name| trace::span::SpanKind::from_str_name(name).map(i32::from)));
 scalar_type!(Code, i32, |raw| enumeration(raw, |name| trace::status::StatusCode::from_str_name(name).map(i32::from)));
+scalar_type!(Severity, i32, |raw| enumeration(raw, |name| SeverityNumber::from_str_name(name).map(i32::from)));
+scalar_type!(Temporality, i32, |raw| {
+    enumeration(raw, |name| AggregationTemporality::from_str_name(name).map(i32::from))
+});
 
 fn enumeration<E: serde::de::Error>(raw: &RawValue, by_name: fn(&str) -> Option<i32>) -> Result<i32, E> {
     let text = scalar::<E>(raw)?;
@@ -231,7 +246,7 @@ struct AnyValue<'a> {
     string_value: Option<String>,
     bool_value: Option<bool>,
     int_value: Option<Signed>,
-    double_value: Option<Double>,
+    double_value: Option<Real>,
     #[serde(borrow)]
     array_value: Option<ArrayValue<'a>>,
     #[serde(borrow)]
@@ -260,23 +275,35 @@ fn all<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
 
 impl From<ResourceSpans<'_>> for trace::ResourceSpans {
     fn from(from: ResourceSpans<'_>) -> Self {
-        let resource = from.resource.map(|resource| resource::Resource {
-            attributes: all(resource.attributes),
-            dropped_attributes_count: resource.dropped_attributes_count.0,
-            ..resource::Resource::default()
-        });
+        let resource = from.resource.map(Into::into);
         Self { resource, scope_spans: all(from.scope_spans), schema_url: from.schema_url }
+    }
+}
+
+impl From<Resource<'_>> for resource::Resource {
+    fn from(from: Resource<'_>) -> Self {
+        Self {
+            attributes: all(from.attributes),
+            dropped_attributes_count: from.dropped_attributes_count.0,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Scope<'_>> for common::InstrumentationScope {
+    fn from(from: Scope<'_>) -> Self {
+        Self {
+            name: from.name,
+            version: from.version,
+            attributes: all(from.attributes),
+            dropped_attributes_count: from.dropped_attributes_count.0,
+        }
     }
 }
 
 impl From<ScopeSpans<'_>> for trace::ScopeSpans {
     fn from(from: ScopeSpans<'_>) -> Self {
-        let scope = from.scope.map(|scope| common::InstrumentationScope {
-            name: scope.name,
-            version: scope.version,
-            attributes: all(scope.attributes),
-            dropped_attributes_count: scope.dropped_attributes_count.0,
-        });
+        let scope = from.scope.map(Into::into);
         Self { scope, spans: all(from.spans), schema_url: from.schema_url }
     }
 }
@@ -344,7 +371,10 @@ impl From<AnyValue<'_>> for common::AnyValue {
         let value = (from.string_value.map(ProtoValue::StringValue))
             .or(from.bool_value.map(ProtoValue::BoolValue))
             .or(from.int_value.map(|number| ProtoValue::IntValue(number.0)))
-            .or(from.double_value.map(|number| ProtoValue::DoubleValue(number.0)))
+            .or(from.double_value.map(|number| match number {
+                Real::Exact(number) => ProtoValue::DoubleValue(number),
+                Real::Text(digits) => ProtoValue::StringValue(digits),
+            }))
             .or(from.array_value.map(|array| ProtoValue::ArrayValue(common::ArrayValue { values: all(array.values) })))
             .or(from
                 .kvlist_value

@@ -11,7 +11,7 @@ use crate::capture::genai::content::{self, Treatment};
 use crate::capture::genai::table;
 use crate::capture::json::{key_order, write_f64, write_i64, write_string};
 use crate::capture::redact::{REDACTED, is_card_integer, is_kept_text, is_sensitive_key, redact_text};
-use crate::capture::text::{clip, cut_name, without_nul};
+use crate::capture::text::{clip, cut_name, short_hash, without_nul};
 
 /// The largest payload part `attributes`, in bytes. A larger one is written again with shorter strings and fewer attributes.
 pub const ATTRIBUTES_BYTES_MAX: usize = 65_536;
@@ -122,7 +122,9 @@ impl Style {
         }
         if kept < items.len() {
             out.push(',');
-            write_string(out, &format!("[{} items cut]", items.len() - kept));
+            let mut rest = String::new();
+            items[kept..].iter().for_each(|item| self.member(&mut rest, "", Some(item), depth + 1));
+            write_string(out, &format!("[{} items cut, {}]", items.len() - kept, short_hash(&rest)));
         }
         out.push(']');
     }
@@ -148,21 +150,42 @@ impl Style {
         members: impl Iterator<Item = (&'a str, Option<&'a AnyValue>)>,
         depth: u32,
     ) {
-        let mut sorted: Vec<(Cow<'a, str>, &'a str, Option<&'a AnyValue>)> =
-            members.map(|(key, value)| (self.key(key), key, value)).collect();
-        // Stable: of several attributes of one name the first stays.
-        sorted.sort_by(|left, right| key_order(&left.0, &right.0));
-        sorted.dedup_by(|next, first| next.0 == first.0);
+        let mut sorted: Vec<_> = members.map(|(key, value)| (self.key(key), (key, value))).collect();
+        sort_distinct(&mut sorted);
         if let Self::Stored(budget) = self {
             sorted.truncate(budget.attributes);
         }
         out.push('{');
-        for (place, (written, key, value)) in sorted.iter().enumerate() {
+        for (place, (written, (key, value))) in sorted.iter().enumerate() {
             write_member_name(out, place == 0, written);
             self.member(out, key, *value, depth + 1);
         }
         out.push('}');
     }
+}
+
+/// Sorts members by name. OTLP wants names to be unique; where they are not, the first keeps its name and the others are
+/// numbered, so that nothing is lost and JSON with other values is other JSON.
+fn sort_distinct<T>(members: &mut Vec<(Cow<'_, str>, T)>) {
+    members.sort_by(|left, right| key_order(&left.0, &right.0));
+    // Twice, because a number may make a name that is taken.
+    for _ in 0..2 {
+        let (mut is_renamed, mut first, mut count) = (false, 0, 1);
+        for at in 1..members.len() {
+            if members[at].0 != members[first].0 {
+                (first, count) = (at, 1);
+                continue;
+            }
+            count += 1;
+            is_renamed = true;
+            members[at].0 = Cow::Owned(format!("{}#{count}", members[first].0));
+        }
+        if !is_renamed {
+            return;
+        }
+        members.sort_by(|left, right| key_order(&left.0, &right.0));
+    }
+    members.dedup_by(|next, first| next.0 == first.0);
 }
 
 /// Writes `,"name":`.
@@ -192,7 +215,7 @@ pub(super) fn write_kept<'a>(
     treatment: impl Fn(usize, &'a KeyValue, &'a AnyValue) -> Treatment<'a>,
 ) -> usize {
     let style = Style::Stored(budget);
-    let mut kept: Vec<(Cow<'_, str>, &KeyValue, bool)> = attributes
+    let mut kept: Vec<(Cow<'_, str>, (&KeyValue, bool))> = attributes
         .iter()
         .enumerate()
         .filter_map(|(place, attribute)| {
@@ -201,15 +224,14 @@ pub(super) fn write_kept<'a>(
                 Some(Treatment::Scrub) => true,
                 Some(Treatment::Keep) | None => false,
             };
-            Some((style.key(&attribute.key), attribute, is_scrubbed))
+            Some((style.key(&attribute.key), (attribute, is_scrubbed)))
         })
         .collect();
-    kept.sort_by(|left, right| key_order(&left.0, &right.0));
-    kept.dedup_by(|next, first| next.0 == first.0);
+    sort_distinct(&mut kept);
     let omitted = kept.len().saturating_sub(budget.attributes);
     kept.truncate(budget.attributes);
     out.push('{');
-    for (place, (key, attribute, is_scrubbed)) in kept.iter().enumerate() {
+    for (place, (key, (attribute, is_scrubbed))) in kept.iter().enumerate() {
         write_member_name(out, place == 0, key);
         match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
             Some(Value::StringValue(text)) if *is_scrubbed => match scrubbed(text) {

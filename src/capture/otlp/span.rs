@@ -1,9 +1,10 @@
 //! One span to one step.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::content::Contents;
 use super::wire::Wire;
@@ -37,18 +38,18 @@ const IS_REMOTE: u32 = 0x200;
 pub(super) struct ResourceContext {
     pub(super) digest: Digest,
     pub(super) json: String,
-    service_name: Option<String>,
-    service_instance_id: Option<String>,
+    pub(super) service_name: Option<String>,
+    pub(super) service_instance_id: Option<String>,
     service_version: Option<String>,
     environment: Option<String>,
 }
 
 impl ResourceContext {
-    pub(super) fn read(spans: &ResourceSpans) -> Self {
-        let attributes = spans.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
+    pub(super) fn read(resource: Option<&Resource>, schema_url: &str) -> Self {
+        let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
         let text = |names: &[&str]| names.iter().find_map(|name| find(attributes, name)).and_then(|text| label(&text));
         Self {
-            digest: Wire::resource(spans.resource.as_ref(), &spans.schema_url),
+            digest: Wire::resource(resource, schema_url),
             json: document::resource(attributes),
             service_name: text(&["service.name"]),
             service_instance_id: text(&["service.instance.id"]),
@@ -66,15 +67,15 @@ fn find<'a>(attributes: &'a [KeyValue], name: &str) -> Option<std::borrow::Cow<'
 pub(super) struct ScopeContext {
     pub(super) digest: Digest,
     pub(super) json: String,
-    name: String,
+    pub(super) name: String,
 }
 
 impl ScopeContext {
-    pub(super) fn read(spans: &ScopeSpans) -> Self {
+    pub(super) fn read(scope: Option<&InstrumentationScope>, schema_url: &str) -> Self {
         Self {
-            digest: Wire::scope(spans.scope.as_ref(), &spans.schema_url),
-            json: document::scope(spans.scope.as_ref()),
-            name: spans.scope.as_ref().and_then(|scope| label(&scope.name)).unwrap_or_default(),
+            digest: Wire::scope(scope, schema_url),
+            json: document::scope(scope),
+            name: scope.and_then(|scope| label(&scope.name)).unwrap_or_default(),
         }
     }
 }
@@ -217,16 +218,18 @@ struct Call {
     price_version: Option<String>,
 }
 
+/// An id of OpenTelemetry in hex.
+pub(super) fn id(bytes: &[u8], length: usize, name: &str) -> Result<String, String> {
+    if bytes.len() != length {
+        return Err(format!("{name} has {} bytes, not {length}", bytes.len()));
+    }
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Err(format!("{name} is all zeros"));
+    }
+    Ok(hex::encode(bytes))
+}
+
 fn frame(span: &Span) -> Result<Frame, String> {
-    let id = |bytes: &[u8], length: usize, name: &str| {
-        if bytes.len() != length {
-            return Err(format!("{name} has {} bytes, not {length}", bytes.len()));
-        }
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Err(format!("{name} is all zeros"));
-        }
-        Ok(hex::encode(bytes))
-    };
     let trace_id = id(&span.trace_id, 16, "trace_id")?;
     let span_id = id(&span.span_id, 8, "span_id")?;
     // An all-zero parent is how some exporters write that there is none.

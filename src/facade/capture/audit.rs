@@ -18,14 +18,8 @@ use crate::error::{Code, Error, Result};
 /// Most entries of one call.
 pub const ENTRIES_MAX: usize = 1_000;
 
-/// What became of one entry.
-#[derive(Clone, Debug)]
-pub enum AuditResult {
-    /// It is on record.
-    Recorded(StoredAuditEntry),
-    /// It cannot be recorded.
-    Rejected(Error),
-}
+/// What became of one entry: the entry that is on record, or why it cannot be recorded.
+pub type AuditResult = Result<StoredAuditEntry>;
 
 /// The answer of `appendAuditEntries`.
 #[derive(Clone, Debug)]
@@ -99,7 +93,7 @@ impl LogsFacade {
             .into_iter()
             .map(|(_, draft)| Ok(NewRecord::Audit(self.logs.new_audit(draft)?)))
             .collect::<Result<Vec<_>>>()?;
-        let answer = Answer { audits: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
+        let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
         let unit = AppendUnit {
             stream,
             idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
@@ -132,15 +126,13 @@ impl LogsFacade {
             false => self.store().audit_entries_by_id(&self.scope, &ids).await?,
         };
         let find = |id| entries.get(&id).cloned().ok_or_else(not_first);
-        let result =
-            |outcome: Outcome| outcome.and_then(find).map_or_else(AuditResult::Rejected, AuditResult::Recorded);
-        Ok(outcomes.into_iter().map(result).collect())
+        Ok(outcomes.into_iter().map(|outcome| outcome.and_then(find)).collect())
     }
 }
 
 /// The same request has the same good entries, so that the records of the first answer fall into their places.
 fn replay(first: Answer, places: &[usize], outcomes: &mut [Outcome]) {
-    for (place, id) in places.iter().zip(first.audits) {
+    for (place, id) in places.iter().zip(first.records) {
         outcomes[*place] = Ok(RecordId(id));
     }
 }

@@ -1,14 +1,24 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
 mod audit;
+mod contents;
+mod incidents;
 mod otlp;
+mod otlp_logs;
+mod otlp_metrics;
+mod policies;
 mod runs;
 mod steps;
+mod system;
 mod traces;
 
 pub use audit::{AuditResult, RecordedAudit};
-pub use otlp::{IngestReport, OtlpEncoding, decode_otlp};
+pub use incidents::RecordedIncident;
+pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp};
+pub use otlp_metrics::SignalReport;
+pub use policies::RecordedActivation;
 pub use steps::{RecordedSteps, StepResult};
+pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use sha2::Digest as _;
 
@@ -21,6 +31,7 @@ use crate::domain::draft::{DraftAudit, DraftPayload, DraftSeal, DraftStep};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::payload::{NewPayload, PayloadPart};
 use crate::domain::run::LlmRun;
+use crate::domain::system::{DraftSystemRecord, SystemRecord};
 use crate::domain::trace::{Trace, TraceView};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
@@ -46,7 +57,7 @@ struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     steps: Vec<uuid::Uuid>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    audits: Vec<uuid::Uuid>,
+    records: Vec<uuid::Uuid>,
 }
 
 /// A mutation's idempotency key with the hash of its request.
@@ -65,9 +76,28 @@ impl KeyedRequest {
     }
 }
 
+/// Idempotency keys that one statement forgets.
+const FORGET_MAX: u32 = 1_000;
+
 impl Logs {
+    /// Forgets idempotency keys that were used too long ago; gives how many.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn forget_idempotency_keys(&self) -> Result<u64> {
+        let before = self.0.clock.now().plus_micros(-self.0.config.idempotency_expiry_us);
+        let mut forgotten = 0;
+        loop {
+            let some = self.0.store.forget_idempotency_keys(before, FORGET_MAX).await?;
+            forgotten += some;
+            if some < u64::from(FORGET_MAX) {
+                return Ok(forgotten);
+            }
+        }
+    }
+
     /// Gives a record its id and its payloads their salts; `bind` puts a commitment into the record.
-    fn new_record<T>(
+    pub(in crate::facade) fn new_record<T>(
         &self,
         mut record: T,
         payloads: Vec<DraftPayload>,
@@ -103,6 +133,12 @@ impl Logs {
             _ => entry.after_state_commitment = Some(commitment),
         })?;
         Ok(Box::new(new))
+    }
+
+    /// A system record as a record of its own.
+    pub(super) fn new_system_record(&self, draft: DraftSystemRecord) -> Result<NewRecord> {
+        let bind = |record: &mut SystemRecord, _, commitment| record.details_commitment = Some(commitment);
+        Ok(NewRecord::System(Box::new(self.new_record(draft.record, draft.payloads, bind)?)))
     }
 
     /// A seal and its run as records, the seal first; and the run's id.
@@ -165,12 +201,18 @@ impl LogsFacade {
 
     /// Appends an atomic unit and reads back what it wrote; `None` when its guard was stale.
     async fn record(&self, unit: AppendUnit, answer: Answer) -> Result<Option<Recorded>> {
-        match self.logs.append(unit).await? {
+        match self.append_whole(unit, answer).await? {
+            Some((answer, is_replayed)) => self.recorded(answer, is_replayed).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Appends an atomic unit. The answer to give, and whether it is that of an earlier request; `None` when the unit's
+    /// guard was stale.
+    async fn append_whole(&self, unit: AppendUnit, answer: Answer) -> Result<Option<(Answer, bool)>> {
+        match self.append(unit).await? {
             AppendReceipt::Stale => Ok(None),
-            AppendReceipt::Replayed(first) => {
-                let first = serde_json::from_str(&first).map_err(Error::internal)?;
-                self.recorded(first, true).await.map(Some)
-            }
+            AppendReceipt::Replayed(first) => Ok(Some((serde_json::from_str(&first).map_err(Error::internal)?, true))),
             AppendReceipt::Done(results) => {
                 for result in results {
                     match result {
@@ -179,9 +221,20 @@ impl LogsFacade {
                         AppendResult::Rejected(error) => return Err(error),
                     }
                 }
-                self.recorded(answer, false).await.map(Some)
+                Ok(Some((answer, false)))
             }
         }
+    }
+
+    /// Appends records of one tenant, all or none, under the caller's idempotency key where there is one. The id of the
+    /// first record, and whether it is that of an earlier request.
+    async fn append_keyed(&self, records: Vec<NewRecord>, keyed: Option<KeyedRequest>) -> Result<(RecordId, bool)> {
+        let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
+        let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
+        let evidence = AppendUnit::evidence(self.scope.tenant.clone(), records);
+        let appended = self.append_whole(AppendUnit { is_atomic: true, idempotency, ..evidence }, answer).await?;
+        let first = appended.and_then(|(answer, is_replayed)| Some((RecordId(*answer.records.first()?), is_replayed)));
+        first.ok_or_else(|| Error::internal("an append without guard gave no record"))
     }
 
     async fn recorded(&self, answer: Answer, is_replayed: bool) -> Result<Recorded> {

@@ -15,6 +15,9 @@ const STEPS_OF_A_UNIT: usize = 256;
 /// Reasons that an answer names.
 const REASONS_SHOWN: usize = 3;
 
+/// Bodies of OTLP's signals, as [`decode_otlp`] reads them.
+pub use crate::capture::otlp::Signal;
+
 /// How an OTLP/HTTP body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OtlpEncoding {
@@ -28,7 +31,7 @@ pub enum OtlpEncoding {
 ///
 /// # Errors
 /// `BAD_USER_INPUT` when it is not a message of that encoding.
-pub fn decode_otlp(encoding: OtlpEncoding, body: &[u8]) -> Result<ExportTraceServiceRequest> {
+pub fn decode_otlp<S: Signal>(encoding: OtlpEncoding, body: &[u8]) -> Result<S> {
     match encoding {
         OtlpEncoding::Protobuf => otlp::decode_protobuf(body),
         OtlpEncoding::Json => otlp::decode_json(body),
@@ -59,7 +62,8 @@ impl LogsFacade {
     pub async fn ingest_otlp(&self, request: ExportTraceServiceRequest) -> Result<IngestReport> {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
-        let draft = otlp::map_spans(&context, request);
+        let mut draft = otlp::map_spans(&context, request);
+        self.logs.fill_steps(&self.scope.tenant, &context, &mut draft.traces).await?;
         let mut report = IngestReport::default();
         let mut reasons = Vec::new();
         for reason in draft.rejected {

@@ -96,7 +96,7 @@ impl LogsFacade {
             idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
             ..AppendUnit::evidence(self.scope.tenant.clone(), records)
         };
-        match self.logs.append(unit).await? {
+        match self.append(unit).await? {
             AppendReceipt::Done(results) => {
                 let fresh = results.into_iter().map(outcome).collect();
                 self.steps_recorded(trace, fill(outcomes, fresh), false).await

@@ -179,7 +179,8 @@ impl LogsFacade {
         let run_id = run_id.unwrap_or_else(|| source.trace.run_id.clone());
         let options = self.seal_options(seal, run, run_id);
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
-        let (records, run_record) = self.logs.new_seal(seal::seal(&context, source, root_hash, options)?)?;
+        let filled = self.logs.with_contents(&self.scope.tenant, &context, source.clone()).await?;
+        let (records, run_record) = self.logs.new_seal(seal::seal(&context, &filled, root_hash, options)?)?;
         let trace_id = source.trace.trace_id.clone();
         let answer = Answer {
             run: run_record.map(|id| id.0),

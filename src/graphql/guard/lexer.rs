@@ -1,12 +1,27 @@
-//! Counts tokens and nesting of a document's text without building anything.
+//! Counts tokens and nesting of a document's text without building anything, and refuses what the parser would lose:
+//! input objects that name a field twice.
+
+use std::collections::HashSet;
 
 use super::{Limits, within};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+
+/// What brackets enclose.
+enum Enclosed<'t> {
+    /// Arguments or variable definitions.
+    Arguments,
+    /// An object within these, with the names of its fields so far.
+    Object(HashSet<&'t [u8]>),
+    /// Selections, a list.
+    Other,
+}
 
 /// Holds the text against the limits of tokens and nesting; stops at the first token beyond.
 pub fn check(text: &str, limits: &Limits) -> Result<()> {
     let mut rest = text.as_bytes();
     let (mut tokens, mut nesting) = (0_u64, 0_u64);
+    let mut open: Vec<Enclosed<'_>> = Vec::new();
+    let mut latest: &[u8] = b"";
     while let Some(&byte) = rest.first() {
         let length = match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b',' => {
@@ -32,7 +47,32 @@ pub fn check(text: &str, limits: &Limits) -> Result<()> {
         tokens += 1;
         within("tokens", tokens, limits.tokens)?;
         within("nested brackets", nesting, limits.nesting)?;
+        check_fields(&mut open, byte, latest)?;
+        latest = &rest[..length];
         rest = &rest[length..];
+    }
+    Ok(())
+}
+
+/// Follows the brackets, and refuses a name that stands before a colon twice in one input object.
+fn check_fields<'t>(open: &mut Vec<Enclosed<'t>>, byte: u8, latest: &'t [u8]) -> Result<()> {
+    match byte {
+        b'(' => open.push(Enclosed::Arguments),
+        // Arguments hold no selections: a brace within them is an object.
+        b'{' if open.iter().any(|enclosed| matches!(enclosed, Enclosed::Arguments)) => {
+            open.push(Enclosed::Object(HashSet::new()));
+        }
+        b'{' | b'[' => open.push(Enclosed::Other),
+        b'}' | b']' | b')' => drop(open.pop()),
+        b':' => {
+            if let Some(Enclosed::Object(names)) = open.last_mut()
+                && !names.insert(latest)
+            {
+                let message = format!("an input object names the field {} twice", String::from_utf8_lossy(latest));
+                return Err(Error::new(Code::GraphqlValidationFailed, message));
+            }
+        }
+        _ => {}
     }
     Ok(())
 }

@@ -9,12 +9,41 @@ use async_graphql::{Name, Value, Variables};
 
 use super::{Limits, within};
 use crate::domain::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::domain::telemetry_series::POINTS_DEFAULT;
 use crate::error::{Code, Error, Result};
 
 /// The fields that give a page: they multiply what is selected below them.
-pub const CONNECTIONS: &[&str] = &["auditEntries", "events", "exports", "llmRuns", "steps", "traces"];
+pub const CONNECTIONS: &[&str] = &[
+    "activations",
+    "anomalies",
+    "auditEntries",
+    "entries",
+    "events",
+    "exports",
+    "governanceEvents",
+    "llmRuns",
+    "policyActivations",
+    "steps",
+    "systemRecords",
+    "traces",
+    "verifications",
+];
 /// The fields that give a list without pages, with the number of rows that is reckoned with.
-const LISTS: &[(&str, u64)] = &[("revisions", 10), ("results", 10), ("seals", 5), ("groups", 10)];
+const LISTS: &[(&str, u64)] = &[
+    ("revisions", 10),
+    ("results", 10),
+    ("seals", 5),
+    ("groups", 10),
+    ("events", 20),
+    ("incidentEvidence", 5),
+    ("exports", 5),
+    ("complianceTags", 10),
+    ("items", 50),
+    ("series", 5),
+    ("snapshots", 7),
+];
+/// The same for lists that say how many rows are wanted with `first`, with the number of rows without it.
+const COUNTED_LISTS: &[(&str, u64)] = &[("points", POINTS_DEFAULT as u64)];
 /// Fields of introspection that lead from types to types.
 const CIRCLES: &[&str] = &["types", "fields", "interfaces", "possibleTypes", "inputFields"];
 
@@ -213,6 +242,13 @@ impl<'a> Measure<'a> {
             });
             // More than a page is refused by the field itself, with its own error.
             return Ok(asked.unwrap_or(PAGE_SIZE_DEFAULT.into()).min(PAGE_SIZE_MAX.into()));
+        }
+        if let Some((_, rows)) = COUNTED_LISTS.iter().find(|(list, _)| *list == name) {
+            let asked = match self.argument(field, "first") {
+                Some(Value::Number(number)) => number.as_u64(),
+                _ => None,
+            };
+            return Ok(asked.unwrap_or(*rows));
         }
         if name == "_entities" {
             let representations = match self.argument(field, "representations") {

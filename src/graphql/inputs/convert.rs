@@ -188,7 +188,7 @@ pub fn bounded(field: &str, text: String) -> Result<String> {
 /// A run's name.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for a text that no run can be named.
+/// `BAD_USER_INPUT` that names the field.
 pub fn run_id(field: &str, id: Option<ID>) -> Result<Option<RunId>> {
     id.map(|id| RunId::parse(&id.0).map_err(|error| error.at_field(field))).transpose()
 }

@@ -191,6 +191,7 @@ async fn columns_read_as_fields() {
             origin: Origin::Agent,
             is_immutable: true,
             sequence: Some(i64::MAX),
+            record_id: None,
         }
     }
     struct Roots;

@@ -83,7 +83,7 @@ impl JwtVerifier {
         let missing =
             |claim: &str| refuse(&format!("this token's claim {claim} is missing or not 1 to 128 bytes of text"));
         let settings = &self.settings;
-        let tenant = text(&settings.tenant_claim).and_then(|tenant| TenantId::parse(tenant).ok());
+        let tenant = text(&settings.tenant_claim).and_then(|tenant| TenantId::parse_callers(tenant).ok());
         let tenant = tenant.ok_or_else(|| missing(&settings.tenant_claim))?;
         let actor = text(&settings.actor_claim).filter(|actor| check_name("actor", actor).is_ok());
         let actor = actor.ok_or_else(|| missing(&settings.actor_claim))?;

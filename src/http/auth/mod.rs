@@ -115,7 +115,7 @@ fn refuse(message: &str) -> Error {
 }
 
 /// The credentials of the one `Authorization: Bearer ...` header.
-fn bearer(headers: &HeaderMap) -> Result<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str> {
     let missing = "send the header Authorization: Bearer <key>; runledger keys create --tenant <tenant> makes a key";
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or_else(|| refuse(missing))?;
@@ -136,7 +136,7 @@ fn open_scope(tenant: Option<&HeaderValue>) -> Result<Scope> {
         None => TenantId::parse(DEMO_TENANT)?,
         Some(name) => {
             let name = name.to_str().map_err(|_| Error::input(TENANT_HEADER, "a tenant's name here is ASCII text"))?;
-            TenantId::parse(name).map_err(|error| error.at_field(TENANT_HEADER))?
+            TenantId::parse_callers(name).map_err(|error| error.at_field(TENANT_HEADER))?
         }
     };
     Ok(Scope {

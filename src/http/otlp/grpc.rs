@@ -1,4 +1,4 @@
-//! OTLP/gRPC: the trace service, on a port of its own.
+//! OTLP/gRPC: the services of traces, metrics and logs, on a port of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +10,27 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message as _;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
+use super::super::error;
 use super::super::state::HttpState;
-use super::super::{error, metrics};
-use super::{BODY_BYTES_MAX, partial_success, rpc_status};
+use super::{BODY_BYTES_MAX, Exported, OPERATION, rpc_status};
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Error;
 
-struct Traces(HttpState);
+/// Serves every signal.
+#[derive(Clone)]
+struct Service(HttpState);
 
 /// Who calls, and whether the message could be read.
 #[derive(Clone)]
@@ -31,22 +39,30 @@ struct Caller {
     is_read: Arc<AtomicBool>,
 }
 
-/// The service; it finds its caller where [`admit`] put it.
+/// The services; they find their caller where [`admit`] put it.
 pub(in crate::http) fn service(state: &HttpState) -> Router {
-    let traces = TraceServiceServer::new(Traces(state.clone()))
+    let service = Service(state.clone());
+    let traces = TraceServiceServer::new(service.clone())
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(BODY_BYTES_MAX);
-    Routes::new(traces).into_axum_router()
+    let metrics = MetricsServiceServer::new(service.clone())
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(BODY_BYTES_MAX);
+    let logs = LogsServiceServer::new(service)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(BODY_BYTES_MAX);
+    Routes::new(traces).add_service(metrics).add_service(logs).into_axum_router()
 }
 
 /// Lets a call in before its message is read.
 pub(in crate::http) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
-    let scope = state.admit(request.headers()).await;
-    let admitted = scope.and_then(|scope| {
-        scope.require(Permission::RunsWrite)?;
+    let headers = request.headers();
+    let admitted = async {
+        let scope = state.admit(headers, OPERATION).await?;
+        state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
         Ok((scope, state.grpc_in_flight()?))
-    });
-    match admitted {
+    };
+    match admitted.await {
         Ok((scope, _permit)) => {
             let caller = Caller { scope, is_read: Arc::default() };
             request.extensions_mut().insert(caller.clone());
@@ -72,19 +88,46 @@ fn correct_unread(headers: &mut HeaderMap) {
     headers.insert(tonic::Status::GRPC_STATUS, HeaderValue::from(i32::from(corrected)));
 }
 
+impl Service {
+    async fn take<S: Exported>(
+        &self,
+        request: tonic::Request<S>,
+    ) -> Result<tonic::Response<S::Response>, tonic::Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
+        caller.is_read.store(true, Ordering::Relaxed);
+        let taken = S::ingest(self.0.backend(), caller.scope, request.into_inner()).await;
+        taken.map(|partial| tonic::Response::new(S::response(partial))).map_err(|error| to_status(&error))
+    }
+}
+
 #[tonic::async_trait]
-impl TraceService for Traces {
+impl TraceService for Service {
     async fn export(
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        let caller = request.extensions().get::<Caller>().cloned();
-        let caller = caller.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
-        caller.is_read.store(true, Ordering::Relaxed);
-        let report =
-            self.0.backend().ingest_otlp(caller.scope, request.into_inner()).await.map_err(|e| to_status(&e))?;
-        metrics::count_spans(&report);
-        Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success: partial_success(&report) }))
+        self.take(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Service {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, tonic::Status> {
+        self.take(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Service {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportLogsServiceRequest>,
+    ) -> Result<tonic::Response<ExportLogsServiceResponse>, tonic::Status> {
+        self.take(request).await
     }
 }
 

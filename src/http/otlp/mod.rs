@@ -1,27 +1,38 @@
-//! OTLP/HTTP: `POST /v1/traces`, in protobuf or JSON, as the OTLP specification says; [`grpc`] is its sister.
+//! OTLP/HTTP: `POST /v1/traces`, `/v1/metrics` and `/v1/logs`, in protobuf or JSON, as the OTLP specification says; [`grpc`]
+//! is its sister. What is particular to a signal is in [`signals`].
 
 pub mod grpc;
 pub(super) mod rpc_status;
+mod signals;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+pub use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+pub use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 pub use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message as _;
 use serde_json::json;
+pub use signals::Exported;
+use signals::Partial;
 
 use super::body::{self, BodyLimit, Refused};
+use super::error;
 use super::state::HttpState;
-use super::{error, metrics};
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
-use crate::facade::capture::{IngestReport, OtlpEncoding, decode_otlp};
+use crate::facade::capture::{OtlpEncoding, decode_otlp};
 
 /// Where spans are sent.
 pub const PATH: &str = "/v1/traces";
+/// The operation's name in the audit ledger, over HTTP and gRPC alike.
+pub(super) const OPERATION: &str = "otlp";
+/// Where metrics are sent.
+pub const METRICS_PATH: &str = "/v1/metrics";
+/// Where logs are sent.
+pub const LOGS_PATH: &str = "/v1/logs";
 /// Bytes of one request after decompression.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 /// Bodies above this size are read into messages away from the threads that serve requests.
@@ -30,43 +41,41 @@ const DECODE_APART_BYTES: usize = 1 << 20;
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
-/// Takes spans; answers in the encoding of the request.
-pub async fn export(State(state): State<HttpState>, request: Request) -> Response {
+/// Takes a signal; answers in the encoding of the request.
+pub async fn export<S: Exported>(State(state): State<HttpState>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let encoding = encoding(&parts.headers);
     let outcome = match &encoding {
-        Ok(encoding) => handle(&state, &parts.headers, body, *encoding).await,
+        Ok(encoding) => handle::<S>(&state, &parts.headers, body, *encoding).await,
         // Who may not ask learns no more than that.
-        Err(refused) => match state.admit(&parts.headers).await {
+        Err(refused) => match state.admit(&parts.headers, OPERATION).await {
             Ok(_) => Err(Refused::new(refused.status, refused.error.clone())),
             Err(error) => Err(error.into()),
         },
     };
     let encoding = encoding.unwrap_or(OtlpEncoding::Json);
     match outcome {
-        Ok(report) => success(encoding, &report),
+        Ok(partial) => success::<S>(encoding, partial),
         Err(refused) => failure(encoding, &refused),
     }
 }
 
-async fn handle(
+async fn handle<S: Exported>(
     state: &HttpState,
     headers: &HeaderMap,
     body: Body,
     encoding: OtlpEncoding,
-) -> Result<IngestReport, Refused> {
-    let scope = state.admit(headers).await?;
-    scope.require(Permission::RunsWrite)?;
+) -> Result<Option<Partial>, Refused> {
+    let scope = state.admit(headers, OPERATION).await?;
+    state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
     let limit = BodyLimit { bytes_max: BODY_BYTES_MAX, budget: Some(state.body_budget()) };
     let body = body::read(headers, body, &limit).await?;
-    let (request, _share) = decode(encoding, body).await?;
-    let report = state.backend().ingest_otlp(scope, request).await?;
-    metrics::count_spans(&report);
-    Ok(report)
+    let (request, _share) = decode::<S>(encoding, body).await?;
+    Ok(S::ingest(state.backend(), scope, request).await?)
 }
 
 /// The message, and the body's share of the budget, which the message goes on to use.
-async fn decode(encoding: OtlpEncoding, body: body::ReadBody) -> Result<(ExportTraceServiceRequest, body::Share)> {
+async fn decode<S: Exported>(encoding: OtlpEncoding, body: body::ReadBody) -> Result<(S, body::Share)> {
     if body.bytes.len() < DECODE_APART_BYTES {
         return Ok((decode_otlp(encoding, &body.bytes)?, body.share));
     }
@@ -88,26 +97,15 @@ fn encoding(headers: &HeaderMap) -> Result<OtlpEncoding, Refused> {
     }
 }
 
-/// What the exporter is told beside "taken"; `None` when there is nothing to say.
-pub(super) fn partial_success(report: &IngestReport) -> Option<ExportTracePartialSuccess> {
-    let differing = (report.differing > 0).then(|| {
-        format!("{} spans were on record already and differ from what was sent; the first stands", report.differing)
-    });
-    let messages: Vec<String> = report.message.iter().cloned().chain(differing).collect();
-    (report.rejected > 0 || !messages.is_empty())
-        .then(|| ExportTracePartialSuccess { rejected_spans: report.rejected, error_message: messages.join("; ") })
-}
-
-fn success(encoding: OtlpEncoding, report: &IngestReport) -> Response {
-    let partial_success = partial_success(report);
+fn success<S: Exported>(encoding: OtlpEncoding, partial: Option<Partial>) -> Response {
     let body = match encoding {
-        OtlpEncoding::Protobuf => ExportTraceServiceResponse { partial_success }.encode_to_vec(),
+        OtlpEncoding::Protobuf => S::response(partial).encode_to_vec(),
         // Protobuf's JSON form: a 64-bit number is text.
-        OtlpEncoding::Json => match partial_success {
+        OtlpEncoding::Json => match partial {
             None => b"{}".to_vec(),
             Some(partial) => json!({ "partialSuccess": {
-                "rejectedSpans": partial.rejected_spans.to_string(),
-                "errorMessage": partial.error_message,
+                S::REJECTED: partial.rejected.to_string(),
+                "errorMessage": partial.message,
             }})
             .to_string()
             .into_bytes(),

@@ -176,3 +176,17 @@ async fn the_api_is_for_admitted_callers() {
     let response = rig.send(get("/whoami", &[("authorization", WRITER)])).await;
     assert_eq!((response.status().as_u16(), bytes_of(response).await.as_slice()), (200, &b"rl_1_writer"[..]));
 }
+
+#[tokio::test]
+async fn who_is_turned_away_and_what_fails_is_handed_on() {
+    let rig = rig();
+    assert_eq!(status(&rig, get("/whoami", &[])).await, 401);
+    assert_eq!(status(&rig, get("/whoami", &[("authorization", "Bearer rl_1_nobody")])).await, 401);
+    assert_eq!(status(&rig, empty_export(&[])).await, 401);
+    assert_eq!(status(&rig, empty_export(&[("authorization", WRITER)])).await, 200);
+    assert_eq!(*rig.fake.turned_away.lock().expect("lock"), ["/whoami", "/whoami", "otlp"]);
+    let failures = || rig.fake.failures.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(failures(), 0);
+    assert_eq!(status(&rig, get("/panic", &[])).await, 500);
+    assert_eq!(failures(), 1);
+}

@@ -1,8 +1,10 @@
+mod vectors;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::note::NoteSigner;
-use crate::ledger::proof::Plan;
+use crate::ledger::proof::{Plan, Span};
 use crate::ledger::tree::{leaf_hash, root};
 
 const ORIGIN: &str = "example.com/log/one";
@@ -15,17 +17,20 @@ fn leaf(seq: u64) -> Vec<u8> {
     format!("{{\"v\":1,\"kind\":\"trace_step\",\"n\":\"{seq}\"}}").into_bytes()
 }
 
+/// What a database would answer: leaf hashes, and nodes of level 1 made from them.
+fn read(leaf_hashes: &[Digest], span: &Span) -> Vec<Digest> {
+    let range = span.from as usize..span.to as usize;
+    match span.level {
+        0 => leaf_hashes[range].to_vec(),
+        _ => range.map(|at| root(leaf_hashes[at * 256..][..256].iter().copied())).collect(),
+    }
+}
+
 fn receipt(index: u64, size: u64) -> Receipt {
     let leaf_hashes: Vec<Digest> = (0..size).map(|seq| leaf_hash(&leaf(seq))).collect();
     let plan = Plan::inclusion(index, size).expect("plan");
-    let nodes = |from: i64, to: i64| {
-        (from..to).map(|at| root(leaf_hashes[at as usize * 256..][..256].iter().copied())).collect()
-    };
-    let read = |span: &crate::ledger::proof::Span| match span.level {
-        0 => leaf_hashes[span.from as usize..span.to as usize].to_vec(),
-        _ => nodes(span.from, span.to),
-    };
-    let proof = plan.hashes(&plan.spans().iter().map(read).collect::<Vec<_>>()).expect("complete answers");
+    let answers: Vec<Vec<Digest>> = plan.spans().iter().map(|span| read(&leaf_hashes, span)).collect();
+    let proof = plan.hashes(&answers).expect("complete answers");
     let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root: root(leaf_hashes) };
     Receipt { leaf: leaf(index), index, proof, checkpoint: checkpoint.sign(&signer()).expect("note") }
 }

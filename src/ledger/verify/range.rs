@@ -75,7 +75,9 @@ mod tests {
         for leaf in 0..size {
             let hash = leaf_hash(&leaf.to_be_bytes());
             stored.insert((0, leaf.cast_signed()), hash);
-            range.append(hash, |node| drop(stored.insert((node.level, node.idx), node.hash)));
+            range.append(hash, |node| {
+                stored.insert((node.level, node.idx), node.hash);
+            });
         }
         let hashes: Vec<Vec<Digest>> = parts(size)
             .into_iter()

@@ -9,6 +9,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait};
 use super::super::database::Database;
 use super::super::error::{database, unavailable};
 use super::changes::ChangedLogs;
+use super::erase;
 use super::insert::Inserter;
 use super::known::Known;
 use super::logs::{LogKey, Logs};
@@ -33,6 +34,8 @@ pub(in crate::store) struct Writer {
     inserter: Inserter,
     logs: Logs,
     queue: Arc<Queue>,
+    /// Erased bytes may still stand in the write-ahead log.
+    owes_scrub: bool,
     changed: Arc<ChangedLogs>,
 }
 
@@ -47,7 +50,7 @@ impl Writer {
     ) -> Self {
         let inserter = Inserter::new(db.backend);
         let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
-        Self { db, clock, settle, inserter, logs, queue, changed }
+        Self { db, clock, settle, inserter, logs, queue, changed, owes_scrub: false }
     }
 
     /// Writes until the queue is closed and drained.
@@ -101,7 +104,11 @@ impl Writer {
             Ok((outcomes, true)) => {
                 let committed = txn.commit().await;
                 self.changed.add(self.logs.ids_of(&keys));
-                committed.map(|()| outcomes).map_err(|cause| unavailable(&cause))
+                committed.map_err(|cause| unavailable(&cause))?;
+                if self.owes_scrub || erase::erases(units) {
+                    self.owes_scrub = !erase::scrub(&self.db).await;
+                }
+                Ok(outcomes)
             }
             Ok((outcomes, false)) => txn.rollback().await.map(|()| outcomes).map_err(database),
             Err(error) => {
@@ -143,6 +150,7 @@ impl Writer {
         }
         let Plan { batch, updates, outcomes, has_changes } = planned;
         self.inserter.write(txn, batch, updates).await?;
+        erase::payloads(txn, &self.db, units, &outcomes).await?;
         Ok((outcomes, has_changes))
     }
 

@@ -16,8 +16,18 @@ pub(in crate::store) fn decode_system_record(
     tenant: &TenantId,
 ) -> Result<Stored<SystemRecord>> {
     columns.skip(1);
+    decode_for(columns, tenant.clone())
+}
+
+/// Reads a row of `system_record` of the tenant or of the platform, as the row says.
+pub(in crate::store) fn decode_visible_record(columns: &mut Columns<'_>) -> Result<Stored<SystemRecord>> {
+    let tenant = TenantId::trusted(columns.take::<&str>()?);
+    decode_for(columns, tenant)
+}
+
+fn decode_for(columns: &mut Columns<'_>, tenant_id: TenantId) -> Result<Stored<SystemRecord>> {
     Ok(Stored {
-        tenant_id: tenant.clone(),
+        tenant_id,
         id: columns.id()?,
         seq: columns.take()?,
         created_at: columns.instant()?,

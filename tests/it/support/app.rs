@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use runledger::capture::pricing::PriceTable;
 use runledger::domain::ids::TenantId;
+use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
 use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
@@ -71,6 +72,8 @@ pub struct AppSettings {
     pub queue_records: usize,
     /// Tenants whose message text is kept.
     pub content_capture: HashSet<TenantId>,
+    /// When reads are recorded.
+    pub access_audit: AccessAudit,
 }
 
 impl Default for AppSettings {
@@ -82,6 +85,7 @@ impl Default for AppSettings {
             rate_limit: 0,
             queue_records: 10_000,
             content_capture: HashSet::new(),
+            access_audit: AccessAudit::Strict,
         }
     }
 }
@@ -116,10 +120,20 @@ impl TestApp {
 
     /// The application as its settings say.
     pub async fn set_up(db: &TestDb, settings: AppSettings) -> Self {
-        let AppSettings { auth, limits, rate_limit, queue_records, content_capture } = settings;
+        let AppSettings { auth, limits, rate_limit, queue_records, content_capture, access_audit } = settings;
         let store = db.store_with(StoreConfig { queue_records, ..db.config() }).await;
         let prices = Arc::new(PriceTable::embedded().expect("the embedded prices parse"));
-        let config = LogsConfig { prices, content_capture, settle_us: 15_000_000 };
+        let identifies_callers = !matches!(auth, AuthSettings::Off);
+        let access = AccessConfig { audit: access_audit, identifies_callers };
+        let idempotency_expiry_us = 86_400_000_000;
+        let config = LogsConfig {
+            prices,
+            content_capture,
+            settle_us: 15_000_000,
+            access,
+            idempotency_expiry_us,
+            telemetry_retention_us: 7 * 86_400_000_000,
+        };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
         logs.sign_with(signer()).await.expect("the key of every test");
         let settings =
@@ -175,6 +189,13 @@ impl TestApp {
             Encoding::Json => "application/json",
         };
         self.post("/v1/traces", content_type, body).await
+    }
+
+    /// An OTLP/JSON request to a path that takes it; the partial success, where there is one.
+    pub async fn post_signal(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, "application/json", body.to_string().into_bytes()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()["partialSuccess"].take()
     }
 
     /// An OTLP request over gRPC, in-process.

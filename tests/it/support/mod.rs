@@ -5,7 +5,9 @@ pub mod audit;
 pub mod db;
 pub mod evidence;
 pub mod fixtures;
+pub mod ledger;
 pub mod seed;
+pub mod topics;
 pub mod walk;
 
 /// One test on both databases: `name::sqlite` and `name::postgres`, with one body. Snapshots inside it must be named, so

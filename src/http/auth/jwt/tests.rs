@@ -115,7 +115,7 @@ async fn claims_become_a_scope() {
 #[tokio::test]
 async fn every_claim_that_is_checked_is_needed() {
     let verifier = with_secret();
-    let cases: [(&str, Value); 12] = [
+    let cases: [(&str, Value); 13] = [
         ("exp", json!(now() - 31)),
         ("exp", Value::Null),
         ("exp", json!("soon")),
@@ -125,6 +125,7 @@ async fn every_claim_that_is_checked_is_needed() {
         ("aud", json!("other")),
         ("aud", Value::Null),
         ("tenant", Value::Null),
+        ("tenant", json!("platform")),
         ("tenant", json!("x".repeat(129))),
         ("sub", json!("")),
         ("actor_type", json!("GOD")),

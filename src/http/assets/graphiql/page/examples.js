@@ -168,6 +168,31 @@ query LedgerNow {
 }
 `;
 
+const evidence = `# The log that holds every record: its newest entries of runs, each with the leaf that its hash is made of.
+# Read on with after: resumeAfter. A receipt proves one record without this server.
+query Evidence {
+  ledger {
+    size
+    root
+    entries(first: 5, kinds: [LLM_RUN]) {
+      resumeAfter
+      nodes {
+        sequence
+        kind
+        leafHash
+        leaf
+        record {
+          ... on LlmRun {
+            runId
+            executionStatus
+          }
+        }
+      }
+    }
+  }
+}
+`;
+
 export const examples = [
   { query: runsWithSteps },
   { query: oneRun, variables: '{\n  "runId": ""\n}' },
@@ -176,4 +201,5 @@ export const examples = [
   { query: totals },
   { query: running },
   { query: frozen },
+  { query: evidence },
 ];

@@ -1,0 +1,278 @@
+//! What a process remembers of its callers, and the background work that writes down what was only counted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Logs;
+use super::super::own_audit::OwnEntry;
+use super::denials::{Denial, Denials};
+use super::look::{Known, Look, Repeats};
+use super::request::permission_entity;
+use crate::domain::ids::TenantId;
+use crate::domain::scope::{Permission, Scope};
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{ActorType, AuditAction, AuditCategory, Stream, Verdict};
+use crate::error::Result;
+
+/// Looks that may wait in async mode.
+const WAITING_MAX: usize = 1_024;
+/// Entries of one unit of the background.
+const UNIT_ENTRIES: usize = 256;
+/// An operation that a caller was allowed is recorded again after this time.
+const ALLOWED_US: i64 = 60_000_000;
+/// How often the background looks for counts whose minute is over.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// How often old idempotency keys are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// When a read of evidence is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessAudit {
+    /// Before its answer leaves; a read that cannot be recorded is refused.
+    Strict,
+    /// Soon after: it waits in a bounded queue, whose end a crash may lose. With a full queue this is strict.
+    Async,
+    /// Never.
+    Off,
+}
+
+/// How access is audited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// When reads are recorded.
+    pub audit: AccessAudit,
+    /// Whether callers are authenticated. Where they are not, nobody is identified and nothing is decided for anyone, so
+    /// there is nothing to record of identity and of what was allowed.
+    pub identifies_callers: bool,
+}
+
+/// Who, and what they were allowed.
+type Allowed = (TenantId, String, String);
+
+/// What the process remembers of its callers.
+pub(in crate::facade) struct AccessState {
+    pub config: AccessConfig,
+    pub(super) repeats: Repeats,
+    pub denials: Denials,
+    /// When a caller was last recorded to be allowed an operation.
+    allowed: Cache<Allowed, Timestamp>,
+    /// Actors that are known to be on record.
+    pub principals: Cache<(TenantId, ActorType, String), ()>,
+    waiting: Mutex<VecDeque<(Look, u64)>>,
+    has_news: Notify,
+    /// Whether the latest append of looks failed: then nothing is only counted.
+    is_failing: AtomicBool,
+}
+
+impl AccessState {
+    pub fn new(config: AccessConfig) -> Self {
+        Self {
+            config,
+            repeats: Repeats::default(),
+            denials: Denials::default(),
+            allowed: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(60)).build(),
+            principals: Cache::builder().max_capacity(100_000).build(),
+            waiting: Mutex::default(),
+            has_news: Notify::new(),
+            is_failing: AtomicBool::new(false),
+        }
+    }
+
+    /// `None` for a look that was only counted; else the count of an earlier minute that goes with it.
+    pub(super) fn first_look(&self, look: &Look, now: Timestamp, is_writable: bool) -> Option<Option<u64>> {
+        if !is_writable || self.is_failing.load(Ordering::Relaxed) {
+            return Some(None);
+        }
+        match self.repeats.count(look, now) {
+            Known::Counted => None,
+            Known::First(counted) => Some(counted),
+        }
+    }
+
+    /// Notes how the latest append of looks went.
+    pub(super) fn appended(&self, is_done: bool) {
+        self.is_failing.store(!is_done, Ordering::Relaxed);
+    }
+
+    /// Queues looks for the background; gives them back where there is no room.
+    pub(super) fn wait_for_append(&self, looks: Vec<(Look, u64)>) -> Result<(), Vec<(Look, u64)>> {
+        let mut waiting = self.lock();
+        if waiting.len() + looks.len() > WAITING_MAX {
+            return Err(looks);
+        }
+        waiting.extend(looks);
+        self.has_news.notify_one();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Look, u64)>> {
+        // Nothing under this lock can panic half-way.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Logs {
+    pub(in crate::facade) fn access(&self) -> &AccessState {
+        &self.0.access
+    }
+
+    /// Records denials, and what was allowed for the first time in a minute.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when they could not be written.
+    pub(super) async fn record_decisions(
+        &self,
+        scope: &Scope,
+        allows: Vec<(&str, Permission)>,
+        denials: Vec<Denial>,
+    ) -> Result<()> {
+        let (access, now) = (self.access(), self.0.clock.now());
+        let mut entries = Vec::new();
+        for denial in denials {
+            if access.denials.admit(&denial, now) {
+                entries.push(self.own_entry(denial.entry(0))?);
+            }
+        }
+        let mut allowed = Vec::new();
+        if access.config.identifies_callers {
+            for (operation, permission) in allows {
+                let key = (scope.tenant.clone(), scope.actor.id.clone(), operation.to_owned());
+                if access.allowed.get(&key).is_none_or(|last| now.since(last) >= ALLOWED_US) {
+                    entries.push(self.own_entry(allow(scope, operation, permission))?);
+                    allowed.push(key);
+                }
+            }
+            self.first_seen(scope).await?;
+        }
+        self.append_own(scope.tenant.clone(), Stream::Evidence, entries).await?;
+        allowed.into_iter().for_each(|key| access.allowed.insert(key, now));
+        Ok(())
+    }
+
+    /// Records a denial of somebody who is not known.
+    pub(in crate::facade) async fn record_denial(&self, denial: Denial) -> Result<()> {
+        if !self.access().denials.admit(&denial, self.0.clock.now()) {
+            return Ok(());
+        }
+        let tenant = denial.tenant.clone();
+        let entry = self.own_entry(denial.entry(0))?;
+        self.append_own(tenant, Stream::Evidence, vec![entry]).await
+    }
+
+    /// Decides whether a caller may use an operation that is no root field, and records the decision before anything else
+    /// happens.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without the permission; `UNAVAILABLE` when the decision could not be recorded.
+    pub async fn authorize(&self, scope: &Scope, operation: &str, permission: Permission) -> Result<()> {
+        let decision = scope.require(permission);
+        let (allows, denials) = match &decision {
+            Ok(()) => (vec![(operation, permission)], Vec::new()),
+            Err(_) => (Vec::new(), vec![super::request::denial(scope, operation.to_owned(), Some(permission))]),
+        };
+        self.record_decisions(scope, allows, denials).await?;
+        decision
+    }
+
+    /// Writes down what waits and what was counted, until `cancel`led. Errors are logged, and what could not be written
+    /// comes again.
+    pub async fn run_own_audit(&self, cancel: CancellationToken) {
+        let mut next_sweep = tokio::time::Instant::now();
+        while !cancel.is_cancelled() {
+            if let Err(error) = self.flush_own_audit(false).await {
+                tracing::warn!(?error, "the audit of access could not be written; it comes again");
+            }
+            if next_sweep <= tokio::time::Instant::now() {
+                next_sweep += SWEEP_EVERY;
+                if let Err(error) = self.forget_idempotency_keys().await {
+                    tracing::warn!(?error, "old idempotency keys could not be forgotten");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(FLUSH_EVERY) => {}
+                () = self.access().has_news.notified() => {}
+                () = cancel.cancelled() => {}
+            }
+        }
+    }
+
+    /// Writes down what waits, and the counts whose minute is over; all of them when the server stops.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when something could not be written; it is kept.
+    pub async fn flush_own_audit(&self, is_last: bool) -> Result<()> {
+        let (access, now) = (self.access(), self.0.clock.now());
+        loop {
+            let some: Vec<(Look, u64)> = {
+                let mut waiting = access.lock();
+                let count = waiting.len().min(UNIT_ENTRIES);
+                waiting.drain(..count).collect()
+            };
+            if some.is_empty() {
+                break;
+            }
+            if let Err((error, unwritten)) = self.append_looks_of_all(some).await {
+                let mut waiting = access.lock();
+                // Counts are kept already, beside the looks that they repeat.
+                unwritten.into_iter().filter(|(_, count)| *count == 0).rev().for_each(|one| waiting.push_front(one));
+                return Err(error);
+            }
+        }
+        self.append_looks_of_all(access.repeats.take(now, is_last)).await.map_err(|(error, _)| error)?;
+        self.flush_denials(access.denials.take(now, is_last)).await?;
+        self.flush_failures(is_last).await
+    }
+
+    /// The first error, and what was not written.
+    async fn append_looks_of_all(
+        &self,
+        looks: Vec<(Look, u64)>,
+    ) -> Result<(), (crate::error::Error, Vec<(Look, u64)>)> {
+        let mut tenants: BTreeMap<TenantId, Vec<(Look, u64)>> = BTreeMap::new();
+        for (look, count) in looks {
+            tenants.entry(look.tenant.clone()).or_default().push((look, count));
+        }
+        let mut failed = None;
+        let mut unwritten = Vec::new();
+        for looks in tenants.into_values() {
+            for some in looks.chunks(UNIT_ENTRIES) {
+                if let Err(error) = self.append_looks(some.to_vec()).await {
+                    failed = Some(error);
+                    unwritten.extend_from_slice(some);
+                }
+            }
+        }
+        failed.map_or(Ok(()), |error| Err((error, unwritten)))
+    }
+
+    async fn flush_denials(&self, mut denials: Vec<(Denial, u64)>) -> Result<()> {
+        while let Some((denial, count)) = denials.pop() {
+            let entry = self.own_entry(denial.clone().entry(count))?;
+            let outcome = self.append_own(denial.tenant.clone(), Stream::Evidence, vec![entry]).await;
+            if let Err(error) = outcome {
+                denials.push((denial, count));
+                self.access().denials.put_back(denials);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn allow(scope: &Scope, operation: &str, permission: Permission) -> OwnEntry {
+    OwnEntry {
+        actor: Some(scope.actor.clone()),
+        decision: Some((Verdict::Allow, AuditAction::Allowed)),
+        rule_id: Some(permission.as_str().to_owned()),
+        after_state: Some(json!({ "operation": operation })),
+        ..OwnEntry::new(AuditCategory::Authorization, "AccessAllowed", permission_entity(permission), operation)
+    }
+}

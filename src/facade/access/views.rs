@@ -1,0 +1,232 @@
+//! What one request has read.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::audit::AuditEntry;
+use crate::domain::export::LogExport;
+use crate::domain::ids::{RecordId, RunId};
+use crate::domain::incident::IncidentEvidence;
+use crate::domain::page::Page;
+use crate::domain::policy::PolicyActivation;
+use crate::domain::run::{LlmRun, Stored};
+use crate::domain::system::SystemRecord;
+use crate::domain::trace::{StepGroup, StoredStep, Trace, TraceSeal, TraceStep, TraceView};
+use crate::domain::vocabulary::RecordKind;
+
+/// Ids that are kept by name; beyond them records are only counted.
+pub const IDS_KEPT: usize = 100;
+
+/// A kind of record that a read can give.
+pub trait Recorded {
+    /// Its kind.
+    const KIND: RecordKind;
+
+    /// The run that it is, or was made for.
+    fn run_id(&self) -> Option<&RunId> {
+        None
+    }
+}
+
+macro_rules! recorded {
+    ($($record:ty = $kind:ident $(of $run_id:expr)?),+ $(,)?) => { $(
+        impl Recorded for $record {
+            const KIND: RecordKind = RecordKind::$kind;
+            $(fn run_id(&self) -> Option<&RunId> {
+                let run_id: fn(&Self) -> &RunId = $run_id;
+                Some(run_id(self))
+            })?
+        }
+    )+ };
+}
+
+recorded!(
+    LlmRun = LlmRun of |run| &run.run_id,
+    Trace = Trace of |trace| &trace.run_id,
+    TraceStep = TraceStep,
+    TraceSeal = TraceSeal,
+    SystemRecord = SystemRecord,
+    AuditEntry = AuditEntry,
+    PolicyActivation = PolicyActivation,
+    IncidentEvidence = IncidentEvidence,
+    LogExport = LogExport,
+);
+
+/// What a read gives: records, or something made of them.
+pub trait Viewable {
+    /// The kind of record that was looked for: noted even where none was found.
+    const KIND: RecordKind;
+
+    /// Notes each record in it.
+    fn each(&self, noted: &mut Noted);
+}
+
+impl<T: Recorded> Viewable for Stored<T> {
+    const KIND: RecordKind = T::KIND;
+
+    fn each(&self, noted: &mut Noted) {
+        noted.record(T::KIND, self.id);
+        if let Some(run_id) = self.record.run_id() {
+            noted.run(run_id);
+        }
+    }
+}
+
+impl Viewable for StoredStep {
+    const KIND: RecordKind = RecordKind::TraceStep;
+
+    fn each(&self, noted: &mut Noted) {
+        self.step.each(noted);
+    }
+}
+
+impl Viewable for TraceView {
+    const KIND: RecordKind = RecordKind::Trace;
+
+    fn each(&self, noted: &mut Noted) {
+        self.trace.each(noted);
+        self.seal.each(noted);
+    }
+}
+
+/// A count of steps: which ones is not known.
+impl Viewable for StepGroup {
+    const KIND: RecordKind = RecordKind::TraceStep;
+
+    fn each(&self, _noted: &mut Noted) {}
+}
+
+impl<V: Viewable> Viewable for Arc<V> {
+    const KIND: RecordKind = V::KIND;
+
+    fn each(&self, noted: &mut Noted) {
+        V::each(self, noted);
+    }
+}
+
+macro_rules! viewable_items {
+    ($($many:ident),+) => { $(
+        impl<V: Viewable> Viewable for $many<V> {
+            const KIND: RecordKind = V::KIND;
+
+            fn each(&self, noted: &mut Noted) {
+                self.iter().for_each(|item| item.each(noted));
+            }
+        }
+    )+ };
+}
+viewable_items!(Option, Vec);
+
+impl<V: Viewable> Viewable for Page<V> {
+    const KIND: RecordKind = V::KIND;
+
+    fn each(&self, noted: &mut Noted) {
+        self.rows.iter().for_each(|row| row.item.each(noted));
+    }
+}
+
+/// The runs that were read, as far as they tell which run a request was about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Runs {
+    #[default]
+    None,
+    One(RunId),
+    Several,
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+pub struct Noted {
+    kinds: BTreeSet<RecordKind>,
+    /// In the order in which they were read.
+    first: Vec<(RecordKind, RecordId)>,
+    all: HashSet<RecordId>,
+    /// Written by the same request: to be told of them is no read.
+    own: HashSet<RecordId>,
+    runs: Runs,
+}
+
+impl Noted {
+    fn record(&mut self, kind: RecordKind, id: RecordId) {
+        if self.own.contains(&id) {
+            return;
+        }
+        self.kinds.insert(kind);
+        if self.all.insert(id) && self.first.len() < IDS_KEPT {
+            self.first.push((kind, id));
+        }
+    }
+
+    fn run(&mut self, run_id: &RunId) {
+        self.runs = match std::mem::take(&mut self.runs) {
+            Runs::None => Runs::One(run_id.clone()),
+            Runs::One(known) if known == *run_id => Runs::One(known),
+            _ => Runs::Several,
+        };
+    }
+}
+
+/// What a request has read, all told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Viewed {
+    /// Kinds of the records that were looked for or read.
+    pub kinds: Vec<RecordKind>,
+    /// The first [`IDS_KEPT`], in the order in which they were read.
+    pub first: Vec<(RecordKind, RecordId)>,
+    /// All of them, in order of their ids.
+    pub all: Vec<RecordId>,
+    /// The run that it was about, where it was about one.
+    pub run_id: Option<RunId>,
+}
+
+/// What one request has read; shared by everything that reads for it.
+#[derive(Debug, Default)]
+pub struct Views(Mutex<Noted>);
+
+impl Views {
+    /// Notes what a read gave.
+    pub fn note<V: Viewable>(&self, value: &V) {
+        self.note_all(std::iter::once(value));
+    }
+
+    /// Notes what a batched read gave.
+    pub fn note_all<'v, V: Viewable + 'v>(&self, values: impl IntoIterator<Item = &'v V>) {
+        let mut noted = self.lock();
+        noted.kinds.insert(V::KIND);
+        values.into_iter().for_each(|value| value.each(&mut noted));
+    }
+
+    /// Notes a read of records by id.
+    pub fn viewed(&self, kind: RecordKind, ids: impl IntoIterator<Item = RecordId>) {
+        let mut noted = self.lock();
+        noted.kinds.insert(kind);
+        ids.into_iter().for_each(|id| noted.record(kind, id));
+    }
+
+    /// Notes what the request itself wrote.
+    pub fn wrote(&self, ids: impl IntoIterator<Item = RecordId>) {
+        self.lock().own.extend(ids);
+    }
+
+    /// What was read so far; `None` where nothing was. Kinds alone count as a look, unless the request wrote: then they
+    /// are what it was told of its own records.
+    pub(super) fn summary(&self) -> Option<Viewed> {
+        let noted = self.lock();
+        let is_look = !noted.all.is_empty() || (noted.own.is_empty() && !noted.kinds.is_empty());
+        is_look.then(|| {
+            let mut all: Vec<RecordId> = noted.all.iter().copied().collect();
+            all.sort_unstable();
+            Viewed {
+                kinds: noted.kinds.iter().copied().collect(),
+                first: noted.first.clone(),
+                all,
+                run_id: if let Runs::One(run_id) = &noted.runs { Some(run_id.clone()) } else { None },
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        // Nothing under this lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

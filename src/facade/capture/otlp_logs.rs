@@ -1,0 +1,93 @@
+//! OTLP logs. Acknowledged means that records and digests are committed.
+
+use std::collections::HashMap;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use prost::Message as _;
+
+use super::super::LogsFacade;
+use super::otlp_metrics::SignalReport;
+use crate::capture::digest::ContentHasher;
+use crate::capture::otlp::logs::map_logs;
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, NewRecord};
+use crate::domain::ids::Digest;
+use crate::domain::scope::Permission;
+use crate::domain::system::DraftSystemRecord;
+use crate::error::{Code, Error, Result};
+
+/// Records that are handed to the writer together.
+const RECORDS_OF_A_UNIT: usize = 256;
+
+impl LogsFacade {
+    /// Records what matters of an OTLP request of logs. The same request sent again, as exporters do that missed the
+    /// answer, is recorded once.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `runs:write`; `UNAVAILABLE` with a time to wait: send the whole request again.
+    pub async fn ingest_otlp_logs(&self, request: ExportLogsServiceRequest) -> Result<SignalReport> {
+        self.require(Permission::RunsWrite)?;
+        let context = self.capture_context().await?;
+        let draft = map_logs(&context, &request, self.logs.0.clock.now());
+        let mut report = SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
+        let mut rejected: HashMap<String, i64> = HashMap::new();
+        for reason in draft.rejected {
+            *rejected.entry(reason).or_default() += 1;
+        }
+        if !draft.contents.is_empty() {
+            self.store().keep_span_contents(&self.scope.tenant, &draft.contents).await?;
+            self.logs.0.content_tenants.insert(self.scope.tenant.clone(), true);
+        }
+        if !draft.records.is_empty() {
+            // Keyed: it covers content, and whoever guesses that must not be able to confirm it.
+            let request_hash = ContentHasher::new(&context.content_key).digest_bytes(&request.encode_to_vec());
+            drop(request);
+            self.append_records(draft.records, request_hash, &mut report, &mut rejected).await?;
+        }
+        report.reject(rejected);
+        Ok(report)
+    }
+
+    async fn append_records(
+        &self,
+        records: Vec<DraftSystemRecord>,
+        request_hash: Digest,
+        report: &mut SignalReport,
+        rejected: &mut HashMap<String, i64>,
+    ) -> Result<()> {
+        let records =
+            records.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<Vec<_>>>()?;
+        let mut units = Vec::new();
+        let mut records = records.into_iter().peekable();
+        while records.peek().is_some() {
+            let part: Vec<NewRecord> = records.by_ref().take(RECORDS_OF_A_UNIT).collect();
+            let count = i64::try_from(part.len()).unwrap_or(i64::MAX);
+            let idempotency = IdempotencyClaim {
+                operation: "otlpLogs",
+                key: format!("{}/{}", request_hash.to_hex(), units.len()),
+                request_hash,
+                answer: "{}".to_owned(),
+            };
+            let unit = AppendUnit::evidence(self.scope.tenant.clone(), part);
+            units.push((count, AppendUnit { idempotency: Some(idempotency), ..unit }));
+        }
+        let appends = units.into_iter().map(|(count, unit)| async move { (count, self.logs.append(unit).await) });
+        for (count, receipt) in futures_util::future::join_all(appends).await {
+            match receipt? {
+                AppendReceipt::Replayed(_) => report.accepted += count,
+                AppendReceipt::Done(results) => {
+                    for result in results {
+                        match result {
+                            AppendResult::Rejected(error) if error.code() == Code::Unavailable => return Err(error),
+                            AppendResult::Rejected(error) => {
+                                *rejected.entry(error.message().to_owned()).or_default() += 1;
+                            }
+                            AppendResult::New(_) | AppendResult::Existing { .. } => report.accepted += 1,
+                        }
+                    }
+                }
+                AppendReceipt::Stale => return Err(Error::internal("a unit without guard was called stale")),
+            }
+        }
+        Ok(())
+    }
+}

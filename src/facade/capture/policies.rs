@@ -1,0 +1,50 @@
+//! `recordPolicyActivation`.
+
+use super::super::LogsFacade;
+use crate::capture::policies;
+use crate::domain::append::{New, NewRecord};
+use crate::domain::audit::AuditEntry;
+use crate::domain::ids::RecordId;
+use crate::domain::policy::{PolicyActivation, PolicyActivationInput};
+use crate::domain::run::Stored;
+use crate::domain::scope::Permission;
+use crate::error::{Error, Result};
+
+/// The answer of `recordPolicyActivation`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedActivation {
+    /// The activation as it is on record.
+    pub activation: Stored<PolicyActivation>,
+    /// The idempotency key had been used: this is the first answer again.
+    pub is_replayed: bool,
+}
+
+impl LogsFacade {
+    /// Records that a policy came into force, together with its audit entry: both or neither.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `audit:write`; `BAD_USER_INPUT` that names the field; `CONFLICT` for a used idempotency key.
+    pub async fn record_policy_activation(
+        &self,
+        input: PolicyActivationInput,
+        idempotency_key: Option<String>,
+    ) -> Result<RecordedActivation> {
+        self.require(Permission::AuditWrite)?;
+        let (keyed, first) = self.keyed("recordPolicyActivation", idempotency_key, &input).await?;
+        let (id, is_replayed) = match first.and_then(|first| first.records.first().copied()) {
+            Some(id) => (RecordId(id), true),
+            None => {
+                let activation = policies::activation(input, self.logs.0.clock.now())?;
+                let (entry, payloads) = policies::activated(&activation, &self.scope.actor)?;
+                let bind = |entry: &mut AuditEntry, _, commitment| entry.after_state_commitment = Some(commitment);
+                let entry = self.logs.new_record(entry, payloads, bind)?;
+                let new = New { id: self.logs.0.clock.new_id(), record: activation, payloads: Vec::new() };
+                let records = vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry))];
+                self.append_keyed(records, keyed).await?
+            }
+        };
+        let mut found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
+        let activation = found.remove(&id).ok_or_else(|| Error::internal("an activation that was written is gone"))?;
+        Ok(RecordedActivation { activation, is_replayed })
+    }
+}

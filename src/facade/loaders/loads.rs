@@ -1,0 +1,300 @@
+//! How keys are loaded: one store call for a batch, and a note of what was read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_graphql::dataloader::Loader;
+
+use super::{Reader, keys::*};
+use crate::capture::seal;
+use crate::domain::audit::{AuditEntry, GovernanceSummary};
+use crate::domain::export::{LogExport, RunExportFacts};
+use crate::domain::ids::{RecordId, TraceId};
+use crate::domain::incident::{INCIDENTS_OF_RUN_MAX, IncidentEvidence};
+use crate::domain::ledger::LedgerEntry;
+use crate::domain::page::{AsOf, Page, PageRequest};
+use crate::domain::payload::PayloadPart;
+use crate::domain::policy::PolicyActivation;
+use crate::domain::record::StoredRecord;
+use crate::domain::replay::InflectionFacts;
+use crate::domain::run::{LlmRun, Stored};
+use crate::domain::system::{StoredSystemRecord, SystemRecord};
+use crate::domain::telemetry_series::{MetricPoint, MetricSeries, SeriesWindow};
+use crate::domain::time::Timestamp;
+use crate::domain::trace::{StepGroup, StoredStep, TraceSeal, TraceView};
+use crate::domain::vocabulary::RecordKind;
+use crate::error::Error;
+use crate::facade::audit::{RunNames, StoredAuditEntry, merged};
+
+/// Most revisions of a run that are shown.
+const REVISIONS_MAX: u32 = 200;
+
+/// A loader whose store call takes a list and gives a map. It notes what was read.
+macro_rules! by_list {
+    // What is made of records of a kind, and holds none of them.
+    ($key:ident => $value:ty, of $kind:ident, |$reader:ident, $names:ident| $call:expr) => {
+        impl Loader<$key> for Reader {
+            type Value = $value;
+            type Error = Error;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
+                let $reader = self;
+                let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+                $reader.views.viewed(RecordKind::$kind, []);
+                Ok($call.await?.into_iter().map(|(name, value)| ($key(name), value)).collect())
+            }
+        }
+    };
+    ($key:ident => $value:ty, |$reader:ident, $names:ident| $call:expr) => {
+        impl Loader<$key> for Reader {
+            type Value = $value;
+            type Error = Error;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
+                let $reader = self;
+                let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+                let found = $call.await?;
+                $reader.views.note_all(found.values());
+                Ok(found.into_iter().map(|(name, value)| ($key(name), value)).collect())
+            }
+        }
+    };
+}
+
+by_list!(RunById => Stored<LlmRun>, |reader, ids| reader.store.runs_by_id(&reader.scope, &ids));
+by_list!(RunNamed => Stored<LlmRun>, |reader, ids| reader.store.runs_by_run_id(&reader.scope, &ids));
+by_list!(RunOfTrace => Stored<LlmRun>, |reader, ids| reader.store.runs_by_trace_id(&reader.scope, &ids));
+by_list!(RevisionsOf => Vec<Stored<LlmRun>>, |reader, ids| reader.store.revisions_by_run_id(&reader.scope, &ids, REVISIONS_MAX));
+by_list!(TraceById => TraceView, |reader, ids| reader.store.traces_by_id(&reader.scope, &ids));
+by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
+by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
+by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
+by_list!(AuditEntryById => StoredAuditEntry, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
+by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
+by_list!(IncidentNamed => Stored<IncidentEvidence>, |reader, ids| reader.store.incident_evidence_by_incident_id(&reader.scope, &ids));
+by_list!(IncidentById => Stored<IncidentEvidence>, |reader, ids| reader.store.incident_evidence_by_id(&reader.scope, &ids));
+by_list!(IncidentRevisionsOf => Vec<Stored<IncidentEvidence>>, |reader, ids| reader.store.incident_revisions(&reader.scope, &ids, REVISIONS_MAX));
+by_list!(IncidentsOfRun => Vec<Stored<IncidentEvidence>>, |reader, ids| reader.store.incidents_by_run_id(&reader.scope, &ids, INCIDENTS_OF_RUN_MAX));
+by_list!(ActivationById => Stored<PolicyActivation>, |reader, ids| reader.store.policy_activations_by_id(&reader.scope, &ids));
+by_list!(ExportById => Stored<LogExport>, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
+by_list!(ExportsOfRun => Vec<Stored<LogExport>>, |reader, ids| reader.store.exports_by_run_id(&reader.scope, &ids));
+by_list!(DeliveryOf => Timestamp, of AuditEntry, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
+by_list!(ExportFactsOf => RunExportFacts, of LlmRun, |reader, runs| reader.store.run_export_facts(&reader.scope, &runs));
+by_list!(InflectionFactsOf => InflectionFacts, of LlmRun, |reader, runs| reader.store.inflection_facts(&reader.scope, &runs));
+by_list!(StepsIn => Vec<Arc<StoredStep>>, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
+by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordById => StoredSystemRecord, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
+by_list!(SystemDetailsOf => String, of SystemRecord, |reader, ids| reader.store.system_details_by_id(&reader.scope, &ids));
+by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
+by_list!(SystemEventsOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_events(&reader.scope, &keys));
+by_list!(SystemWindowOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.system_windows(&reader.scope, &keys));
+by_list!(SeriesOf => Vec<MetricSeries>, of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
+by_list!(PointCountOf => i64, of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
+
+/// A receipt is asked for of an entry or of a record just written: which it was is noted there.
+impl Loader<ReceiptOf> for Reader {
+    type Value = Result<String, Error>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReceiptOf]) -> Result<HashMap<ReceiptOf, Self::Value>, Error> {
+        let ids: Vec<RecordId> = keys.iter().map(|key| key.0).collect();
+        let receipts = self.logs.receipts(&self.scope, &ids).await?;
+        Ok(receipts.into_iter().map(|(id, receipt)| (ReceiptOf(id), receipt)).collect())
+    }
+}
+
+/// Keys that share everything but one part (the trace, the record) go into one store call.
+fn grouped<'a, K, G: std::hash::Hash + Eq, V: Clone + 'a>(
+    keys: &'a [K],
+    split: impl Fn(&'a K) -> (G, &'a V),
+) -> HashMap<G, Vec<V>> {
+    let mut groups: HashMap<G, Vec<V>> = HashMap::new();
+    for key in keys {
+        let (group, part) = split(key);
+        groups.entry(group).or_default().push(part.clone());
+    }
+    groups
+}
+
+impl Loader<StepsOf> for Reader {
+    type Value = Page<Arc<StoredStep>>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[StepsOf]) -> Result<HashMap<StepsOf, Self::Value>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((filter, page), traces) in grouped(keys, |StepsOf(trace, filter, page)| ((filter, page), trace)) {
+            let pages = self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await?;
+            self.views.note_all(pages.values());
+            for (trace, steps) in pages {
+                found.insert(StepsOf(trace, filter.clone(), page.clone()), steps);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<StepCountOf> for Reader {
+    type Value = i64;
+    type Error = Error;
+
+    async fn load(&self, keys: &[StepCountOf]) -> Result<HashMap<StepCountOf, i64>, Error> {
+        self.views.viewed(RecordKind::TraceStep, []);
+        let mut found = HashMap::with_capacity(keys.len());
+        for (filter, traces) in grouped(keys, |StepCountOf(trace, filter)| (filter, trace)) {
+            for (trace, count) in self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await? {
+                found.insert(StepCountOf(trace, filter.clone()), count);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<ActivationsOf> for Reader {
+    type Value = Page<Stored<PolicyActivation>>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ActivationsOf]) -> Result<HashMap<ActivationsOf, Self::Value>, Error> {
+        let mut groups: HashMap<(&PageRequest, Option<AsOf>), Vec<String>> = HashMap::new();
+        for ActivationsOf(policy_id, page, as_of) in keys {
+            groups.entry((page, *as_of)).or_default().push(policy_id.clone());
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((page, as_of), policies) in groups {
+            let pages = self.store.activations_by_policy_id(&self.scope, &policies, page, as_of).await?;
+            self.views.note_all(pages.values());
+            for (policy, rows) in pages {
+                found.insert(ActivationsOf(policy, page.clone(), as_of), rows);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<PayloadOf> for Reader {
+    type Value = String;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PayloadOf]) -> Result<HashMap<PayloadOf, String>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for part in PayloadPart::ALL {
+            let ids: Vec<RecordId> = keys.iter().filter(|key| key.0 == *part).map(|key| key.1).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let texts = self.store.payloads_by_record_id(&self.scope, *part, &ids).await?;
+            self.views.viewed(part.record_kind(), texts.keys().copied());
+            for (id, text) in texts {
+                found.insert(PayloadOf(*part, id), text);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<SealMetadataOf> for Reader {
+    type Value = SealMetadata;
+    type Error = Error;
+
+    async fn load(&self, keys: &[SealMetadataOf]) -> Result<HashMap<SealMetadataOf, SealMetadata>, Error> {
+        let traces: Vec<TraceId> = keys.iter().map(|key| key.0.clone()).collect();
+        let views = self.store.traces_by_trace_id(&self.scope, &traces).await?;
+        self.views.note_all(views.values());
+        let seals: HashMap<RecordId, TraceId> =
+            views.into_iter().filter_map(|(trace, view)| Some((view.seal?.id, trace))).collect();
+        let ids: Vec<RecordId> = seals.keys().copied().collect();
+        let texts = self.store.payloads_by_record_id(&self.scope, PayloadPart::Metadata, &ids).await?;
+        let parsed = texts.into_iter().filter_map(|(id, text)| {
+            Some((SealMetadataOf(seals.get(&id)?.clone()), Arc::new(seal::parse_seal_metadata(&text)?)))
+        });
+        Ok(parsed.collect())
+    }
+}
+
+impl Loader<GovernanceOf> for Reader {
+    type Value = Page<StoredAuditEntry>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[GovernanceOf]) -> Result<HashMap<GovernanceOf, Self::Value>, Error> {
+        let mut pages: HashMap<&PageRequest, Vec<&RunNames>> = HashMap::new();
+        for GovernanceOf(run, page) in keys {
+            pages.entry(page).or_default().push(run);
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, runs) in pages {
+            let names: Vec<&str> = runs.iter().flat_map(|run| run.each()).collect();
+            let entries = self.store.governance_by_run_name(&self.scope, &names, page).await?;
+            for run in runs {
+                let entries = merged(run, &entries, page);
+                self.views.note(&entries);
+                found.insert(GovernanceOf(run.clone(), page.clone()), entries);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<EntryOf> for Reader {
+    type Value = LedgerEntry;
+    type Error = Error;
+
+    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, LedgerEntry>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, ids) in grouped(keys, |EntryOf(tenant, id)| (tenant, id)) {
+            let entries = self.store.entries_of_records(tenant, &ids).await?;
+            entries.values().for_each(|entry| self.views.viewed(entry.kind, [entry.record_id]));
+            found.extend(entries.into_iter().map(|(id, entry)| (EntryOf(tenant.clone(), id), entry)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<GovernanceSummaryOf> for Reader {
+    type Value = GovernanceSummary;
+    type Error = Error;
+
+    async fn load(&self, keys: &[GovernanceSummaryOf]) -> Result<HashMap<GovernanceSummaryOf, Self::Value>, Error> {
+        let names: Vec<&str> = keys.iter().flat_map(|key| key.0.each()).collect();
+        let summaries = self.store.governance_summaries(&self.scope, &names).await?;
+        self.views.viewed(RecordKind::AuditEntry, []);
+        let sum = |run: &RunNames| {
+            let of_each = run.each().filter_map(|name| summaries.get(name));
+            of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
+        };
+        Ok(keys.iter().map(|key| (key.clone(), sum(&key.0))).collect())
+    }
+}
+
+impl Loader<RecordOf> for Reader {
+    type Value = Arc<StoredRecord>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RecordOf]) -> Result<HashMap<RecordOf, Self::Value>, Error> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((tenant, kind), ids) in grouped(keys, |RecordOf(tenant, kind, id)| ((tenant, *kind), id)) {
+            let records = self.store.records_by_id(tenant, kind, &ids).await?;
+            self.views.viewed(kind, records.keys().copied());
+            let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
+            found.extend(keyed);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<PointsOf> for Reader {
+    type Value = Vec<MetricPoint>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PointsOf]) -> Result<HashMap<PointsOf, Self::Value>, Error> {
+        let mut by_limit: BTreeMap<u32, Vec<SeriesWindow>> = BTreeMap::new();
+        for PointsOf(series, limit) in keys {
+            by_limit.entry(*limit).or_default().push(series.clone());
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (limit, series) in by_limit {
+            let points = self.store.points_of_series(&self.scope, &series, limit).await?;
+            found.extend(points.into_iter().map(|(series, points)| (PointsOf(series, limit), points)));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads of system records: lists, attribution, and what they say of a run.
+
+use super::LogsFacade;
+use super::loaders::{SystemBaselineOf, SystemDetailsOf, SystemEventsOf, SystemRecordById, SystemWindowOf};
+use super::runs::StoredRun;
+use crate::domain::ids::RecordId;
+use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::domain::replay::Inflection;
+use crate::domain::scope::Permission;
+pub use crate::domain::system::StoredSystemRecord;
+use crate::domain::system::{
+    REPLAY_EVENTS_MAX, RUN_EVENTS_MAX, RunBaseline, RunEvents, SystemRecordFilter, SystemRecordOrder, SystemWindow,
+    first_of, newest_by_component,
+};
+use crate::domain::time::MICROS_PER_SECOND;
+use crate::error::{Error, Result};
+
+/// The widest replay window, in seconds.
+const REPLAY_SECONDS_MAX: i64 = 600;
+
+/// What happened around the decisive moment of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemReplay {
+    /// The decisive moment.
+    pub inflection: Inflection,
+    /// The window around it.
+    pub window: SystemWindow,
+    /// Records in it, in order of time.
+    pub events: Vec<StoredSystemRecord>,
+    /// Whether there are more.
+    pub is_truncated: bool,
+}
+
+impl LogsFacade {
+    /// A system record by record id, the platform's too; batched.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `system:read`, as for every read below.
+    pub async fn get_system_record(&self, id: RecordId) -> Result<Option<StoredSystemRecord>> {
+        self.require(Permission::SystemRead)?;
+        self.loaders.loader.load_one(SystemRecordById(id)).await
+    }
+
+    /// A page of system records of one log.
+    ///
+    /// # Errors
+    /// As above; `BAD_USER_INPUT` for a moment of the tenant's log on a list of the platform's.
+    pub async fn list_system_records(
+        &self,
+        filter: &SystemRecordFilter,
+        order: SystemRecordOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
+    ) -> Result<Page<StoredSystemRecord>> {
+        self.require(Permission::SystemRead)?;
+        check_as_of(filter, as_of)?;
+        self.store().list_system_records(&self.scope, filter, order, page, as_of).await
+    }
+
+    /// How many system records the filter selects, counted to `cap`.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn count_system_records(
+        &self,
+        filter: &SystemRecordFilter,
+        as_of: Option<AsOf>,
+        cap: u32,
+    ) -> Result<Count> {
+        self.require(Permission::SystemRead)?;
+        check_as_of(filter, as_of)?;
+        self.store().count_system_records(&self.scope, filter, as_of, cap).await
+    }
+
+    /// Details of a system record as JSON text; `None` where there are none or they were erased; batched.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `payloads:read`.
+    pub async fn system_details(&self, record: &StoredSystemRecord) -> Result<Option<String>> {
+        self.require(Permission::SystemRead)?;
+        self.require(Permission::PayloadsRead)?;
+        if record.details_commitment.is_none() {
+            return Ok(None);
+        }
+        self.loaders.loader.load_one(SystemDetailsOf(record.id)).await
+    }
+
+    /// The environment that a run began in: of each component the newest record that changed it; batched.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn run_baseline(&self, run: &StoredRun) -> Result<Vec<StoredSystemRecord>> {
+        self.require(Permission::SystemRead)?;
+        let found = self.loaders.loader.load_one(SystemBaselineOf(RunBaseline::of(run))).await?;
+        Ok(newest_by_component(found.unwrap_or_default()))
+    }
+
+    /// What affected a run, in order of time, and whether there is more; batched.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn run_system_events(&self, run: &StoredRun) -> Result<(Vec<StoredSystemRecord>, bool)> {
+        self.require(Permission::SystemRead)?;
+        let found = self.loaders.loader.load_one(SystemEventsOf(RunEvents::of(run))).await?;
+        Ok(first_of(found.unwrap_or_default(), RUN_EVENTS_MAX))
+    }
+
+    /// What happened to the platform around the decisive moment of a run; batched.
+    ///
+    /// # Errors
+    /// As above; `BAD_USER_INPUT` for a window that is not 1 to 600 seconds wide.
+    pub async fn run_system_replay(&self, run: &StoredRun, window_seconds: i64) -> Result<SystemReplay> {
+        self.require(Permission::SystemRead)?;
+        if !(1..=REPLAY_SECONDS_MAX).contains(&window_seconds) {
+            let message = format!("a replay window is 1 to {REPLAY_SECONDS_MAX} seconds wide");
+            return Err(Error::input("windowSeconds", message));
+        }
+        let inflection = self.run_inflection(run).await?;
+        let window = SystemWindow::around(inflection.at, window_seconds * MICROS_PER_SECOND);
+        let found = self.loaders.loader.load_one(SystemWindowOf(window)).await?;
+        let (events, is_truncated) = first_of(found.unwrap_or_default(), REPLAY_EVENTS_MAX);
+        Ok(SystemReplay { inflection, window, events, is_truncated })
+    }
+}
+
+/// A token of `ledger.now` is a moment of the tenant's own log.
+fn check_as_of(filter: &SystemRecordFilter, as_of: Option<AsOf>) -> Result<()> {
+    if filter.is_platform_wide && as_of.is_some() {
+        let message = "asOf is a moment of the tenant's own log; leave it out for records of the platform";
+        return Err(Error::input("asOf", message));
+    }
+    Ok(())
+}

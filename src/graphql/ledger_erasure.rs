@@ -1,0 +1,55 @@
+//! Erasure: the one mutation that takes something out of the ledger, and says so in it.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiResult;
+use super::ledger_entries::LedgerEvent;
+use super::ledger_enums::PayloadPart;
+use super::ledger_proofs::Receipt;
+use super::row::Row;
+use crate::domain::ids::RecordId;
+use crate::error::{Code, Error};
+
+/// What erasePayload takes.
+#[derive(InputObject)]
+pub struct ErasePayloadInput {
+    /// The record that the payload belongs to.
+    record_id: ID,
+    /// Which of its payloads.
+    part: PayloadPart,
+    /// Why it is erased, 1 to 512 bytes. It stays in the ledger for ever: name no person in it.
+    reason: String,
+}
+
+/// What erasePayload gives.
+#[derive(SimpleObject)]
+pub struct ErasePayloadPayload {
+    /// The record of the erasure.
+    event: Row<LedgerEvent>,
+    /// The receipt of that record, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
+}
+
+/// Writes about the ledger itself.
+#[derive(Default)]
+pub struct LedgerMutations;
+
+#[Object]
+impl LedgerMutations {
+    /// Deletes a payload for good, with the salt that its commitment was made with, and records who did it and why. The
+    /// record itself, its leaf and every proof stay as they are; fields that showed the payload read null. Needs the scope
+    /// admin.
+    async fn erase_payload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which payload, and why.")] input: ErasePayloadInput,
+    ) -> ApiResult<ErasePayloadPayload> {
+        let facade = ctx.facade()?;
+        let missing = || Error::new(Code::NotFound, "there is no record with this recordId");
+        let (kind, record) = RecordId::parse_typed(&input.record_id.0).ok_or_else(missing)?;
+        let event = facade.erase_payload(kind, record, input.part.into(), &input.reason).await?;
+        let receipt = Receipt(Some(event.id));
+        Ok(ErasePayloadPayload { receipt, event: Row(LedgerEvent(event)) })
+    }
+}

@@ -1,0 +1,292 @@
+//! Policy activations: the record, its list and how it is recorded.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value, indexmap::IndexMap};
+
+use super::connection::{Connection, List, PageArgs, connect};
+use super::context::ContextExt;
+use super::entities::{Policy, Tenant};
+use super::enums::ActorType;
+use super::error::{ApiResult, Maybe};
+use super::evidence::{EvidenceMetadata, metadata};
+use super::inputs::text;
+use super::ledger_entries::LedgerEntry;
+use super::ledger_proofs::Receipt;
+use super::row::{Row, columns};
+use super::scalars::{BigInt, DateTime, Decimal};
+use crate::domain::evidence;
+use crate::domain::ids::{IdKind, check_name};
+use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::domain::policy::PolicyActivationInput;
+use crate::error::{Error, Result};
+use crate::facade::LogsFacade;
+use crate::facade::policies::StoredActivation;
+
+/// See [`crate::domain::policy::PolicyActivation`].
+#[derive(Clone)]
+pub struct PolicyActivation(pub StoredActivation);
+
+impl From<StoredActivation> for Row<PolicyActivation> {
+    fn from(activation: StoredActivation) -> Self {
+        Self(PolicyActivation(activation))
+    }
+}
+
+/// A policy came into force. Each activation is a record of its own, written once and never changed; the newest activation
+/// of a policy is the one in force.
+#[Object]
+impl PolicyActivation {
+    /// The id of this record, for node and for other subgraphs. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Policy))
+    }
+
+    /// The policy, as its owner names it.
+    fn policy_id(&self) -> ID {
+        ID(self.0.policy_id.clone())
+    }
+
+    /// The policy, which another subgraph may know more about.
+    fn policy(&self) -> Row<Policy> {
+        Row(Policy(self.0.policy_id.clone()))
+    }
+
+    /// The tenant that the record belongs to.
+    fn tenant(&self) -> Row<Tenant> {
+        Row(Tenant(self.0.tenant_id.clone()))
+    }
+
+    /// The pattern that the policy was made from.
+    fn source_pattern_id(&self) -> &str {
+        &self.0.source_pattern_id
+    }
+
+    /// The recovery that the policy was made from. Null when there was none.
+    fn source_recovery_id(&self) -> Option<&str> {
+        self.0.source_recovery_id.as_deref()
+    }
+
+    /// How sure the method was that the policy fits, 0 to 1 with six decimal places.
+    fn confidence(&self) -> Decimal {
+        Decimal::usd(self.0.confidence_ppm)
+    }
+
+    /// The version of the method that gave the confidence.
+    fn confidence_version(&self) -> &str {
+        &self.0.confidence_version
+    }
+
+    /// On whose word: "auto", "threshold", or "human:" and the person's id, which is not redacted.
+    fn approval_path(&self) -> &str {
+        &self.0.approval_path
+    }
+
+    /// The trace of the loop that proposed the policy. Null when there was none.
+    fn loop_trace_id(&self) -> Option<&str> {
+        self.0.loop_trace_id.as_deref()
+    }
+
+    /// What kind of actor activated the policy. Null when it is not known.
+    fn actor_type(&self) -> Option<ActorType> {
+        self.0.actor_type.map(Into::into)
+    }
+
+    /// Who activated the policy, as the caller names them; not redacted. Null when it is not known.
+    fn actor_id(&self) -> Option<&str> {
+        self.0.actor_id.as_deref()
+    }
+
+    /// When the policy came into force.
+    fn activated_at(&self) -> DateTime {
+        DateTime(self.0.activated_at)
+    }
+
+    /// When this record was written to the ledger.
+    fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// The place of this record in the tenant's evidence log, from 0.
+    fn sequence(&self) -> BigInt {
+        BigInt(self.0.seq)
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
+    }
+
+    /// Who, what, when and from where, for use as evidence.
+    pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
+        metadata(evidence::EvidenceMetadata::of_activation(&self.0))
+    }
+}
+
+columns!(PolicyActivation {
+    "id" => id, "policyId" => policy_id, "policy" => policy, "tenant" => tenant, "sourcePatternId" => source_pattern_id,
+    "sourceRecoveryId" => source_recovery_id, "confidence" => confidence, "confidenceVersion" => confidence_version,
+    "approvalPath" => approval_path, "loopTraceId" => loop_trace_id, "actorType" => actor_type, "actorId" => actor_id,
+    "activatedAt" => activated_at, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+});
+
+/// A list of policy activations.
+pub struct ActivationList {
+    policy_id: Option<String>,
+    given: Value,
+    as_of: Option<AsOf>,
+}
+
+impl ActivationList {
+    /// The activations of one policy or of all.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a name that no policy can have; `BAD_CURSOR` for a wrong `asOf`.
+    pub fn of(policy_id: Option<&str>, as_of: Option<&str>) -> Result<Self> {
+        policy_id.map_or(Ok(()), |policy_id| check_name("policyId", policy_id))?;
+        let given: IndexMap<_, _> =
+            policy_id.iter().map(|policy_id| (async_graphql::Name::new("policyId"), Value::from(*policy_id))).collect();
+        Ok(Self {
+            policy_id: policy_id.map(str::to_owned),
+            given: Value::Object(given),
+            as_of: as_of.map(AsOf::parse).transpose()?,
+        })
+    }
+}
+
+impl List for ActivationList {
+    type Item = PolicyActivation;
+    const CONNECTION: &'static str = "PolicyActivationConnection";
+    const EDGE: &'static str = "PolicyActivationEdge";
+
+    fn selection(&self) -> String {
+        format!("{:?}", self.policy_id)
+    }
+
+    fn filter(&self) -> &Value {
+        &self.given
+    }
+
+    async fn page(&self, facade: &LogsFacade, request: &PageRequest) -> Result<Page<PolicyActivation>> {
+        let page = facade.list_policy_activations(self.policy_id.as_deref(), request, self.as_of).await?;
+        Ok(page.map(PolicyActivation))
+    }
+
+    async fn count(&self, facade: &LogsFacade, cap: u32) -> Result<Count> {
+        facade.count_policy_activations(self.policy_id.as_deref(), self.as_of, cap).await
+    }
+}
+
+/// Root fields about policies.
+#[derive(Default)]
+pub struct PolicyQueries;
+
+#[Object]
+impl PolicyQueries {
+    /// Policy activations, newest first.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn policy_activations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only activations of this policy. Those of all policies when it is not given.")]
+        policy_id: Option<ID>,
+        #[graphql(
+            desc = "How many activations to take from the start, 0 to 200. 50 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Take only activations behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many activations to take from the end, 0 to 200. Not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Take only activations before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A token from ledger.now: leave out what was recorded after it. Everything when it is not \
+                          given.")]
+        as_of: Option<String>,
+    ) -> ApiResult<Row<Connection<ActivationList>>> {
+        let list = ActivationList::of(policy_id.as_ref().map(|id| id.0.as_str()), as_of.as_deref())?;
+        connect(ctx, list, &PageArgs { first, after, last, before }).await
+    }
+}
+
+/// What recordPolicyActivation takes.
+#[derive(InputObject)]
+pub struct RecordPolicyActivationInput {
+    /// The policy, as its owner names it, 1 to 128 bytes.
+    policy_id: ID,
+    /// The pattern that the policy was made from, 1 to 128 bytes.
+    source_pattern_id: String,
+    /// The recovery that the policy was made from.
+    source_recovery_id: Option<String>,
+    /// How sure the method is that the policy fits, 0 to 1 with at most six decimal places.
+    confidence: Decimal,
+    /// The version of the method that gave the confidence, at most 128 bytes.
+    confidence_version: String,
+    /// On whose word: "auto", "threshold", or "human:" and the person's id. An identifier: it is not redacted.
+    approval_path: String,
+    /// The trace of the loop that proposed the policy.
+    loop_trace_id: Option<ID>,
+    /// What kind of actor activated the policy. A person when the approval path names one.
+    actor_type: Option<ActorType>,
+    /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
+    actor_id: Option<String>,
+    /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given.
+    source_component: Option<String>,
+    /// When the policy came into force. Now when it is not given.
+    activated_at: Option<DateTime>,
+    /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
+    /// again.
+    idempotency_key: Option<String>,
+}
+
+impl RecordPolicyActivationInput {
+    fn into_domain(self) -> Result<(PolicyActivationInput, Option<String>)> {
+        let wrong = |_| Error::input("confidence", "confidence lies between 0 and 1 with at most six decimal places");
+        let input = PolicyActivationInput {
+            policy_id: self.policy_id.0,
+            source_pattern_id: self.source_pattern_id,
+            source_recovery_id: self.source_recovery_id,
+            confidence_ppm: self.confidence.to_micros("confidence").map_err(wrong)?,
+            confidence_version: self.confidence_version,
+            approval_path: self.approval_path,
+            loop_trace_id: self.loop_trace_id.map(|id| id.0),
+            actor_type: self.actor_type.map(Into::into),
+            actor_id: self.actor_id,
+            source_component: self.source_component,
+            activated_at: self.activated_at.map(|instant| instant.0),
+        };
+        Ok((input, text("idempotencyKey", self.idempotency_key)?))
+    }
+}
+
+/// What recordPolicyActivation gives.
+#[derive(SimpleObject)]
+pub struct RecordPolicyActivationPayload {
+    /// The activation as it was recorded.
+    policy_activation: Row<PolicyActivation>,
+    /// The receipt of the activation, made when it is selected: see LedgerEntry.receipt.
+    receipt: Receipt,
+    /// Whether the idempotency key had been used before, so that this is the first answer again.
+    is_replayed: bool,
+}
+
+/// Writes about policies.
+#[derive(Default)]
+pub struct PolicyMutations;
+
+#[Object]
+impl PolicyMutations {
+    /// Records that a policy came into force, and with it a PolicyActivated entry of the audit ledger: both or neither.
+    async fn record_policy_activation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The activation.")] input: RecordPolicyActivationInput,
+    ) -> ApiResult<RecordPolicyActivationPayload> {
+        let facade = ctx.facade()?;
+        let (input, key) = input.into_domain()?;
+        let recorded = facade.record_policy_activation(input, key).await?;
+        Ok(RecordPolicyActivationPayload {
+            receipt: Receipt(Some(recorded.activation.id)),
+            policy_activation: recorded.activation.into(),
+            is_replayed: recorded.is_replayed,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! Reads of exports that were made, and of what is on record about runs that may be exported.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait};
+use serde_json::json;
+
+use super::Store;
+use super::convert::exports::decode_log_export;
+use super::convert::{Columns, column_list, decode_all};
+use super::scoped::{any_id, scoped, scoped_statement};
+use super::windows::{FirstRows, by_place, keys, keys_json};
+use crate::domain::export::{EXPORTS_OF_RUN_MAX, LogExport, RunExportFacts};
+use crate::domain::ids::{IdKind, RecordId, RunId, TraceId};
+use crate::domain::run::Stored;
+use crate::domain::scope::Scope;
+use crate::domain::time::Timestamp;
+use crate::entity::log_export;
+use crate::error::Result;
+
+const TABLE: &str = "log_export";
+
+/// A run whose facts are looked for: its record, its name and its trace.
+pub type RunKey = (RecordId, RunId, Option<TraceId>);
+
+/// What is on record about the run `k`, each a look into an index.
+const FACTS: &str = "SELECT k.place, \
+    (SELECT e.seq FROM ledger_log l JOIN ledger_entry e ON e.log_id = l.log_id \
+        WHERE l.tenant_id = $1 AND l.stream = 'evidence' AND e.record_id = {record}), \
+    (SELECT COUNT(*) FROM audit_entry c WHERE c.tenant_id = $1 AND c.run_id IN (k.run, k.trace) \
+        AND c.category = 'GOVERNANCE'), \
+    (SELECT COUNT(*) FROM audit_entry c WHERE c.tenant_id = $1 AND c.run_id IN (k.run, k.trace) \
+        AND c.category = 'GOVERNANCE' AND c.action IN ('BLOCKED', 'MODIFIED')), \
+    (SELECT COUNT(*) FROM trace_step c WHERE c.tenant_id = $1 AND c.trace_id = k.trace \
+        AND c.content_commitment IS NOT NULL), \
+    (SELECT COUNT(*) FROM trace_step c JOIN payload p ON p.tenant_id = c.tenant_id AND p.record_id = c.id \
+        WHERE c.tenant_id = $1 AND c.trace_id = k.trace AND c.content_commitment IS NOT NULL AND p.part = 'content') \
+    FROM {keys}";
+
+impl Store {
+    /// Exports by record id; a missing one is absent.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
+    pub async fn exports_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Stored<LogExport>>> {
+        let wanted = any_id(self.db().backend, log_export::Column::Id.into_expr(), ids)?;
+        let select = scoped::<log_export::Entity>(&scope.tenant).filter(wanted);
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        let found = decode_all(&rows, TABLE, |columns| decode_log_export(columns, &scope.tenant))?;
+        Ok(found.into_iter().map(|export| (export.id, export)).collect())
+    }
+
+    /// The exports of each run, newest first, at most [`EXPORTS_OF_RUN_MAX`] of each.
+    ///
+    /// # Errors
+    /// As for [`Self::exports_by_id`].
+    pub async fn exports_by_run_id(
+        &self,
+        scope: &Scope,
+        run_ids: &[RunId],
+    ) -> Result<HashMap<RunId, Vec<Stored<LogExport>>>> {
+        let rows = FirstRows {
+            table: TABLE,
+            columns: &column_list::<log_export::Entity>("c"),
+            tenant: "$1",
+            condition: "c.run_id = k.run",
+            order: "c.seq DESC",
+            limit: EXPORTS_OF_RUN_MAX,
+        };
+        let wanted = keys_json(run_ids.iter().map(|run_id| json!({ "run": run_id.as_str() })));
+        let sql = rows.sql(self.db().backend);
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
+        let decode = |columns: &mut Columns<'_>| decode_log_export(columns, &scope.tenant);
+        let mut found = by_place(run_ids.len(), &rows, TABLE, decode)?;
+        found.iter_mut().for_each(|exports| exports.sort_by_key(|export| -export.seq));
+        Ok(run_ids.iter().cloned().zip(found).collect())
+    }
+
+    /// When each export was first downloaded; one that never was is absent.
+    ///
+    /// # Errors
+    /// As for [`Self::exports_by_id`].
+    pub async fn export_deliveries(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Timestamp>> {
+        let rows = FirstRows {
+            table: "audit_entry",
+            columns: "c.occurred_at",
+            tenant: "$1",
+            condition: "c.entity_type = 'LOG_EXPORT' AND c.entity_id = k.run AND c.event_type = 'BundleDownloaded'",
+            order: "c.seq",
+            limit: 1,
+        };
+        let wanted = keys_json(ids.iter().map(|id| json!({ "run": id.typed(IdKind::Export) })));
+        let sql = rows.sql(self.db().backend);
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
+        let found = by_place(ids.len(), &rows, "audit_entry", |columns| columns.instant())?;
+        Ok(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect())
+    }
+
+    /// What is on record about each run, for its compliance tags.
+    ///
+    /// # Errors
+    /// As for [`Self::exports_by_id`].
+    pub async fn run_export_facts(&self, scope: &Scope, runs: &[RunKey]) -> Result<HashMap<RunKey, RunExportFacts>> {
+        let record = match self.db().backend {
+            DbBackend::Postgres => "CAST(k.record AS uuid)",
+            _ => "unhex(k.record)",
+        };
+        let sql = FACTS.replace("{record}", record).replace("{keys}", keys(self.db().backend));
+        let wanted = keys_json(runs.iter().map(|(id, run_id, trace_id)| {
+            let trace_id = trace_id.as_ref().map(TraceId::as_str);
+            json!({ "record": id.0.simple().to_string(), "run": run_id.as_str(), "trace": trace_id })
+        }));
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
+        let found = by_place(runs.len(), &rows, TABLE, |columns| {
+            Ok(RunExportFacts {
+                ledger_seq: columns.take()?,
+                governance: columns.take()?,
+                blocked: columns.take()?,
+                content_steps: columns.take()?,
+                content_kept: columns.take()?,
+            })
+        })?;
+        Ok(runs
+            .iter()
+            .cloned()
+            .zip(found)
+            .map(|(run, facts)| (run, facts.into_iter().next().unwrap_or_default()))
+            .collect())
+    }
+}

@@ -1,0 +1,119 @@
+//! Reads of system records. A list is of one log: the tenant's own, or the platform's, which every tenant sees.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+
+use super::Store;
+use super::condition;
+use super::convert::decode_all;
+use super::convert::system::{decode_system_record, decode_visible_record};
+use super::paginate::{SortKey, count_capped, paginate};
+use super::scoped::{any_id, scoped, scoped_visible};
+use crate::domain::ids::{RecordId, TenantId};
+use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
+use crate::domain::payload::PayloadPart;
+use crate::domain::scope::Scope;
+use crate::domain::system::{StoredSystemRecord, SystemRecordFilter, SystemRecordOrder, SystemRecordSort};
+use crate::entity::{payload, system_record};
+use crate::error::Result;
+
+pub(super) const TABLE: &str = "system_record";
+
+fn sort_key(order: SystemRecordOrder) -> SortKey {
+    let key = match order.sort {
+        SystemRecordSort::Seq => None,
+        SystemRecordSort::OccurredAt => Some(system_record::Column::OccurredAt.into_expr()),
+    };
+    SortKey { key, seq: system_record::Column::Seq.into_expr(), direction: order.direction }
+}
+
+fn position(record: &StoredSystemRecord, order: SystemRecordOrder) -> Position {
+    let key = match order.sort {
+        SystemRecordSort::Seq => record.seq,
+        SystemRecordSort::OccurredAt => record.occurred_at.as_micros(),
+    };
+    Position { key, seq: record.seq }
+}
+
+impl Store {
+    /// A page of system records; with `as_of`, as the list was then.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
+    pub async fn list_system_records(
+        &self,
+        scope: &Scope,
+        filter: &SystemRecordFilter,
+        order: SystemRecordOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
+    ) -> Result<Page<StoredSystemRecord>> {
+        let log = filter.log_of(&scope.tenant);
+        let select = self.select_system_records(&log, filter, order, page, as_of)?;
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        let records = decode_all(&rows, TABLE, |columns| decode_system_record(columns, &log))?;
+        Ok(page
+            .page(records.into_iter().map(|record| Row { position: position(&record, order), item: record }).collect()))
+    }
+
+    /// The query of a list.
+    pub(super) fn select_system_records(
+        &self,
+        log: &TenantId,
+        filter: &SystemRecordFilter,
+        order: SystemRecordOrder,
+        page: &PageRequest,
+        as_of: Option<AsOf>,
+    ) -> Result<Select<system_record::Entity>> {
+        let selected = condition::system_records(self.db().backend, filter, as_of)?;
+        Ok(paginate(scoped::<system_record::Entity>(log).filter(selected), &sort_key(order), page))
+    }
+
+    /// How many system records the filter selects, counted to `cap`.
+    ///
+    /// # Errors
+    /// As for [`Self::list_system_records`].
+    pub async fn count_system_records(
+        &self,
+        scope: &Scope,
+        filter: &SystemRecordFilter,
+        as_of: Option<AsOf>,
+        cap: u32,
+    ) -> Result<Count> {
+        let selected = condition::system_records(self.db().backend, filter, as_of)?;
+        let log = filter.log_of(&scope.tenant);
+        count_capped(self.db(), scoped::<system_record::Entity>(&log).filter(selected), cap).await
+    }
+
+    /// System records by record id, the platform's too.
+    ///
+    /// # Errors
+    /// As for [`Self::list_system_records`].
+    pub async fn system_records_by_id(
+        &self,
+        scope: &Scope,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, StoredSystemRecord>> {
+        let wanted = any_id(self.db().backend, system_record::Column::Id.into_expr(), ids)?;
+        let select = scoped_visible::<system_record::Entity>(&scope.tenant).filter(wanted);
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        let records = decode_all(&rows, TABLE, decode_visible_record)?;
+        Ok(records.into_iter().map(|record| (record.id, record)).collect())
+    }
+
+    /// Details of system records by record id, the platform's too; erased and absent ones are absent.
+    ///
+    /// # Errors
+    /// As for [`Self::list_system_records`].
+    pub async fn system_details_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, String>> {
+        use payload::Column as C;
+        let select = scoped_visible::<payload::Entity>(&scope.tenant)
+            .filter(any_id(self.db().backend, C::RecordId.into_expr(), ids)?)
+            .filter(C::Part.eq(PayloadPart::Details.as_str()))
+            .select_only()
+            .columns([C::RecordId, C::Text]);
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        Ok(decode_all(&rows, "payload", |columns| Ok((columns.id()?, columns.take()?)))?.into_iter().collect())
+    }
+}

@@ -1,0 +1,297 @@
+//! Series of OTLP metrics and their samples: operational, in tables of their own, written without the ledger.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::sea_query::{ArrayType, Expr, OnConflict};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryTrait, Set, Value};
+
+use super::Store;
+use super::convert::{Columns, column_list};
+use super::error::{database, unavailable};
+use super::scoped::scoped_statement;
+use crate::domain::ids::TenantId;
+use crate::domain::scope::Scope;
+use crate::domain::telemetry_series::{
+    MetricKind, MetricPoint, MetricSample, MetricSeries, PointValue, RUN_SERIES_MAX, RunTelemetry, SeriesId,
+    SeriesWindow, Temporality,
+};
+use crate::domain::time::Timestamp;
+use crate::entity::{metric_point, metric_series};
+use crate::error::{Error, Result};
+
+/// Rows of one statement: at most twelve values each, below SQLite's 32,766 parameters.
+const ROWS_OF_A_STATEMENT: usize = 1_000;
+/// Rows of one deletion: other writers need not wait long.
+const ROWS_OF_A_DELETION: u32 = 5_000;
+
+impl Store {
+    /// Writes samples and their series in one transaction and answers after its commit. A sample that is there already
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not take it.
+    pub async fn write_metric_samples(&self, tenant: &TenantId, samples: &[MetricSample]) -> Result<()> {
+        // In order of their ids, so that processes with the same series never wait for each other in a ring.
+        let mut series: BTreeMap<SeriesId, (&MetricSeries, Timestamp)> = BTreeMap::new();
+        for sample in samples {
+            let (_, last_at) = series.entry(sample.series.id).or_insert((&sample.series, sample.point.at));
+            *last_at = (*last_at).max(sample.point.at);
+        }
+        let txn = self.db().begin().await?;
+        let series: Vec<_> = series.into_values().collect();
+        for series in series.chunks(ROWS_OF_A_STATEMENT) {
+            write_series(&txn, tenant, series).await?;
+        }
+        for samples in samples.chunks(ROWS_OF_A_STATEMENT) {
+            write_points(&txn, tenant, samples).await?;
+        }
+        txn.commit().await.map_err(|cause| unavailable(&cause))
+    }
+
+    /// For each key, the series of its resource with samples within its time, by name and id, one more than are shown.
+    /// One statement.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
+    pub async fn series_of_runs(
+        &self,
+        scope: &Scope,
+        keys: &[RunTelemetry],
+    ) -> Result<HashMap<RunTelemetry, Vec<MetricSeries>>> {
+        let instance = |key: &RunTelemetry| key.service_instance_id.clone().unwrap_or_default();
+        let columns = column_list::<metric_series::Entity>("s");
+        let is_postgres = self.db().backend == DbBackend::Postgres;
+        let (table, values): (&str, Vec<Value>) = if is_postgres {
+            let places = (0..keys.len()).map(|place| i64::try_from(place).unwrap_or(i64::MAX));
+            let values = vec![
+                numbers(places),
+                numbers(keys.iter().map(|key| key.from.as_micros())),
+                numbers(keys.iter().map(|key| key.to.as_micros())),
+                texts(keys.iter().map(|key| key.service_name.clone())),
+                texts(keys.iter().map(instance)),
+            ];
+            (
+                "unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) AS k(place, lo, hi, name, instance)",
+                values,
+            )
+        } else {
+            let rows: Vec<_> = (keys.iter().enumerate())
+                .map(|(place, key)| (place, key.from.as_micros(), key.to.as_micros(), &key.service_name, instance(key)))
+                .collect();
+            let table = "(SELECT value->>0 AS place, value->>1 AS lo, value->>2 AS hi, value->>3 AS name, \
+                         value->>4 AS instance FROM json_each($2)) k";
+            (table, vec![serde_json::to_string(&rows).map_err(Error::internal)?.into()])
+        };
+        let inside = format!(
+            "c.tenant_id = $1 AND c.service_name = k.name AND c.service_instance_id = k.instance AND EXISTS (SELECT 1 \
+             FROM metric_point p WHERE p.tenant_id = $1 AND p.series_id = c.series_id AND p.at BETWEEN k.lo AND k.hi) \
+             ORDER BY c.name, c.series_id LIMIT {}",
+            RUN_SERIES_MAX + 1
+        );
+        let found = if is_postgres {
+            format!("CROSS JOIN LATERAL (SELECT * FROM metric_series c WHERE {inside}) s")
+        } else {
+            format!(
+                "CROSS JOIN metric_series s WHERE s.tenant_id = $1 AND s.series_id IN \
+                 (SELECT c.series_id FROM metric_series c WHERE {inside})"
+            )
+        };
+        let sql = format!("SELECT k.place, {columns} FROM {table} {found} ORDER BY k.place, s.name, s.series_id");
+        let mut series: HashMap<RunTelemetry, Vec<MetricSeries>> =
+            keys.iter().map(|key| (key.clone(), Vec::new())).collect();
+        for row in &self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await? {
+            let mut columns = Columns::of(row, "metric_series")?;
+            let key = key_at(keys, columns.take()?)?;
+            series.entry(key.clone()).or_default().push(decode_series(&mut columns)?);
+        }
+        Ok(series)
+    }
+
+    /// The first samples of each series within its time, oldest first, at most `limit` of each. One statement.
+    ///
+    /// # Errors
+    /// As for [`Self::series_of_runs`].
+    pub async fn points_of_series(
+        &self,
+        scope: &Scope,
+        keys: &[SeriesWindow],
+        limit: u32,
+    ) -> Result<HashMap<SeriesWindow, Vec<MetricPoint>>> {
+        let (table, values) = self.windows(keys)?;
+        let inside = format!(
+            "c.tenant_id = $1 AND c.series_id = k.series_id AND c.at BETWEEN k.lo AND k.hi ORDER BY c.at LIMIT {limit}"
+        );
+        let found = if self.db().backend == DbBackend::Postgres {
+            format!("CROSS JOIN LATERAL (SELECT * FROM metric_point c WHERE {inside}) p")
+        } else {
+            format!(
+                "CROSS JOIN metric_point p WHERE p.tenant_id = $1 AND p.series_id = k.series_id AND p.at IN \
+                 (SELECT c.at FROM metric_point c WHERE {inside})"
+            )
+        };
+        let sql = format!("SELECT k.place, p.at, p.start_at, p.value FROM {table} {found} ORDER BY k.place, p.at");
+        let mut points: HashMap<SeriesWindow, Vec<MetricPoint>> =
+            keys.iter().map(|key| (key.clone(), Vec::new())).collect();
+        for row in &self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await? {
+            let mut columns = Columns::of(row, "metric_point")?;
+            let key = key_at(keys, columns.take()?)?;
+            points.entry(key.clone()).or_default().push(decode_point(&mut columns)?);
+        }
+        Ok(points)
+    }
+
+    /// How many samples each series has within its time. One statement.
+    ///
+    /// # Errors
+    /// As for [`Self::series_of_runs`].
+    pub async fn count_points_of_series(
+        &self,
+        scope: &Scope,
+        keys: &[SeriesWindow],
+    ) -> Result<HashMap<SeriesWindow, i64>> {
+        let (table, values) = self.windows(keys)?;
+        let sql = format!(
+            "SELECT k.place, COUNT(*) FROM {table} CROSS JOIN metric_point p WHERE p.tenant_id = $1 \
+             AND p.series_id = k.series_id AND p.at BETWEEN k.lo AND k.hi GROUP BY k.place"
+        );
+        let mut counts = HashMap::with_capacity(keys.len());
+        for row in &self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await? {
+            let mut columns = Columns::of(row, "metric_point")?;
+            counts.insert(key_at(keys, columns.take()?)?.clone(), columns.take()?);
+        }
+        Ok(counts)
+    }
+
+    /// Windows of series as a table `k(place, lo, hi, series_id)`.
+    fn windows(&self, keys: &[SeriesWindow]) -> Result<(&'static str, Vec<Value>)> {
+        if self.db().backend == DbBackend::Postgres {
+            let places = (0..keys.len()).map(|place| i64::try_from(place).unwrap_or(i64::MAX));
+            let ids = keys.iter().map(|key| key.series.0.into()).collect();
+            let values = vec![
+                numbers(places),
+                numbers(keys.iter().map(|key| key.from.as_micros())),
+                numbers(keys.iter().map(|key| key.to.as_micros())),
+                Value::Array(ArrayType::Uuid, Some(Box::new(ids))),
+            ];
+            return Ok((
+                "unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::uuid[]) AS k(place, lo, hi, series_id)",
+                values,
+            ));
+        }
+        let rows: Vec<_> = (keys.iter().enumerate())
+            .map(|(place, key)| (place, key.from.as_micros(), key.to.as_micros(), key.series.0.simple().to_string()))
+            .collect();
+        let table = "(SELECT value->>0 AS place, value->>1 AS lo, value->>2 AS hi, unhex(value->>3) AS series_id \
+                     FROM json_each($2)) k";
+        Ok((table, vec![serde_json::to_string(&rows).map_err(Error::internal)?.into()]))
+    }
+
+    /// Deletes samples and waiting digests from before an instant, and series without samples since; how many rows.
+    /// This is of all tenants: each is cleaned by its own index.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn drop_old_telemetry(&self, before: Timestamp) -> Result<u64> {
+        let tables = [
+            ("metric_point", "series_id, at", "at"),
+            ("metric_series", "series_id", "last_at"),
+            ("span_content", "trace_id, span_id, side, rank, at, digest", "received_at"),
+        ];
+        let mut dropped = 0;
+        for (table, key, age) in tables {
+            let tenants = format!("SELECT DISTINCT tenant_id FROM {table}");
+            for row in &self.db().rows(self.db().statement(tenants, [])).await? {
+                let tenant = TenantId::trusted(Columns::of(row, table)?.take::<&str>()?);
+                let sql = format!(
+                    "DELETE FROM {table} WHERE (tenant_id, {key}) IN (SELECT tenant_id, {key} FROM {table} \
+                     WHERE tenant_id = $1 AND {age} < $2 LIMIT {ROWS_OF_A_DELETION})"
+                );
+                loop {
+                    let statement = scoped_statement(self.db(), &tenant, sql.clone(), [before.as_micros().into()]);
+                    let rows = self.db().write.execute_raw(statement).await.map_err(database)?.rows_affected();
+                    dropped += rows;
+                    if rows < u64::from(ROWS_OF_A_DELETION) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(dropped)
+    }
+}
+
+async fn write_series(
+    txn: &DatabaseTransaction,
+    tenant: &TenantId,
+    series: &[(&MetricSeries, Timestamp)],
+) -> Result<()> {
+    use metric_series::Column as C;
+    let rows = series.iter().map(|(series, last_at)| metric_series::ActiveModel {
+        tenant_id: Set(tenant.as_str().to_owned()),
+        series_id: Set(series.id.0),
+        service_name: Set(series.service_name.clone()),
+        service_instance_id: Set(series.service_instance_id.clone().unwrap_or_default()),
+        name: Set(series.name.clone()),
+        unit: Set(series.unit.clone()),
+        kind: Set(series.kind.as_str().to_owned()),
+        is_monotonic: Set(series.is_monotonic),
+        temporality: Set(series.temporality.map(|temporality| temporality.as_str().to_owned())),
+        scope: Set(series.scope.clone()),
+        attributes: Set(series.attributes.clone()),
+        last_at: Set(last_at.as_micros()),
+    });
+    let later =
+        "CASE WHEN excluded.last_at > metric_series.last_at THEN excluded.last_at ELSE metric_series.last_at END";
+    let seen = OnConflict::columns([C::TenantId, C::SeriesId]).value(C::LastAt, Expr::cust(later)).to_owned();
+    let insert = metric_series::Entity::insert_many(rows).on_conflict(seen);
+    txn.execute_raw(insert.build(txn.get_database_backend())).await.map_err(database).map(drop)
+}
+
+async fn write_points(txn: &DatabaseTransaction, tenant: &TenantId, samples: &[MetricSample]) -> Result<()> {
+    let rows = samples.iter().map(|sample| metric_point::ActiveModel {
+        tenant_id: Set(tenant.as_str().to_owned()),
+        series_id: Set(sample.series.id.0),
+        at: Set(sample.point.at.as_micros()),
+        start_at: Set(sample.point.start_at.map(Timestamp::as_micros)),
+        value: Set(sample.point.value.to_text()),
+    });
+    let insert = metric_point::Entity::insert_many(rows).on_conflict(OnConflict::new().do_nothing().to_owned());
+    txn.execute_raw(insert.build(txn.get_database_backend())).await.map_err(database).map(drop)
+}
+
+fn decode_series(columns: &mut Columns<'_>) -> Result<MetricSeries> {
+    columns.skip(1);
+    Ok(MetricSeries {
+        id: SeriesId(columns.take()?),
+        service_name: columns.take()?,
+        service_instance_id: Some(columns.take::<String>()?).filter(|instance| !instance.is_empty()),
+        name: columns.take()?,
+        unit: columns.take()?,
+        kind: columns.word(MetricKind::parse)?,
+        is_monotonic: columns.take()?,
+        temporality: columns.optional_word(Temporality::parse)?,
+        scope: columns.take()?,
+        attributes: columns.take()?,
+    })
+}
+
+fn decode_point(columns: &mut Columns<'_>) -> Result<MetricPoint> {
+    Ok(MetricPoint {
+        at: columns.instant()?,
+        start_at: columns.optional_instant()?,
+        value: columns.word(PointValue::parse)?,
+    })
+}
+
+fn key_at<K>(keys: &[K], place: i64) -> Result<&K> {
+    let key = usize::try_from(place).ok().and_then(|place| keys.get(place));
+    key.ok_or_else(|| Error::internal("a row for a key that was not asked for"))
+}
+
+fn numbers(numbers: impl Iterator<Item = i64>) -> Value {
+    Value::Array(ArrayType::BigInt, Some(Box::new(numbers.map(Value::from).collect())))
+}
+
+fn texts(texts: impl Iterator<Item = String>) -> Value {
+    Value::Array(ArrayType::String, Some(Box::new(texts.map(Value::from).collect())))
+}
