@@ -3,6 +3,7 @@
 //! [`Ledger`] is put together from pieces, one a file: what verification has to say of a log is a piece of its own.
 
 use async_graphql::{Context, ID, MergedObject, Object};
+use uuid::Uuid;
 
 use super::connection::page_size;
 use super::context::ContextExt;
@@ -13,6 +14,7 @@ use super::ledger_enums::{LedgerStream, RecordKind};
 use super::ledger_proofs::LedgerProofs;
 use super::row::Row;
 use super::scalars::{BigInt, Sha256};
+use super::verification::LedgerChecks;
 use crate::domain::ids::TenantId;
 use crate::domain::ledger::LedgerLog;
 use crate::domain::page::{AsOf, PAGE_SIZE_DEFAULT};
@@ -21,7 +23,7 @@ use crate::domain::vocabulary;
 /// A log that holds records of the tenant in the order of writing: an RFC 6962 Merkle tree, whose signed checkpoints
 /// follow C2SP tlog-checkpoint. Nothing in it is ever changed or removed.
 #[derive(MergedObject)]
-pub struct Ledger(LedgerContent, LedgerProofs);
+pub struct Ledger(LedgerContent, LedgerProofs, LedgerChecks);
 
 impl Ledger {
     /// One of the tenant's logs as it stands now.
@@ -32,7 +34,8 @@ impl Ledger {
         let (facade, stream) = (ctx.facade()?, vocabulary::Stream::from(stream));
         let log = facade.ledger_log(stream).await?;
         let proofs = LedgerProofs { stream, log: log.clone() };
-        Ok(Self(LedgerContent { tenant: facade.scope().tenant.clone(), stream, log }, proofs))
+        let checks = LedgerChecks { log_id: log.as_ref().map_or_else(Uuid::nil, |log| log.log_id) };
+        Ok(Self(LedgerContent { tenant: facade.scope().tenant.clone(), stream, log }, proofs, checks))
     }
 }
 

@@ -138,7 +138,7 @@ impl Verification {
     }
 
     /// Entries before this place were verified earlier and not looked at again. 0 when everything was covered.
-    fn from_size(&self) -> BigInt {
+    fn trusted_size(&self) -> BigInt {
         BigInt(self.0.from_size)
     }
 
@@ -213,7 +213,7 @@ columns!(Verification {
     "mode" => mode,
     "status" => status,
     "reason" => reason,
-    "fromSize" => from_size,
+    "trustedSize" => trusted_size,
     "size" => size,
     "root" => root,
     "entryCount" => entry_count,

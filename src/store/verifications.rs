@@ -196,7 +196,7 @@ impl Store {
         log_id: Uuid,
         page: &PageRequest,
     ) -> Result<Page<Verification>> {
-        let seq = ledger_verification::Column::Number.into_expr().into();
+        let seq = ledger_verification::Column::Number.into_expr();
         let sort = SortKey { key: None, seq, direction: Direction::Desc };
         let select = paginate(of_log(tenant, log_id), &sort, page);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
@@ -224,7 +224,7 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<Anomaly>> {
         use ledger_anomaly::Column as C;
-        let sort = SortKey { key: None, seq: C::Idx.into_expr().into(), direction: Direction::Asc };
+        let sort = SortKey { key: None, seq: C::Idx.into_expr(), direction: Direction::Asc };
         let select = scoped::<ledger_anomaly::Entity>(tenant).filter(C::VerificationId.eq(verification.0));
         let rows = self.db().rows(paginate(select, &sort, page).build(self.db().backend)).await?;
         let found = decode_all(&rows, "ledger_anomaly", decode_anomaly)?;

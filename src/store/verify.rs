@@ -132,14 +132,14 @@ impl Store {
         let db = self.db();
         let keys = Keys::load(db).await?;
         let (start, mut found) = start(db, head, mode, trusted).await?;
-        found.extend(keys.findings);
+        found.extend(keys.findings.iter().cloned());
         let stream = head.stream.unwrap_or(Stream::Evidence);
         if head.stream.is_none() {
             let finding = Anomaly::new(AnomalyKind::Altered, "the log's stream is neither of the two");
             found.push(finding.field("ledger_log.stream"));
         }
         let from = start.size().cast_signed();
-        let mut reader = Reader { db: db.clone(), head: head.clone(), stream, tables: Vec::new(), keys: keys.keys };
+        let mut reader = Reader { db: db.clone(), head: head.clone(), stream, tables: Vec::new(), keys };
         for table in Table::ALL {
             if has_rows(db, head, table, stream, from).await? {
                 reader.tables.push(table);
@@ -166,6 +166,14 @@ impl Store {
             places::stray_tags(self.db(), tenant, |finding| findings.push(finding)).await?;
         }
         Ok(findings)
+    }
+
+    /// Records of a tenant in one of its logs, where that log does not exist.
+    ///
+    /// # Errors
+    /// As for [`Self::verify_log`].
+    pub async fn unlogged_records(&self, tenant: &TenantId, stream: Stream) -> Result<Vec<Anomaly>> {
+        strays::unlogged(self.db(), tenant, stream).await
     }
 
     /// What can only be found looking at the whole database: logs that the log of logs knows and that are gone, rows of

@@ -23,7 +23,7 @@ db_test! {
     async fn goes_up_down_and_up_again(db: TestDb) {
         db.store().await.close().await;
         let count = tables(&db).await;
-        assert_eq!(count, 25);
+        assert_eq!(count, 30);
         let changes = migrate::status(&db.url).await.expect("status");
         assert!(changes.iter().all(|(_, is_applied)| *is_applied));
         let reverted = migrate::down(&db.url, 1).await.expect("down one");
@@ -90,6 +90,7 @@ db_test! {
         let expected: &[&str] = match db.backend {
             DbBackend::Postgres => &[
                 "api_key_pkey",
+                "idempotency_created",
                 "ledger_checkpoint_pkey",
                 "ledger_duty_pkey",
                 "ledger_entry_pkey",
@@ -101,7 +102,7 @@ db_test! {
                 "ledger_node_pkey",
                 "trace_state_due",
             ],
-            _ => &["ledger_entry_record", "ledger_key_active", "trace_state_due"],
+            _ => &["idempotency_created", "ledger_entry_record", "ledger_key_active", "trace_state_due"],
         };
         assert_eq!(names, expected);
     }

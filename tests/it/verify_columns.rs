@@ -30,7 +30,7 @@ async fn columns(db: &TestDb, table: &str) -> Vec<Column> {
 }
 
 /// Another value of the column's type, for any value that it has.
-fn changed(db: &TestDb, column: &Column) -> String {
+fn changed(db: &TestDb, table: &str, column: &Column) -> String {
     let name = &column.name;
     let is_flag = name.starts_with("is_");
     match (db.backend, column.data_type.as_str()) {
@@ -42,6 +42,8 @@ fn changed(db: &TestDb, column: &Column) -> String {
         (_, "bigint" | "integer") => format!("COALESCE({name}, 0) + 1000"),
         (_, "blob") if name.ends_with("id") => "x'0197000000007000800000000000ffff'".to_owned(),
         (_, "blob") => format!("CASE WHEN {name} = zeroblob(32) THEN randomblob(32) ELSE zeroblob(32) END"),
+        // The one word that the schema knows.
+        _ if (table, name.as_str()) == ("log_export", "status") => "'FAILED'".to_owned(),
         _ => format!("COALESCE({name}, '') || 'x'"),
     }
 }
@@ -55,7 +57,7 @@ async fn alter_each(db: &TestDb, app: &TestApp, table: &str, judge: impl Fn(&str
     db.execute(&format!("CREATE TABLE kept AS SELECT {list} FROM {table}")).await.expect("kept");
     let row = Row::of(db, table).await;
     for column in &columns {
-        let (name, value, condition) = (&column.name, changed(db, column), &row.condition);
+        let (name, value, condition) = (&column.name, changed(db, table, column), &row.condition);
         db.execute(&format!("UPDATE {table} SET {name} = {value} WHERE {condition}"))
             .await
             .unwrap_or_else(|error| panic!("{table}.{name}: {error}"));
@@ -158,7 +160,7 @@ db_test! {
             let list = names.join(", ");
             db.execute(&format!("CREATE TABLE kept AS SELECT {list} FROM {table}")).await.expect("kept");
             for column in columns.iter().filter(|column| !ignored.contains(&column.name.as_str())) {
-                let (name, value) = (&column.name, changed(&db, column));
+                let (name, value) = (&column.name, changed(&db, table, column));
                 let sql = format!("UPDATE {table} SET {name} = {value} WHERE log_id = {log} AND {row}");
                 tamper(&db, &sql).await;
                 let mode = runledger::domain::verification::VerificationMode::Full;
@@ -183,7 +185,7 @@ db_test! {
         let list = "tenant_id, record_id, part, text, salt";
         db.execute("CREATE TABLE kept AS SELECT * FROM payload").await.expect("kept");
         for column in columns(&db, "payload").await {
-            let (name, value) = (&column.name, changed(&db, &column));
+            let (name, value) = (&column.name, changed(&db, "payload", &column));
             let one = format!("record_id = (SELECT MIN(record_id::text)::uuid FROM payload WHERE {condition})");
             let one = if db.backend == DbBackend::Postgres { one } else { one.replace("::text)::uuid", ")") };
             tamper(&db, &format!("UPDATE payload SET {name} = {value} WHERE {one}")).await;

@@ -9,7 +9,7 @@ use crate::support::db::TestDb;
 use crate::support::evidence::{drop_guards, every_kind, more, tamper};
 
 const VERIFY: &str = "mutation($mode: VerificationMode!) { verifyLedger(input: { mode: $mode }) { verifications {
-    stream mode status reason fromSize size root entryCount payloadCount anomalyCount warningCount
+    stream mode status reason trustedSize size root entryCount payloadCount anomalyCount warningCount
     anomalies(first: 5) { totalCount { value } nodes { kind isWarning sequence sequenceEnd recordKind recordId field } } } } }";
 const INTEGRITY: &str =
     "{ auditIntegrity { integrity { status reason lastVerified anomaliesDetected hashChainValid mode
@@ -41,7 +41,7 @@ db_test! {
         let made = verify(&app, "FULL").await;
         assert_eq!(made.len(), 2);
         let evidence = made.iter().find(|one| one["stream"] == "EVIDENCE").expect("the evidence log");
-        assert_eq!((&evidence["status"], &evidence["size"], &evidence["fromSize"]), (&json!("VALID"), &json!("19"), &json!("0")));
+        assert_eq!((&evidence["status"], &evidence["size"], &evidence["trustedSize"]), (&json!("VALID"), &json!("19"), &json!("0")));
         assert_eq!(evidence["anomalies"]["totalCount"]["value"], 0);
         assert_eq!(entries(&db).await, ["IntegrityVerified", "IntegrityVerified"]);
         let told = integrity(&app).await;
@@ -56,6 +56,17 @@ db_test! {
         assert_eq!((&altered["kind"], &altered["recordKind"]), (&json!("ALTERED"), &json!("LLM_RUN")));
         assert!(altered["recordId"].as_str().is_some_and(|id| id.starts_with("run_")), "{altered}");
         assert_eq!(entries(&db).await.iter().filter(|one| *one == "AnomalyDetected").count(), 1);
+        let ledger = app
+            .query(
+                "{ ledger { status { status anomaliesDetected trustLevel } anomalies(first: 3) { kind field isWarning }
+                   verifications(first: 1) { totalCount { value } nodes { status mode } pageInfo { hasNextPage } } } }",
+            )
+            .await["ledger"]
+            .take();
+        assert_eq!((&ledger["status"]["status"], &ledger["status"]["anomaliesDetected"]), (&json!("INVALID"), &json!(1)));
+        assert_eq!(ledger["anomalies"].as_array().map(Vec::len), Some(3));
+        assert_eq!(ledger["verifications"]["nodes"], json!([{ "status": "INVALID", "mode": "FULL" }]));
+        assert_eq!((&ledger["verifications"]["totalCount"]["value"], &ledger["verifications"]["pageInfo"]["hasNextPage"]), (&json!(2), &json!(true)));
         // A look at the newest entries does not take it back; a whole look at what was set right does.
         assert_eq!(integrity(&app).await["status"], "INVALID");
         verify(&app, "INCREMENTAL").await;

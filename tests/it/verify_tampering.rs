@@ -232,11 +232,76 @@ db_test! {
 }
 
 db_test! {
+    async fn a_log_whose_head_is_gone(db: TestDb) {
+        let app = prepared(&db).await;
+        let before = trusted(&look(&app, "ours").await);
+        let found_by = after(&db, &app, "DELETE FROM ledger_log WHERE tenant_id = 'ours' AND stream = 'evidence'").await;
+        assert_eq!(kinds(&found_by), [Kind::Deleted], "{found_by:?}");
+        assert!(found_by.iter().all(|one| one.field.as_deref() == Some("ledger_log")), "{found_by:?}");
+        let found_by = anomalies(&look_with(&app, "ours", before, VerificationMode::Incremental).await);
+        assert!(kinds(&found_by).contains(&Kind::Rollback), "{found_by:?}");
+        app.store.close().await;
+    }
+}
+
+db_test! {
+    async fn a_checkpoint_by_a_key_that_was_retired(db: TestDb) {
+        let app = prepared(&db).await;
+        tamper(&db, "UPDATE ledger_key SET retired_at = 1, to_sizes = '{}'").await;
+        let found_by = found(&app, "ours").await;
+        assert!(found_by.iter().any(|one| one.kind == Kind::Altered && one.seq == Some(619)), "{found_by:?}");
+        let rows = db.query(&format!("SELECT log_id FROM ledger_log WHERE log_id = {LOG}")).await;
+        let log_id: Uuid = rows[0].try_get_by_index(0).expect("an id");
+        let sizes = format!("{{\"{}\":619}}", log_id.simple());
+        let found_by = after(&db, &app, &format!("UPDATE ledger_key SET to_sizes = '{sizes}'")).await;
+        assert!(found_by.iter().all(|one| one.seq != Some(619)), "it signed that before: {found_by:?}");
+        app.store.close().await;
+    }
+}
+
+db_test! {
+    async fn another_key_in_the_place_of_the_one_that_signs(db: TestDb) {
+        let app = prepared(&db).await;
+        app.logs.announce_keys().await.expect("announced");
+        assert_eq!(found(&app, "ours").await, []);
+        // Whoever holds the database alone signs everything anew with a key of their own.
+        let key = runledger::ledger::note::NoteSigner::new("ledger.test", &[8; 32]).expect("a key");
+        let rows = db.query(&format!("SELECT origin, root FROM ledger_log WHERE log_id = {LOG}")).await;
+        let checkpoint = runledger::ledger::checkpoint::Checkpoint {
+            origin: rows[0].try_get_by_index(0).expect("text"),
+            size: 619,
+            root: runledger::domain::ids::Digest::from_slice(&rows[0].try_get_by_index::<Vec<u8>>(1).expect("bytes")).expect("a root"),
+        };
+        let note = checkpoint.sign(&key).expect("a note");
+        let public = hex::encode(key.key().public_key());
+        let sql = format!(
+            "UPDATE ledger_key SET key_id = '{}', public_key = x'{public}'; DELETE FROM ledger_checkpoint WHERE log_id <> {LOG}; \
+             UPDATE ledger_checkpoint SET note = '{note}' WHERE log_id = {LOG}",
+            key.key().id_hex()
+        );
+        let found_by = after(&db, &app, &sql).await;
+        assert!(found_by.iter().any(|one| one.field.as_deref() == Some("ledger_key")), "{found_by:?}");
+        app.store.close().await;
+    }
+}
+
+db_test! {
     async fn tags_keys_guards_and_clocks(db: TestDb) {
         let app = TestApp::on(&db).await;
         every_kind(&app, "ours").await;
         app.logs.sign_all().await.expect("signed");
         assert!(look(&app, "ours").await.iter().all(|look| look.findings.is_empty()));
+        let guarded = match db.backend {
+            sea_orm::DbBackend::Postgres => {
+                "SELECT DISTINCT relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal ORDER BY 1"
+            }
+            _ => "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY 1",
+        };
+        let guarded: Vec<String> =
+            db.query(guarded).await.iter().map(|row| row.try_get_by_index(0).expect("a name")).collect();
+        let mut watched = GUARDED;
+        watched.sort_unstable();
+        assert_eq!(guarded, watched, "every table that the migrations guard is watched");
         drop_guards(&db).await;
         let looks = look(&app, "ours").await;
         let tables: Vec<&str> = looks[0].findings.iter().filter_map(|one| one.field.as_deref()).collect();

@@ -102,6 +102,16 @@ impl Looker {
         for log in self.gone(tenant, &heads) {
             looks.push(self.lost(log));
         }
+        for stream in [Stream::Evidence, Stream::Access] {
+            if heads.iter().all(|head| head.stream != Some(stream)) {
+                let findings = self.store.unlogged_records(tenant, stream).await?;
+                if !findings.is_empty() {
+                    let mut look = self.empty(tenant.clone(), Uuid::nil(), Some(stream));
+                    look.add(findings);
+                    looks.push(look);
+                }
+            }
+        }
         // Payloads and tags belong to the tenant, not to a log: they can be counted where every log was gone through.
         if let Some((at, _, end)) = evidence.filter(|_| is_whole) {
             let strays = self.store.stray_parts(tenant, payloads, tags, end).await?;

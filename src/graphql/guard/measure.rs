@@ -26,6 +26,7 @@ pub const CONNECTIONS: &[&str] = &[
     "steps",
     "systemRecords",
     "traces",
+    "verifications",
 ];
 /// The fields that give a list without pages, with the number of rows that is reckoned with.
 const LISTS: &[(&str, u64)] = &[

@@ -1,8 +1,11 @@
 //! States of a log that somebody vouches for: signed checkpoints, and those that the log of logs has noted.
 
+use std::collections::HashMap;
+
 use sea_orm::QueryResult;
 use sea_orm::sea_query::Value;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::super::convert::Columns;
 use super::super::database::Database;
@@ -21,19 +24,25 @@ const EVENTS: i64 = 1_024;
 
 /// The keys that may have signed, and what is wrong with their rows.
 pub(super) struct Keys {
-    pub keys: Vec<NoteKey>,
+    keys: Vec<NoteKey>,
+    /// By the id of a key that was retired: the size that each log had then.
+    retired: HashMap<String, HashMap<Uuid, i64>>,
     pub findings: Vec<Anomaly>,
 }
 
 impl Keys {
     /// Reads the registered keys. A row whose id is not that of its name and key was altered.
     pub async fn load(db: &Database) -> Result<Self> {
-        let sql = "SELECT key_id, name, public_key FROM ledger_key ORDER BY key_id";
-        let (mut keys, mut findings) = (Vec::new(), Vec::new());
+        let sql = "SELECT key_id, name, public_key, to_sizes FROM ledger_key ORDER BY key_id";
+        let (mut keys, mut retired, mut findings) = (Vec::new(), HashMap::new(), Vec::new());
         for row in db.rows(db.statement(sql, [])).await? {
             let mut columns = Columns::of(&row, "ledger_key")?;
             let (key_id, name, public): (String, String, Option<Digest>) =
                 (columns.take()?, columns.take()?, columns.optional_digest().ok().flatten());
+            if let Some(sizes) = columns.text()? {
+                // Sizes that do not read are none: the key has signed nothing that counts.
+                retired.insert(key_id.clone(), serde_json::from_str(&sizes).unwrap_or_default());
+            }
             match public.and_then(|public| NoteKey::new(&name, &public.0).ok()) {
                 Some(key) if key.id_hex() == key_id => keys.push(key),
                 _ => {
@@ -42,8 +51,37 @@ impl Keys {
                 }
             }
         }
-        Ok(Self { keys, findings })
+        let mut keys = Self { keys, retired, findings };
+        keys.check_announced(db).await?;
+        Ok(keys)
     }
+
+    /// Every key that the log of logs has announced is registered as it was announced. (One that is registered and not yet
+    /// announced will be, by the next start of a server.)
+    async fn check_announced(&mut self, db: &Database) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let sql = "SELECT subject, detail FROM ledger_event WHERE tenant_id = $1 AND kind = 'key' AND subject > $2 \
+                       ORDER BY subject, seq LIMIT 1";
+            let values = [Value::from(after.as_str())];
+            let rows = db.rows(scoped_statement(db, &TenantId::platform(), sql.to_owned(), values)).await?;
+            let Some(row) = rows.first() else { return Ok(()) };
+            let mut columns = Columns::of(row, "ledger_event")?;
+            after = columns.take()?;
+            // One that does not read is found where its own leaf is rebuilt.
+            let Ok(Announced { vkey }) = serde_json::from_str(columns.take::<&str>()?) else { continue };
+            if self.keys.iter().all(|key| key.vkey() != vkey) {
+                let detail = format!("the key {after} was announced as {vkey}, and is not registered so");
+                self.findings.push(Anomaly::new(AnomalyKind::Altered, detail).field("ledger_key"));
+            }
+        }
+    }
+}
+
+/// What a `key` event says.
+#[derive(Deserialize)]
+struct Announced {
+    vkey: String,
 }
 
 /// A stored checkpoint.
@@ -65,19 +103,24 @@ impl StoredNote {
     }
 
     /// What it vouches for, where its signature is right and its row says the same.
-    pub fn judge(&self, keys: &[NoteKey], head: &LogHead) -> std::result::Result<Landmark, Anomaly> {
+    pub fn judge(&self, keys: &Keys, head: &LogHead) -> std::result::Result<Landmark, Anomaly> {
         let wrong = |column: &str, problem: &str| {
             let detail = format!("{}: {problem}", self.name());
             Anomaly::new(AnomalyKind::Altered, detail).at(self.size).field(format!("ledger_checkpoint.{column}"))
         };
-        let (checkpoint, _) =
-            Checkpoint::open(&self.note, keys).map_err(|problem| wrong("note", &problem.to_string()))?;
+        let (checkpoint, key) =
+            Checkpoint::open(&self.note, &keys.keys).map_err(|problem| wrong("note", &problem.to_string()))?;
         if checkpoint.origin != head.origin {
             return Err(wrong("note", &format!("it was signed for {}", checkpoint.origin)));
         }
         let size = checkpoint.size.cast_signed();
         if size != self.size {
             return Err(wrong("size", &format!("size {size} was signed")));
+        }
+        if let Some(sizes) = keys.retired.get(&key.id_hex())
+            && size > sizes.get(&head.log_id).copied().unwrap_or(0)
+        {
+            return Err(wrong("note", &format!("the key {} had been retired before", key.id_hex())));
         }
         if self.root != Some(checkpoint.root) {
             return Err(wrong("root", &format!("the root {} was signed", checkpoint.root.to_hex())));
@@ -254,7 +297,7 @@ async fn gone_log(db: &Database, subject: &str, event: &QueryResult) -> Result<O
     let mut columns = Columns::of(event, "ledger_event")?;
     let (seq, id): (i64, _) = (columns.take()?, columns.id()?);
     let Ok(Noted { origin, size, .. }) = serde_json::from_str(columns.take::<&str>()?) else { return Ok(None) };
-    let (Ok(log_id), Ok(size)) = (uuid::Uuid::parse_str(subject), size.parse::<i64>()) else { return Ok(None) };
+    let (Ok(log_id), Ok(size)) = (Uuid::parse_str(subject), size.parse::<i64>()) else { return Ok(None) };
     let sql = "SELECT size FROM ledger_log WHERE log_id = $1";
     let rows = db.rows(db.statement(sql, [log_id.into()])).await?;
     let now: Option<i64> = rows.first().map(|row| Columns::of(row, "ledger_log")?.take()).transpose()?;

@@ -5,8 +5,11 @@ use uuid::Uuid;
 
 use super::super::convert::Columns;
 use super::super::database::Database;
+use super::super::scoped::scoped_statement;
 use super::records::Table;
+use crate::domain::ids::TenantId;
 use crate::domain::verification::{Anomaly, AnomalyKind};
+use crate::domain::vocabulary::Stream;
 use crate::error::Result;
 
 /// Logs of one table that are looked at.
@@ -41,6 +44,20 @@ pub(super) async fn check(db: &Database) -> Result<Vec<Anomaly>> {
             if findings.len() > FOUND_MAX {
                 return Ok(findings);
             }
+        }
+    }
+    Ok(findings)
+}
+
+/// Records of a tenant in a log that does not exist.
+pub(super) async fn unlogged(db: &Database, tenant: &TenantId, stream: Stream) -> Result<Vec<Anomaly>> {
+    let mut findings = Vec::new();
+    for table in Table::ALL {
+        let Some(condition) = table.condition(stream) else { continue };
+        let sql = format!("SELECT 1 FROM {} WHERE tenant_id = $1{condition} LIMIT 1", table.name());
+        if !db.rows(scoped_statement(db, tenant, sql, [])).await?.is_empty() {
+            let detail = format!("there are rows of {}, but the {} log is gone", table.name(), stream.as_str());
+            findings.push(Anomaly::new(AnomalyKind::Deleted, detail).field("ledger_log"));
         }
     }
     Ok(findings)

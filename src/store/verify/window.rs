@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::landmarks::{self, StoredNote};
+use super::landmarks::{self, Keys, StoredNote};
 use super::records::{RecordRow, Table};
 use super::{LogHead, WINDOW, payloads, places};
 use crate::domain::verification::Anomaly;
 use crate::domain::vocabulary::{RecordKind, Stream};
 use crate::error::{Error, Result};
-use crate::ledger::note::NoteKey;
 use crate::ledger::tree::{NODE_LEVEL_BITS, Node};
 use crate::ledger::verify::tree::Landmark;
 use crate::ledger::verify::{EntryRow, Window};
@@ -23,7 +22,7 @@ pub(super) struct Reader {
     pub stream: Stream,
     /// The tables that have rows of this log.
     pub tables: Vec<Table>,
-    pub keys: Vec<NoteKey>,
+    pub keys: Keys,
 }
 
 /// A window, and what was counted in it.

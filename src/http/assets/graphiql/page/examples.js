@@ -189,6 +189,10 @@ query Evidence {
         }
       }
     }
+  }
+}
+`;
+
 const aroundTheMoment = `# What happened around the decisive moment of a run, and what came of it?
 # Put a runId into the variables below.
 query AroundTheMoment($runId: ID!) {
