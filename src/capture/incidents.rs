@@ -8,7 +8,7 @@ use crate::domain::incident::{IncidentEvidence, IncidentInput, TITLE_BYTES_MAX};
 use crate::error::{Error, Result};
 
 /// Room for what [`clip`] says behind a title that redaction has made longer.
-const CLIP_BYTES: usize = 32;
+const CLIP_BYTES: usize = 48;
 
 /// Incident evidence as it is recorded.
 ///

@@ -86,7 +86,7 @@ impl Store {
             columns: "c.occurred_at",
             tenant: "$1",
             condition: "c.entity_type = 'LOG_EXPORT' AND c.entity_id = k.run AND c.event_type = 'BundleDownloaded'",
-            order: "c.seq",
+            order: "c.occurred_at, c.seq",
             limit: 1,
         };
         let wanted = keys_json(ids.iter().map(|id| json!({ "run": id.typed(IdKind::Export) })));

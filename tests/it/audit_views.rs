@@ -119,7 +119,7 @@ db_test! {
         ]));
         let only = app.query("{ auditExports(filter: { requestedBy: \"kim\", status: FAILED }) { totalCount { value } exports { nodes { format } } } }").await;
         assert_eq!(only["auditExports"], json!({ "totalCount": { "value": 1 }, "exports": { "nodes": [{ "format": "PDF" }] } }));
-        let node = app.query_with("query($id: ID!) { node(id: $id) { ... on ExportRecord { requestedBy } } }", json!({ "id": fetched.typed(IdKind::Export) })).await;
+        let node = app.query_with("query($id: ID!) { node(id: $id) { ... on LogExport { requestedBy } } }", json!({ "id": fetched.typed(IdKind::Export) })).await;
         assert_eq!(node["node"]["requestedBy"], "jo");
     }
 
