@@ -57,7 +57,9 @@ async fn otlp(name: &str, chained: &Server, unchained: &Server, spans: usize, se
     for _ in 0..ROUNDS {
         let with = tokio::task::block_in_place(|| load(chained, spans, seconds, 0)).0;
         let without = tokio::task::block_in_place(|| load(unchained, spans, seconds, 0)).0;
-        (on.push(with), off.push(without), ratios.push(with / without));
+        on.push(with);
+        off.push(without);
+        ratios.push(with / without);
     }
     let (on, off) = (median(on), median(off));
     println!(
@@ -151,7 +153,8 @@ async fn mutation(name: &str, server: &Server, seconds: u64) {
     let (mut p50s, mut rates) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let measured = round(server.address, &request, 1, Duration::from_secs(seconds)).await;
-        (p50s.push(measured.percentile(0.5)), rates.push(measured.rate));
+        p50s.push(measured.percentile(0.5));
+        rates.push(measured.rate);
     }
     let (p50, rate) = (median(p50s), median(rates));
     println!("{name}: one recordLlmRun after the other: p50 {p50:.2} ms, {rate:.0}/s");
@@ -173,7 +176,8 @@ fn main() {
                 otlp(name, &on, &off, spans, seconds).await;
             }
             mutation(name, &on, seconds).await;
-            (on_store.close().await, off_store.close().await);
+            on_store.close().await;
+            off_store.close().await;
             appends(name, chained, unchained, seconds.min(3)).await;
         });
     }

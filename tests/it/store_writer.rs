@@ -145,7 +145,7 @@ db_test! {
             tokio::task::yield_now().await;
         }
         store.close().await;
-        assert!(!store.check_writable().is_ok());
+        assert!(store.check_writable().is_err());
         let answers = waiting.join_all().await;
         let written = answers.iter().filter(|answer| answer.is_ok()).count();
         assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| error.code() == Code::Unavailable));
