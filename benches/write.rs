@@ -20,7 +20,8 @@ use runledger::domain::ids::TenantId;
 use runledger::domain::system::SystemRecord;
 use runledger::domain::vocabulary::{SystemComponent, SystemEventType, SystemSeverity};
 use runledger::store::Store;
-use support::server::{Server, serve, store};
+use support::open::store;
+use support::server::{Server, serve};
 use support::{median, post, round};
 use tokio::task::JoinSet;
 

@@ -1,5 +1,6 @@
 //! A closed-loop HTTP/1.1 client that costs next to nothing, and the statistics of its rounds.
 
+pub mod open;
 pub mod server;
 
 use std::time::{Duration, Instant};

@@ -1,24 +1,20 @@
 //! A server in this process, put together as `serve` does it.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use runledger::capture::pricing::PriceTable;
-use runledger::clock::{SharedClock, SystemClock};
 use runledger::domain::ids::TenantId;
 use runledger::domain::scope::{Permission, Permissions};
-use runledger::domain::settle::SettlePolicy;
-use runledger::facade::access::{AccessAudit, AccessConfig};
-use runledger::facade::{Logs, LogsConfig};
 use runledger::graphql::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
 use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};
-use runledger::store::{LedgerConfig, Store, StoreConfig};
+use runledger::store::Store;
 use tokio_util::sync::CancellationToken;
+
+use super::open::logs;
 
 /// A running server.
 pub struct Server {
@@ -28,35 +24,9 @@ pub struct Server {
     pub token: String,
 }
 
-/// A store over one database.
-pub async fn store(url: &str, is_chained: bool) -> (Store, SharedClock) {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let settle = SettlePolicy { settle_us: 15_000_000, settle_remote_us: 60_000_000, timeout_us: 3_600_000_000 };
-    let config = StoreConfig {
-        database_url: url.to_owned(),
-        migrate: true,
-        pool_size: 8,
-        settle,
-        queue_records: 10_000,
-        ledger: LedgerConfig { is_chained, ..LedgerConfig::of("bench") },
-    };
-    (Store::connect(config, Arc::clone(&clock)).await.expect("a database"), clock)
-}
-
 /// Serves a database, with routes of the benchmark's own beside the API; the server and its store.
 pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Store) {
-    let (store, clock) = store(url, is_chained).await;
-    let prices = Arc::new(PriceTable::embedded().expect("prices"));
-    let config = LogsConfig {
-        prices,
-        content_capture: HashSet::new(),
-        settle_us: 15_000_000,
-        // What a read costs by itself.
-        access: AccessConfig { audit: AccessAudit::Off, identifies_callers: true },
-        idempotency_expiry_us: i64::MAX,
-        telemetry_retention_us: i64::MAX,
-    };
-    let logs = Logs::new(store.clone(), clock, config);
+    let (logs, store) = logs(url, is_chained).await;
     let permissions: Permissions = [Permission::RunsRead, Permission::RunsWrite].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");
     let (_, token) = logs.create_api_key(tenant, None, permissions, None).await.expect("a key");
