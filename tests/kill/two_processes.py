@@ -29,6 +29,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 from kill9 import Client, Refused, Server, otlp
 from verify import root_of
 
+VERIFY_SECONDS = 5
 RECORD = """mutation Record($input: RecordLlmRunInput!) { recordLlmRun(input: $input) { isReplayed receipt
   run { id runId ledgerEntry { sequence } } } }"""
 FEED = """query Feed($after: BigInt) { ledger { entries(first: 200, after: $after) { resumeAfter pageInfo { hasNextPage }
@@ -141,14 +142,15 @@ def kill_now_and_then(args, rng, servers, until):
 
 
 def wait_for_one_head(servers, seconds):
-    """The head as each server gives it, once nothing is under way any more: twice the same, a second apart."""
+    """The head as each server gives it, once nothing is under way any more: nothing came for longer than it takes until the
+    next verification, which is on record too."""
     deadline, before = time.monotonic() + seconds, None
     while True:
         heads = [Client(server.port).graphql(HEAD, {})["ledger"] for server in servers]
         if (heads[0] == heads[1] and heads == before) or time.monotonic() > deadline:
             return heads
         before = heads
-        time.sleep(1)
+        time.sleep(VERIFY_SECONDS + 2)
 
 
 def read_feed(client):
@@ -276,7 +278,7 @@ def start_both(args, folder):
     for one in folders:
         os.mkdir(one)
     # The background verification looks at a log that both append to; it must not cry wolf.
-    servers = [Server(args, one, {"RUNLEDGER_VERIFY_INTERVAL": "5s"}) for one in folders]
+    servers = [Server(args, one, {"RUNLEDGER_VERIFY_INTERVAL": f"{VERIFY_SECONDS}s"}) for one in folders]
     servers[0].start()
     shutil.copy(os.path.join(folders[0], "ledger.key"), folders[1])
     servers[1].start()
@@ -299,7 +301,7 @@ def play(args, folder):
         client.join()
     seconds = time.monotonic() - started
     time.sleep(args.settle_wait)  # the last traces are sealed into runs
-    heads = wait_for_one_head(servers, 30)
+    heads = wait_for_one_head(servers, 60)
     entries = list(read_feed(Client(servers[1].port)))
     results = judge(sent, entries)
     size = len(entries)
