@@ -4,7 +4,7 @@
     tests/kill/kill9.py --server target/debug/runledger --database-url sqlite:///tmp/k/k.db --rounds 50
 
 What must hold at the end: every span and run that was acknowledged is there, none twice; nothing is there that was not
-sent; step_index has no gap in any trace; no sequence is given twice. A request without an answer may or may not have
+sent; step_index has no gap in any trace; no sequence is given twice; `verify database --full` says VALID. A request without an answer may or may not have
 been committed; it is sent again in the next round, as an exporter would, and must still be there once.
 Exit code 0 or 1; the last line is `kill9: N passed, N failed`."""
 
@@ -167,18 +167,22 @@ def write_until_killed(port, writes, lock, sent):
 class Server:
     """The process under test, with auth off, on a free loopback port."""
 
-    def __init__(self, args, folder):
+    def __init__(self, args, folder, settings=()):
         self.args, self.folder, self.port, self.process = args, folder, None, None
+        self.settings = {
+            "RUNLEDGER_OTLP_GRPC_LISTEN": "", "RUNLEDGER_AUTH": "off", "RUNLEDGER_DATABASE_URL": args.database_url,
+            "RUNLEDGER_DATA_DIR": folder, "RUNLEDGER_TRACE_SETTLE": args.settle, **dict(settings),
+        }
+
+    def command(self, *words):
+        """Another command of the binary, with the server's settings."""
+        return subprocess.run([self.args.server, *words], env={**os.environ, **self.settings}, capture_output=True, text=True)
 
     def start(self):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        settings = {
-            "RUNLEDGER_LISTEN": f"127.0.0.1:{self.port}", "RUNLEDGER_OTLP_GRPC_LISTEN": "", "RUNLEDGER_AUTH": "off",
-            "RUNLEDGER_DATABASE_URL": self.args.database_url, "RUNLEDGER_DATA_DIR": self.folder,
-            "RUNLEDGER_TRACE_SETTLE": self.args.settle,
-        }
+        settings = {**self.settings, "RUNLEDGER_LISTEN": f"127.0.0.1:{self.port}"}
         log = open(os.path.join(self.folder, "server.log"), "ab")
         self.process = subprocess.Popen([self.args.server, "serve"], env={**os.environ, **settings}, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
@@ -199,6 +203,11 @@ class Server:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def stop(self):
+        """Asks it to end; gives its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait()
 
 
 def play_round(args, rng, server, sent, round_number, trace_ids, serial):
@@ -313,6 +322,8 @@ def play(args, folder):
     failed = 0
     results = judge(sent, steps, runs)
     acknowledged = sum(len(spans) for spans in sent.acknowledged_spans.values())
+    verified = server.command("verify", "database", "--full")
+    results.append(("verify database --full says VALID", [] if verified.returncode == 0 else [verified.stdout[:600] + verified.stderr[-300:]]))
     results.append(("writes were acknowledged at all", [] if acknowledged and sent.acknowledged_runs else ["none"]))
     results.append(("a server that lives refuses no write", sent.refusals))
     for claim, broken in results:
