@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    /// A key that reads and writes runs of the tenant `bench`.
+    /// A key that reads and writes runs of the tenant `bench`, and reads its system records.
     pub token: String,
 }
 
@@ -57,7 +57,8 @@ pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Stor
         telemetry_retention_us: i64::MAX,
     };
     let logs = Logs::new(store.clone(), clock, config);
-    let permissions: Permissions = [Permission::RunsRead, Permission::RunsWrite].into_iter().collect();
+    let permissions: Permissions =
+        [Permission::RunsRead, Permission::RunsWrite, Permission::SystemRead].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");
     let (_, token) = logs.create_api_key(tenant, None, permissions, None).await.expect("a key");
     let settings = HttpSettings {
