@@ -1,4 +1,5 @@
-//! Reads, on PostgreSQL: the GraphQL page beside a hand-written route, and lists by size.
+//! Reads, on PostgreSQL: the GraphQL page beside a hand-written route, with every topic of its runs beside without, and
+//! lists by size.
 //!
 //!     benches/read.sh                              seeds databases of 10 k, 100 k and 1 M runs and runs this
 //!
@@ -25,6 +26,13 @@ const PAGE: &str = "{ llmRuns(first: 50) { edges { cursor node { id runId provid
 const NEWEST: &str = "{ llmRuns(first: 50) { nodes { runId provider model inputTokens costUsd startedAt } } }";
 const COSTLIEST: &str = "{ llmRuns(first: 50, orderBy: { field: COST }) { nodes { runId provider model inputTokens \
     costUsd startedAt } } }";
+/// What a run has beside its record and its trace.
+const TOPICS: &str = "governance { totalEvents blocked events(first: 10) { nodes { timestamp eventType policyId decision } } \
+    metadata { policyIds } } incidentEvidence { incidentId severity title } replay { inflectionRule truncated \
+    events { source timestamp action outcome } metadata { occurredAt } } export { availableFormats checksum \
+    complianceTags { tag reason } exports { format checksum } } system { snapshot { component summary } \
+    events { events { eventType summary } truncated } replay { events { eventType summary } } \
+    telemetry { status series { name points { timestamp value } } } }";
 const ROUNDS: usize = 5;
 
 /// A server over one seeded database, and a token for it.
@@ -67,6 +75,30 @@ async fn page(url: &str, seconds: u64) {
     }
 }
 
+/// A page of runs with every topic beside the same page without them, one connection.
+async fn topics(url: &str, seconds: u64) {
+    let (address, token) = serve(url).await;
+    let time = Duration::from_secs(seconds);
+    for (name, page) in [("with traces and steps", PAGE), ("of runs alone", NEWEST)] {
+        let wide = page.replacen("startedAt", &format!("startedAt {TOPICS}"), 1);
+        let (wide, narrow) = (graphql(&token, &wide), graphql(&token, page));
+        for request in [&wide, &narrow] {
+            round(address, request, 1, Duration::from_secs(1)).await;
+        }
+        let mut ratios = Vec::new();
+        for _ in 0..ROUNDS {
+            let wide = round(address, &wide, 1, time).await.percentile(0.5);
+            let narrow = round(address, &narrow, 1, time).await.percentile(0.5);
+            ratios.push(wide / narrow);
+            println!(
+                "page {name}: p50 {wide:.2} ms with every topic, {narrow:.2} ms without, ratio {:.2}",
+                wide / narrow
+            );
+        }
+        println!("page of 50 runs with every topic: p50 {:.2} times that of the page {name}", median(ratios));
+    }
+}
+
 /// Latency of lists by size, interleaved, the best p50 of the rounds.
 async fn lists(urls: &[String], seconds: u64) {
     let mut servers = Vec::new();
@@ -95,6 +127,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         page(urls.last().expect("a database"), seconds).await;
+        topics(urls.last().expect("a database"), seconds).await;
         lists(&urls, 1).await;
     });
 }

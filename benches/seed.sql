@@ -1,5 +1,6 @@
 -- Runs for the read benchmarks, on PostgreSQL: :runs of them, of which the newest :traced have a trace with ten steps
--- and a seal. Values vary so that filters and orders have something to do. psql -v runs=1000000 -v traced=100000 -f seed.sql
+-- and a seal, two governance entries, and a service with three series; every tenth has an export, every fiftieth an
+-- incident. A system record and a sample of each series every ten seconds. Values vary so that filters and orders have something to do. psql -v runs=1000000 -v traced=100000 -f seed.sql
 \set ON_ERROR_STOP on
 INSERT INTO llm_run (tenant_id, id, seq, created_at, run_id, revision, trace_id, name, agent_id, session_id, tags,
     provider, model, operation, service_name, environment, input_tokens, output_tokens, cached_input_tokens, finish_reason,
@@ -38,6 +39,42 @@ INSERT INTO trace_state (tenant_id, trace_id, step_count, has_root, has_remote_p
 SELECT tenant_id, trace_id, 10, TRUE, FALSE, TRUE, FALSE, 1, created_at, NULL, 1
 FROM llm_run WHERE tenant_id = 'bench' AND trace_id IS NOT NULL;
 INSERT INTO llm_run_tag (tenant_id, tag, seq) SELECT tenant_id, 'bench', seq FROM llm_run WHERE tenant_id = 'bench';
+SELECT :runs + :traced * 12 AS next, 1790000000000000 + (:runs - :traced) * 1000 - 600000000 AS since,
+    1790000000000000 + :runs * 1000 + 60000000 AS until \gset
+INSERT INTO audit_entry (tenant_id, id, seq, created_at, category, event_type, entity_type, entity_id, actor_type, verdict,
+    action, policy_id, rule_id, run_id, correlation_id, source_component, occurred_at)
+SELECT tenant_id, gen_random_uuid(), :next + row_number() OVER (ORDER BY seq, part) - 1, created_at, 'GOVERNANCE',
+    'PolicyEvaluated', 'POLICY_RULE', 'rule-' || part, 'SYSTEM', CASE WHEN part = 1 AND seq % 20 = 0 THEN 'DENY' ELSE 'ALLOW' END,
+    CASE WHEN part = 1 AND seq % 20 = 0 THEN 'BLOCKED' ELSE 'ALLOWED' END, 'policy-' || seq % 30, 'rule-' || part,
+    CASE WHEN part = 0 THEN run_id ELSE trace_id END, trace_id, 'otlp', started_at + 2000 + part
+FROM llm_run, generate_series(0, 1) AS part WHERE tenant_id = 'bench' AND trace_id IS NOT NULL;
+SELECT max(seq) + 1 AS next FROM audit_entry WHERE tenant_id = 'bench' \gset
+INSERT INTO incident_evidence (tenant_id, id, seq, created_at, incident_id, revision, severity, status, title,
+    source_run_id, policy_id, violation_at, opened_at, source_component)
+SELECT tenant_id, gen_random_uuid(), :next + row_number() OVER (ORDER BY seq) - 1, created_at, 'incident-' || run_id, 1,
+    'HIGH', 'open', 'a limit was passed', run_id, 'policy-' || seq % 30, started_at + 2000, started_at + 3000, 'graphql'
+FROM llm_run WHERE tenant_id = 'bench' AND trace_id IS NOT NULL AND seq / 13 % 50 = 0;
+SELECT max(seq) + 1 AS next FROM incident_evidence WHERE tenant_id = 'bench' \gset
+INSERT INTO log_export (tenant_id, id, seq, created_at, scope, run_id, format, filter, requested_by, origin,
+    source_component, record_count, byte_count, checksum, checkpoint_sizes, status)
+SELECT tenant_id, gen_random_uuid(), :next + row_number() OVER (ORDER BY seq) - 1, created_at, 'LLM_RUN', run_id, 'JSON',
+    '{}', 'jo', 'HUMAN', 'export', 12, 9000, sha256(run_id::bytea), '{}', 'COMPLETED'
+FROM llm_run WHERE tenant_id = 'bench' AND trace_id IS NOT NULL AND seq / 13 % 10 = 0;
+SELECT max(seq) + 1 AS next FROM log_export WHERE tenant_id = 'bench' \gset
+INSERT INTO system_record (tenant_id, id, seq, created_at, component, event_type, severity, summary, source_component,
+    occurred_at)
+SELECT 'bench', gen_random_uuid(), :next + row_number() OVER (ORDER BY instant) - 1, instant,
+    (ARRAY['API', 'WORKER', 'DB'])[1 + instant / 10000000 % 3], CASE WHEN instant / 10000000 % 6 = 0 THEN 'DEPLOY' ELSE 'ERROR' END,
+    CASE WHEN instant / 10000000 % 6 = 1 THEN 'WARN' ELSE 'INFO' END, 'what happened', 'graphql', instant
+FROM generate_series(:since::bigint, :until, 10000000) AS instant;
+SELECT max(seq) + 1 AS next FROM system_record WHERE tenant_id = 'bench' \gset
+INSERT INTO metric_series (tenant_id, series_id, service_name, service_instance_id, name, unit, kind, is_monotonic, scope,
+    attributes, last_at)
+SELECT 'bench', gen_random_uuid(), 'service-' || service, '', 'series ' || number, '1', 'GAUGE', FALSE, '', '{}', :until
+FROM generate_series(0, 19) AS service, generate_series(1, 3) AS number;
+INSERT INTO metric_point (tenant_id, series_id, at, value) SELECT tenant_id, series_id, instant, '"1.5"'
+FROM metric_series, generate_series(:since::bigint, :until, 10000000) AS instant WHERE tenant_id = 'bench';
 INSERT INTO ledger_log (log_id, tenant_id, stream, origin, size, updated_at)
-SELECT 'bench/evidence', 'bench', 'evidence', 'runledger/bench', (:runs - :traced) + :traced * 13, 1790000000000000;
-VACUUM (ANALYZE) llm_run, trace, trace_step, trace_seal, trace_state, llm_run_tag;
+SELECT 'bench/evidence', 'bench', 'evidence', 'runledger/bench', :next, 1790000000000000;
+VACUUM (ANALYZE) llm_run, trace, trace_step, trace_seal, trace_state, llm_run_tag, audit_entry, incident_evidence,
+    log_export, system_record, metric_series, metric_point;

@@ -20,14 +20,15 @@ use super::open::logs;
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    /// A key that reads and writes runs of the tenant `bench`.
+    /// A key that reads and writes runs of the tenant `bench`, and reads its system records.
     pub token: String,
 }
 
 /// Serves a database, with routes of the benchmark's own beside the API; the server and its store.
 pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Store) {
     let (logs, store) = logs(url, is_chained).await;
-    let permissions: Permissions = [Permission::RunsRead, Permission::RunsWrite].into_iter().collect();
+    let permissions: Permissions =
+        [Permission::RunsRead, Permission::RunsWrite, Permission::SystemRead].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");
     let (_, token) = logs.create_api_key(tenant, None, permissions, None).await.expect("a key");
     let settings = HttpSettings {

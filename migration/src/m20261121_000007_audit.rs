@@ -63,7 +63,7 @@ const INDEXES: &[&str] = &[
     // run_events: what is correlated with a run, and the filter correlation_ids.
     "CREATE INDEX system_record_correlation ON system_record (tenant_id, correlation_id, occurred_at, seq)
         WHERE correlation_id IS NOT NULL",
-    // list_system_records by occurred_at, its filter, and system_windows.
+    // list_system_records by occurred_at, its filter, and system_records_in_windows.
     "CREATE INDEX system_record_occurred ON system_record (tenant_id, occurred_at, seq)",
     // run_events: warnings while a run ran.
     "CREATE INDEX system_record_warning ON system_record (tenant_id, occurred_at, seq) WHERE severity <> 'INFO'",

@@ -165,8 +165,6 @@ pub const CHANGES: &[SystemEventType] = &[
 
 /// Most events of a run that are shown.
 pub const RUN_EVENTS_MAX: usize = 200;
-/// Most records of a replay window that are shown.
-pub const REPLAY_EVENTS_MAX: usize = 1_000;
 
 /// The environment that a run began in: what its baseline is looked up by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -190,15 +188,6 @@ pub struct RunEvents {
     pub to: Timestamp,
 }
 
-/// A half-open window of time: `from <= t < to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SystemWindow {
-    /// The first instant.
-    pub from: Timestamp,
-    /// The first instant after it.
-    pub to: Timestamp,
-}
-
 impl RunBaseline {
     /// Of a run.
     #[must_use]
@@ -217,15 +206,6 @@ impl RunEvents {
             from: run.started_at,
             to: run.completed_at.unwrap_or(run.started_at),
         }
-    }
-}
-
-impl SystemWindow {
-    /// Half of `width_us` before an instant and half of it after.
-    #[must_use]
-    pub fn around(instant: Timestamp, width_us: i64) -> Self {
-        let before = width_us / 2;
-        Self { from: instant.plus_micros(-before), to: instant.plus_micros(width_us - before) }
     }
 }
 
@@ -292,12 +272,6 @@ mod tests {
 
     fn ids(records: &[StoredSystemRecord]) -> Vec<u128> {
         records.iter().map(|record| record.id.0.as_u128()).collect()
-    }
-
-    #[test]
-    fn a_window_is_as_wide_as_it_says_and_half_open() {
-        let window = SystemWindow::around(Timestamp::from_micros_clamped(100), 61);
-        assert_eq!((window.from.as_micros(), window.to.as_micros()), (70, 131));
     }
 
     #[test]

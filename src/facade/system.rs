@@ -1,22 +1,19 @@
 //! Reads of system records: lists, attribution, and what they say of a run.
 
+use std::sync::Arc;
+
 use super::LogsFacade;
-use super::loaders::{SystemBaselineOf, SystemDetailsOf, SystemEventsOf, SystemRecordById, SystemWindowOf};
+use super::loaders::{SystemBaselineOf, SystemDetailsOf, SystemEventsOf, SystemRecordById};
 use super::runs::StoredRun;
 use crate::domain::ids::RecordId;
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
-use crate::domain::replay::Inflection;
+use crate::domain::replay::{EVENTS_MAX, Inflection, Window, check_window};
 use crate::domain::scope::Permission;
 pub use crate::domain::system::StoredSystemRecord;
 use crate::domain::system::{
-    REPLAY_EVENTS_MAX, RUN_EVENTS_MAX, RunBaseline, RunEvents, SystemRecordFilter, SystemRecordOrder, SystemWindow,
-    first_of, newest_by_component,
+    RUN_EVENTS_MAX, RunBaseline, RunEvents, SystemRecordFilter, SystemRecordOrder, first_of, newest_by_component,
 };
-use crate::domain::time::MICROS_PER_SECOND;
 use crate::error::{Error, Result};
-
-/// The widest replay window, in seconds.
-const REPLAY_SECONDS_MAX: i64 = 600;
 
 /// What happened around the decisive moment of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub struct SystemReplay {
     /// The decisive moment.
     pub inflection: Inflection,
     /// The window around it.
-    pub window: SystemWindow,
+    pub window: Window,
     /// Records in it, in order of time.
     pub events: Vec<StoredSystemRecord>,
     /// Whether there are more.
@@ -105,20 +102,18 @@ impl LogsFacade {
         Ok(first_of(found.unwrap_or_default(), RUN_EVENTS_MAX))
     }
 
-    /// What happened to the platform around the decisive moment of a run; batched.
+    /// What happened to the platform around the decisive moment of a run; batched together with the run's own replay,
+    /// which holds the same records.
     ///
     /// # Errors
     /// As above; `BAD_USER_INPUT` for a window that is not 1 to 600 seconds wide.
     pub async fn run_system_replay(&self, run: &StoredRun, window_seconds: i64) -> Result<SystemReplay> {
         self.require(Permission::SystemRead)?;
-        if !(1..=REPLAY_SECONDS_MAX).contains(&window_seconds) {
-            let message = format!("a replay window is 1 to {REPLAY_SECONDS_MAX} seconds wide");
-            return Err(Error::input("windowSeconds", message));
-        }
+        check_window(window_seconds)?;
         let inflection = self.run_inflection(run).await?;
-        let window = SystemWindow::around(inflection.at, window_seconds * MICROS_PER_SECOND);
-        let found = self.loaders.loader.load_one(SystemWindowOf(window)).await?;
-        let (events, is_truncated) = first_of(found.unwrap_or_default(), REPLAY_EVENTS_MAX);
+        let window = Window::around(inflection.at, window_seconds)?;
+        let found = self.system_records_in(window).await?;
+        let (events, is_truncated) = first_of(found.into_iter().map(Arc::unwrap_or_clone).collect(), EVENTS_MAX);
         Ok(SystemReplay { inflection, window, events, is_truncated })
     }
 }

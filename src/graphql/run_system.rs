@@ -197,12 +197,12 @@ impl SystemReplay {
 
     /// The first instant of the window.
     fn window_start(&self) -> DateTime {
-        DateTime(self.replay.window.from)
+        DateTime(self.replay.window.from())
     }
 
     /// The first instant after the window.
     fn window_end(&self) -> DateTime {
-        DateTime(self.replay.window.to)
+        DateTime(self.replay.window.to())
     }
 
     /// The tenant's and the platform's records of what happened in the window. In order of time; at most 1,000.

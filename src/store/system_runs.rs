@@ -1,4 +1,4 @@
-//! System records beside runs: the environment they began in, what affected them, and what happened in a window of time.
+//! System records beside runs: the environment they began in, and what affected them.
 //! One statement for all keys of a page, over the tenant's log and the platform's.
 
 use std::collections::HashMap;
@@ -15,9 +15,7 @@ use super::scoped::scoped_statement;
 use super::system::TABLE;
 use crate::domain::ids::{PLATFORM_TENANT, RunId, TenantId, TraceId};
 use crate::domain::scope::Scope;
-use crate::domain::system::{
-    REPLAY_EVENTS_MAX, RUN_EVENTS_MAX, RunBaseline, RunEvents, StoredSystemRecord, SystemWindow,
-};
+use crate::domain::system::{RUN_EVENTS_MAX, RunBaseline, RunEvents, StoredSystemRecord};
 use crate::domain::vocabulary::SystemComponent;
 use crate::entity::system_record;
 use crate::error::{Error, Result};
@@ -191,23 +189,6 @@ impl Store {
             Source { tenant: "$1", condition: "c.correlation_id = k.b", limit: LIMIT },
             Source { tenant: "$1", condition: WARNINGS, limit: LIMIT },
             Source { tenant: "'platform'", condition: WARNINGS, limit: LIMIT },
-        ];
-        self.found(statement(self.db(), &scope.tenant, &rows, &sources)?, keys).await
-    }
-
-    /// For each window, the first records of the tenant and of the platform in it, one more of each than are shown. One
-    /// statement.
-    ///
-    /// # Errors
-    /// As for [`Self::run_baselines`].
-    pub async fn system_windows(&self, scope: &Scope, keys: &[SystemWindow]) -> Result<Found<SystemWindow>> {
-        const LIMIT: usize = REPLAY_EVENTS_MAX + 1;
-        const INSIDE: &str = "c.occurred_at >= k.lo AND c.occurred_at < k.hi";
-        let rows: Vec<Key<'_>> =
-            keys.iter().map(|key| Key { lo: key.from.as_micros(), hi: key.to.as_micros(), a: "", b: "" }).collect();
-        let sources = [
-            Source { tenant: "$1", condition: INSIDE, limit: LIMIT },
-            Source { tenant: "'platform'", condition: INSIDE, limit: LIMIT },
         ];
         self.found(statement(self.db(), &scope.tenant, &rows, &sources)?, keys).await
     }

@@ -43,7 +43,7 @@ async fn looks(db: &TestDb) -> Vec<Value> {
 }
 
 /// Keeps every insert into the audit ledger from succeeding, as a read-only database does.
-async fn make_read_only(db: &TestDb) -> DatabaseConnection {
+pub async fn make_read_only(db: &TestDb) -> DatabaseConnection {
     let connection = db.raw().await;
     let statements: &[&str] = match db.backend {
         DbBackend::Sqlite => {
@@ -61,7 +61,7 @@ async fn make_read_only(db: &TestDb) -> DatabaseConnection {
     connection
 }
 
-async fn make_writable(db: &TestDb, connection: DatabaseConnection) {
+pub async fn make_writable(db: &TestDb, connection: DatabaseConnection) {
     let on = if db.backend == DbBackend::Sqlite { "" } else { " ON ledger_log" };
     connection.execute_unprepared(&format!("DROP TRIGGER read_only{on}")).await.expect("dropped");
     connection.close().await.expect("closes");

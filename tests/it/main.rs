@@ -50,5 +50,6 @@ mod verify_columns;
 mod verify_history;
 
 mod tiles;
+mod traps;
 mod verify_tampering;
 mod verify_valid;

@@ -58,7 +58,7 @@ fn secrets(fixtures: &[Fixture]) -> BTreeSet<String> {
 
 /// The ways in which a secret may lie in bytes: as it is, without its spaces, in hex, percent-encoded, and in base64 from
 /// each of the three places within a group that it can begin at.
-fn disguises(secret: &str) -> Vec<String> {
+pub fn disguises(secret: &str) -> Vec<String> {
     let mut found = vec![secret.to_owned(), secret.replace(' ', ""), hex::encode(secret), secret.replace('@', "%40")];
     for offset in 0..3 {
         let shifted = [vec![0; offset], secret.as_bytes().to_vec()].concat();
@@ -75,7 +75,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 /// Finds any of the texts in one pass.
-fn any_of(texts: &[String]) -> bytes::Regex {
+pub fn any_of(texts: &[String]) -> bytes::Regex {
     let texts: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();
     bytes::Regex::new(&format!("(?-u){}", texts.join("|"))).expect("a pattern")
 }
@@ -111,7 +111,7 @@ fn log() -> &'static LogBuffer {
 }
 
 /// Every byte that is stored.
-async fn stored(db: &TestDb) -> Vec<(String, Vec<u8>)> {
+pub async fn stored(db: &TestDb) -> Vec<(String, Vec<u8>)> {
     if db.backend == DbBackend::Sqlite {
         let path = db.url.trim_start_matches("sqlite://");
         let files = ["", "-wal", "-shm"].map(|suffix| format!("{path}{suffix}"));

@@ -4,7 +4,7 @@ use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::replay::Window;
-use crate::domain::system::{RunBaseline, RunEvents, SystemWindow};
+use crate::domain::system::{RunBaseline, RunEvents};
 use crate::domain::telemetry_series::{RunTelemetry, SeriesWindow};
 use crate::domain::trace::StepFilter;
 use crate::domain::trace::TraceTotals;
@@ -128,9 +128,6 @@ pub(in crate::facade) struct SystemBaselineOf(pub RunBaseline);
 /// What affected a run.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::facade) struct SystemEventsOf(pub RunEvents);
-/// What happened in a window of time.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(in crate::facade) struct SystemWindowOf(pub SystemWindow);
 /// The metric series of a run.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::facade) struct SeriesOf(pub RunTelemetry);

@@ -88,7 +88,6 @@ by_list!(SystemRecordById => StoredSystemRecord, |reader, ids| reader.store.syst
 by_list!(SystemDetailsOf => String, of SystemRecord, |reader, ids| reader.store.system_details_by_id(&reader.scope, &ids));
 by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
 by_list!(SystemEventsOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_events(&reader.scope, &keys));
-by_list!(SystemWindowOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.system_windows(&reader.scope, &keys));
 by_list!(SeriesOf => Vec<MetricSeries>, of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
 by_list!(PointCountOf => i64, of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
 
