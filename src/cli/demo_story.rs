@@ -7,7 +7,7 @@ use serde_json::json;
 use super::demo_metrics;
 use super::demo_rules::{INCIDENT, POLICY, activations, entries, incident};
 use crate::app::AppError;
-use crate::domain::filter::{LlmRunFilter, LlmRunOrder};
+use crate::domain::filter::{LlmRunFilter, LlmRunOrder, TraceFilter, TraceOrder};
 use crate::domain::ids::{IdKind, TenantId};
 use crate::domain::input::AuditEntryInput;
 use crate::domain::page::PageRequest;
@@ -17,7 +17,7 @@ use crate::domain::system::SystemRecordInput;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::trace::{StepFilter, StoredStep};
 use crate::domain::vocabulary::{
-    ActorType, StepKind, StepStatus, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity,
+    ActorType, StepKind, StepStatus, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity, TraceStatus,
 };
 use crate::facade::access::AuditedRequest;
 use crate::facade::audit::{RunNames, StoredAuditEntry};
@@ -66,6 +66,7 @@ pub(super) async fn tell(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
     let blocked = demo.loads().drive(find(&demo)).await?;
     // The story was looked up by a program: that is on record too.
     demo.audit().close(&AuditedRequest::new(Some("demo".to_owned()), "demo", b"")).await?;
+    cancel_open(logs).await?;
     let demo = PROGRAM.facade(logs)?;
     system(&demo, &blocked.run).await?;
     let report = demo.ingest_otlp_metrics(demo_metrics::of_run(&blocked.run)?).await?;
@@ -96,6 +97,21 @@ async fn find(demo: &LogsFacade) -> Result<Blocked, AppError> {
         }
     }
     Err(AppError::new("no run of the demo has a tool that failed"))
+}
+
+/// A trace whose root was never sent stays open: somebody cancels it.
+async fn cancel_open(logs: &Logs) -> Result<(), AppError> {
+    let operator = OPERATOR.facade(logs)?;
+    operator.enter("traces")?;
+    let filter = TraceFilter { statuses: Some(vec![TraceStatus::Running]), ..TraceFilter::default() };
+    let open = operator.list_traces(&filter, TraceOrder::default(), &PageRequest::first(RUNS_MAX), None).await?;
+    for trace in open.rows.into_iter().map(|row| row.item.trace) {
+        let reason = Some("its root never arrived: cancelled by hand".to_owned());
+        let abort = operator.abort_trace(trace.trace_id.clone(), reason, None);
+        operator.loads().drive(abort).await?;
+    }
+    let query = "query OpenTraces { traces(filter: { status: [RUNNING] }) { nodes { traceId } } }";
+    Ok(operator.audit().close(&AuditedRequest::new(Some("OpenTraces".to_owned()), query, b"")).await?)
 }
 
 /// What happened to the run's service: before the run, while it ran, and just after.
