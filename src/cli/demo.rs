@@ -1,4 +1,4 @@
-//! `serve --demo`: real requests of real instrumentations, their times moved to the last hours.
+//! `serve --demo`: real requests of real instrumentations, their times moved to the last hours, and a story around them.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
+use super::demo_story;
 use crate::app::AppError;
 use crate::config::{AuthMode, Config, Settings};
-use crate::domain::ids::TenantId;
-use crate::domain::scope::{Actor, Permissions, Scope};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::ActorType;
+use crate::domain::verification::VerificationMode;
 use crate::facade::Logs;
 use crate::facade::capture::{OtlpEncoding, decode_otlp};
 use crate::http::auth::DEMO_TENANT;
@@ -78,20 +77,21 @@ pub(super) fn remove_database(config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Records the fixtures and seals their traces.
+/// Records the fixtures, seals their traces and tells a story around them; then everything is signed and verified.
 pub(super) async fn fill(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
-    let scope = Scope {
-        tenant: TenantId::parse(DEMO_TENANT)?,
-        actor: Actor { actor_type: ActorType::System, id: "demo".to_owned() },
-        permissions: Permissions::all_of_tenant(),
-    };
+    let demo = demo_story::PROGRAM.facade(logs)?;
     for request in requests(now)? {
-        let report = logs.facade(scope.clone()).ingest_otlp(request).await?;
+        let report = demo.ingest_otlp(request).await?;
         if report.rejected > 0 {
             return Err(AppError::new(format!("a demo run was refused: {}", report.message.unwrap_or_default())));
         }
     }
     while logs.seal_due().await?.due > 0 {}
+    demo_story::tell(logs, now).await?;
+    logs.sign_changed().await?;
+    demo_story::PROGRAM.facade(logs)?.verify_ledger(VerificationMode::Full).await?;
+    // The entry of the verification is signed too.
+    logs.sign_changed().await?;
     Ok(())
 }
 
@@ -136,7 +136,8 @@ fn spans(request: &mut ExportTraceServiceRequest) -> impl Iterator<Item = &mut S
 pub(super) fn greet(http: SocketAddr, grpc: Option<SocketAddr>, has_tls: bool) {
     let base = format!("{}://{http}", if has_tls { "https" } else { "http" });
     println!(
-        "Runledger demo: {} real requests are on record for tenant {DEMO_TENANT}, no key needed.\n",
+        "Runledger demo: {} real requests, and a made-up story around them, are on record for tenant {DEMO_TENANT}, no \
+         key needed.\n",
         FIXTURES.len()
     );
     println!("  GraphiQL    {base}/graphiql");

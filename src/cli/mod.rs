@@ -2,6 +2,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the process talks to a person")]
 
 mod demo;
+mod demo_metrics;
+mod demo_rules;
+mod demo_story;
 mod keys;
 mod keys_ledger;
 mod load;

@@ -196,6 +196,76 @@ fn the_demo_answers_its_first_example_with_runs_and_steps() {
     assert_eq!(server.stop().code(), Some(0));
 }
 
+/// What the demo's story put on record.
+const STORY: &str = r#"{
+  llmRuns(first: 20) { nodes { system { telemetry { status } } } }
+  incidentEvidence(incidentId: "INC-2041") {
+    revision status violationStepIndex revisions { revision } replay { inflectionRule }
+    run {
+      governance { totalEvents blocked events(first: 10) { nodes { decision } } }
+      replay { events { source } }
+      system { snapshot { details } events { events { severity } } telemetry { status series { name totalPoints } } }
+      incidentEvidence { incidentId }
+    }
+  }
+  policyActivations(policyId: "tool-allowlist", first: 10) { nodes { approvalPath actorId } }
+  auditEntries(filter: { category: [GOVERNANCE] }) { nodes { eventType changes { items { path } } } }
+  auditAccess { events { nodes { actorId actorType recordIds } } }
+  auditIdentity { events { nodes { entry { eventType } } } }
+  auditAuthorization { events { nodes { entry { eventType } } } }
+  auditIntegrity { integrity { status } }
+  systemRecords { nodes { eventType causedBy } }
+  traces(filter: { status: [RUNNING] }) { totalCount { value } }
+  ledger { checkpoint { size } entries(first: 200) { nodes { kind } } }
+}"#;
+
+#[test]
+fn the_demo_tells_a_whole_story() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("data")).expect("a folder");
+    let server = Server::start(folder.path(), &["--demo", "--data-dir", "data"], "GraphQL     http://");
+    let story = server.query(STORY, &json!({}));
+    let texts = |at: &str, field: &str| -> BTreeSet<String> {
+        let nodes = story.pointer(at).and_then(Value::as_array).unwrap_or_else(|| panic!("no {at}: {story:#}"));
+        nodes.iter().filter_map(|node| node.pointer(field)?.as_str().map(str::to_owned)).collect()
+    };
+    let holds = |at: &str, field: &str, expected: &[&str]| {
+        let found = texts(at, field);
+        assert!(expected.iter().all(|text| found.contains(*text)), "{at} {field}: {found:?}");
+    };
+    let incident = &story["incidentEvidence"];
+    assert_eq!((&incident["revision"], &incident["status"]), (&json!(2), &json!("RESOLVED")));
+    assert_eq!(incident["revisions"].as_array().map(Vec::len), Some(2));
+    assert!(incident["violationStepIndex"].is_number(), "{incident}");
+    assert_eq!(incident["replay"]["inflectionRule"], "VIOLATION");
+    let run = &incident["run"];
+    assert_eq!((&run["governance"]["totalEvents"], &run["governance"]["blocked"]), (&json!(4), &json!(true)));
+    assert_eq!(run["incidentEvidence"][0]["incidentId"], "INC-2041");
+    let sources: BTreeSet<_> =
+        run["replay"]["events"].as_array().expect("events").iter().map(|event| event["source"].to_string()).collect();
+    assert_eq!(sources.len(), 3, "{sources:?}");
+    assert_eq!(run["system"]["snapshot"]["details"]["tool_allowlist"]["mode"], "enforce");
+    assert!(run["system"]["events"]["events"].as_array().is_some_and(|events| events.len() >= 2), "{run:#}");
+    assert_eq!(run["system"]["telemetry"]["status"], "COLLECTED");
+    assert_eq!(run["system"]["telemetry"]["series"].as_array().map(Vec::len), Some(4));
+    holds("/llmRuns/nodes", "/system/telemetry/status", &["COLLECTED", "NOT_COLLECTED"]);
+
+    holds("/policyActivations/nodes", "/approvalPath", &["auto", "human:jo.park", "threshold"]);
+    holds("/auditEntries/nodes", "/eventType", &["PolicyRuleModified", "PolicyEvaluated", "PolicyActivated"]);
+    holds("/auditEntries/nodes", "/changes/items/0/path", &["/mode"]);
+    holds("/auditAccess/events/nodes", "/actorId", &["jo.park", "ines.weber"]);
+    holds("/auditIdentity/events/nodes", "/entry/eventType", &["ApiKeyCreated", "ApiKeyRevoked", "RoleGranted"]);
+    holds("/auditAuthorization/events/nodes", "/entry/eventType", &["AccessDenied", "ReleaseApproved"]);
+    holds("/systemRecords/nodes", "/eventType", &["DEPLOY", "CONFIG_CHANGE", "RESTART"]);
+    holds("/systemRecords/nodes", "/causedBy", &["HUMAN", "AUTOMATION", "SYSTEM"]);
+    assert_eq!(story["auditIntegrity"]["integrity"]["status"], "VALID");
+    assert_eq!(story["traces"]["totalCount"]["value"], 0, "a trace is not sealed");
+    assert!(story["ledger"]["checkpoint"]["size"].is_string(), "nothing is signed");
+    let kinds = texts("/ledger/entries/nodes", "/kind");
+    assert!(kinds.len() >= 4, "{kinds:?}");
+    assert_eq!(server.stop().code(), Some(0));
+}
+
 /// What the server said of itself: event, severity, and the names of changed settings.
 fn said_of_itself(database: &Path) -> Vec<(String, String, String)> {
     let url = format!("sqlite://{}", database.display());
