@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access::{make_read_only, make_writable};
 use crate::secrets::{any_of, disguises, stored};
-use crate::support::app::{AppSettings, Encoding, TestApp};
+use crate::support::app::{AppSettings, TestApp};
 use crate::support::evidence::{drop_guards, every_kind, tamper};
 use crate::support::seed::at;
 use crate::support::topics::call;
