@@ -279,6 +279,13 @@ def judge(sent, steps, runs):
     ]
 
 
+def report(results):
+    """Prints each claim with what breaks it; gives how many are broken."""
+    for claim, broken in results:
+        print(f"{'FAIL' if broken else 'ok  '} {claim}" + (f" -- {len(broken)}, e.g. {broken[0]}" if broken else ""))
+    return sum(bool(broken) for _, broken in results)
+
+
 def self_test():
     """The judge must see each kind of damage; a check that cannot fail proves nothing."""
     sent = Sent()
@@ -319,16 +326,13 @@ def play(args, folder):
     time.sleep(args.settle_wait)  # the last traces are sealed into runs
     steps, runs = read_back(client, sent)
     server.kill()
-    failed = 0
     results = judge(sent, steps, runs)
     acknowledged = sum(len(spans) for spans in sent.acknowledged_spans.values())
     verified = server.command("verify", "database", "--full")
     results.append(("verify database --full says VALID", [] if verified.returncode == 0 else [verified.stdout[:600] + verified.stderr[-300:]]))
     results.append(("writes were acknowledged at all", [] if acknowledged and sent.acknowledged_runs else ["none"]))
     results.append(("a server that lives refuses no write", sent.refusals))
-    for claim, broken in results:
-        failed += bool(broken)
-        print(f"{'FAIL' if broken else 'ok  '} {claim}" + (f" -- {len(broken)}, e.g. {broken[0]}" if broken else ""))
+    failed = report(results)
     read = sum(len(found) for found in steps.values())
     print(f"{args.rounds} kills in {time.monotonic() - started:.0f} s: {acknowledged} spans acknowledged, {read} found; "
           f"{len(sent.acknowledged_runs)} runs acknowledged by mutation, {len(runs)} found")

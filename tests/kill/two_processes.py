@@ -26,7 +26,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
-from kill9 import Client, Refused, Server, otlp
+from kill9 import Client, Refused, Server, otlp, report
 from verify import root_of
 
 VERIFY_SECONDS = 5
@@ -129,16 +129,14 @@ def write_in_turn(number, servers, sent, writes, until):
 
 def kill_now_and_then(args, rng, servers, until):
     kills = 0
-    while True:
-        pause = rng.uniform(0.5, 1.5) * args.kill_every
-        if time.monotonic() + pause > until:
-            return kills
+    while time.monotonic() + (pause := rng.uniform(0.5, 1.5) * args.kill_every) < until:
         time.sleep(pause)
         server = rng.choice(servers)
         server.kill()
         kills += 1
         time.sleep(rng.uniform(0, 0.5))
         server.start()
+    return kills
 
 
 def wait_for_one_head(servers, seconds):
@@ -163,13 +161,13 @@ def read_feed(client):
         after = page["resumeAfter"]
 
 
+def join(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
 def roots_at(leaf_hashes, sizes):
     """The roots that the tree of these leaves had at these sizes (RFC 6962), in one pass."""
     found, peaks = {}, []
-
-    def join(left, right):
-        return hashlib.sha256(b"\1" + left + right).digest()
-
     for size, one in enumerate(leaf_hashes, 1):
         height = 0
         while peaks and peaks[-1][0] == height:
@@ -314,10 +312,7 @@ def play(args, folder):
     results += verify_offline(args, servers, sent, rng, heads[0])
     results.append(("a server that lives refuses no write", sent.refusals))
     results.append(("all was tried: kills, runs, spans", [] if kills and sent.answers and sent.acknowledged_spans else ["not all"]))
-    failed = 0
-    for claim, broken in results:
-        failed += bool(broken)
-        print(f"{'FAIL' if broken else 'ok  '} {claim}" + (f" -- {len(broken)}, e.g. {broken[0]}" if broken else ""))
+    failed = report(results)
     print(f"{kills} kills in {seconds:.0f} s: {len(sent.answers)} runs by mutation and {len(sent.acknowledged_spans)} spans acknowledged, "
           f"{sent.retries} writes without an answer sent again, {sent.replays} answers replayed, {size} entries")
     print(f"two-processes: {len(results) - failed} passed, {failed} failed")
@@ -328,7 +323,6 @@ def self_test():
     """The judge must see each kind of damage; a check that cannot fail proves nothing."""
     leaves = [b"zero", b"one", b"two", b"three"]
     hashes = [hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves]
-    join = lambda left, right: hashlib.sha256(b"\1" + left + right).digest()
     roots = {3: join(join(hashes[0], hashes[1]), hashes[2]), 4: join(join(hashes[0], hashes[1]), join(hashes[2], hashes[3]))}
     text = lambda data: base64.b64encode(data).decode()
 
