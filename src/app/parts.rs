@@ -96,9 +96,7 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
         idempotency_expiry_us: micros(config.idempotency_expiry),
         telemetry_retention_us: micros(config.telemetry_retention),
     };
-    let logs = Logs::new(store, clock, logs);
-    logs.trust_in(&config.base.data_dir);
-    Ok(logs)
+    Ok(Logs::new(store, clock, logs))
 }
 
 fn prices(config: &Config) -> Result<PriceTable, AppError> {

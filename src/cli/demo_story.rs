@@ -115,7 +115,7 @@ async fn cancel_open(logs: &Logs) -> Result<(), AppError> {
 }
 
 /// What happened to the run's service: before the run, while it ran, and just after.
-async fn system(demo: &LogsFacade, run: &StoredRun) -> Result<(), AppError> {
+fn happened(run: &StoredRun) -> Vec<SystemRecordInput> {
     let (start, end) = (run.started_at, run.completed_at.unwrap_or(run.started_at));
     let middle = start.plus_micros(end.since(start) / 2);
     let base = |component, event_type, summary: &str, occurred_at| SystemRecordInput {
@@ -134,7 +134,7 @@ async fn system(demo: &LogsFacade, run: &StoredRun) -> Result<(), AppError> {
         details: None,
     };
     let before = |minutes: i64| start.plus_micros(-minutes * MINUTE_US);
-    let records = vec![
+    vec![
         SystemRecordInput {
             details: Some(json!({ "version": run.service_version, "strategy": "rolling", "replicas": 2 })),
             ..base(
@@ -181,8 +181,11 @@ async fn system(demo: &LogsFacade, run: &StoredRun) -> Result<(), AppError> {
             "worker restarted",
             end.plus_micros(12 * MICROS_PER_SECOND),
         ),
-    ];
-    for result in demo.record_system_records(records, false, None).await?.results {
+    ]
+}
+
+async fn system(demo: &LogsFacade, run: &StoredRun) -> Result<(), AppError> {
+    for result in demo.record_system_records(happened(run), false, None).await?.results {
         if let SystemRecordResult::Rejected(error) = result {
             return Err(error.into());
         }

@@ -64,6 +64,10 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = open_store(&config, Arc::clone(&clock)).await?;
     let logs = open_logs(&config, store.clone(), Arc::clone(&clock))?;
+    if !is_demo {
+        // The demo's logs begin anew each time: what was remembered of the last ones would miss them.
+        logs.trust_in(&config.base.data_dir);
+    }
     start_signing(&config.base, &logs, &clock).await?;
     let kind = if config.base.database_url.expose().starts_with("sqlite") { "sqlite" } else { "postgres" };
     let instance = InstanceFile::open(&config.base.data_dir, is_demo, kind, &values, &*clock)?;

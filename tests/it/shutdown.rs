@@ -223,7 +223,10 @@ const STORY: &str = r#"{
 fn the_demo_tells_a_whole_story() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("data")).expect("a folder");
-    let server = Server::start(folder.path(), &["--demo", "--data-dir", "data"], "GraphQL     http://");
+    let start = || Server::start(folder.path(), &["--demo", "--data-dir", "data"], "GraphQL     http://");
+    // It begins anew each time: nothing of the first start makes the second one's logs look rolled back.
+    assert_eq!(start().stop().code(), Some(0));
+    let server = start();
     let story = server.query(STORY, &json!({}));
     let texts = |at: &str, field: &str| -> BTreeSet<String> {
         let nodes = story.pointer(at).and_then(Value::as_array).unwrap_or_else(|| panic!("no {at}: {story:#}"));
