@@ -5,16 +5,14 @@ use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
 use crate::support::audit::{entry, write};
-use crate::support::db::TestDb;
 use crate::support::evidence::{drop_guards, every_kind, tamper};
 
 const ROWS: &str = "{
     llmRuns { nodes { __typename id } } traces { nodes { __typename id steps { nodes { __typename id } } } }
-    systemRecords { nodes { __typename id } } policyActivations { nodes { __typename id } }
+    systemRecords { nodes { __typename id } } policyActivations { nodes { __typename id policy { governanceEvents { nodes { __typename id } } } } }
     auditEntries { nodes { __typename id } } auditExports { exports { nodes { __typename id } } }
     auditIdentity { events { nodes { __typename id } } } auditAuthorization { events { nodes { __typename id } } }
     auditAccess { events { nodes { __typename id } } }
-    currentPolicyActivation(policyId: \"pol\") { governance { nodes { __typename id } } }
     ledger { entries { nodes { __typename id } }
         verifications { nodes { __typename id anomalies { nodes { __typename id } } } } } }";
 
