@@ -129,6 +129,16 @@ pub enum IdKind {
     Policy,
     /// `led_`: a [`LedgerEvent`](super::ledger::LedgerEvent).
     Ledger,
+    /// `ent_`: a [`LedgerEntry`](super::ledger::LedgerEntry), by the id of its record.
+    Entry,
+    /// `idn_`: an audit entry of category IDENTITY, seen as an event in the life of a principal.
+    Identity,
+    /// `atz_`: an audit entry of category AUTHORIZATION, seen as a decision.
+    Authorization,
+    /// `acs_`: an audit entry of category ACCESS, seen as a read.
+    Access,
+    /// `gov_`: an audit entry of category GOVERNANCE, seen as what a rule said.
+    Governance,
 }
 
 impl IdKind {
@@ -143,6 +153,11 @@ impl IdKind {
         Self::Incident,
         Self::Policy,
         Self::Ledger,
+        Self::Entry,
+        Self::Identity,
+        Self::Authorization,
+        Self::Access,
+        Self::Governance,
     ];
 
     /// The prefix, with its underscore.
@@ -158,6 +173,11 @@ impl IdKind {
             Self::Incident => "inc_",
             Self::Policy => "pol_",
             Self::Ledger => "led_",
+            Self::Entry => "ent_",
+            Self::Identity => "idn_",
+            Self::Authorization => "atz_",
+            Self::Access => "acs_",
+            Self::Governance => "gov_",
         }
     }
 }

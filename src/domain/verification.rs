@@ -103,6 +103,33 @@ pub struct Anomaly {
     pub detail: String,
 }
 
+/// A finding that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAnomaly {
+    /// The verification that found it.
+    pub verification_id: RecordId,
+    /// Its place among what that verification found, from 0.
+    pub index: i64,
+    /// What was found.
+    pub anomaly: Anomaly,
+}
+
+impl StoredAnomaly {
+    /// Its public id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("ano_{}_{}", self.verification_id, self.index)
+    }
+
+    /// The verification and the place that a public id names; `None` for any other text.
+    #[must_use]
+    pub fn parse_id(text: &str) -> Option<(RecordId, i64)> {
+        let (verification, index) = text.strip_prefix("ano_")?.split_once('_')?;
+        let id = (RecordId(Uuid::try_parse(verification).ok()?), index.parse().ok()?);
+        (text == format!("ano_{}_{}", id.0, id.1)).then_some(id)
+    }
+}
+
 impl Anomaly {
     /// A finding that is not located yet.
     #[must_use]

@@ -102,6 +102,24 @@ impl LogsFacade {
         self.loaders.loader.load_one(EntryOf(owner.clone(), record)).await
     }
 
+    /// The entry of a record, in whichever of the tenant's logs it stands, else in the platform's; batched.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `runs:read`, and for audit entries, which may stand in the access log, without `audit:read`.
+    pub async fn find_ledger_entry(&self, record: RecordId) -> Result<Option<(TenantId, LedgerEntry)>> {
+        self.require(Permission::RunsRead)?;
+        for owner in [self.scope.tenant.clone(), TenantId::platform()] {
+            if let Some(entry) = self.ledger_entry_of(&owner, record).await? {
+                if entry.kind == RecordKind::AuditEntry {
+                    self.require(Permission::AuditRead)?;
+                }
+                self.viewed(entry.kind, [entry.record_id]);
+                return Ok(Some((owner, entry)));
+            }
+        }
+        Ok(None)
+    }
+
     /// A record of any kind; batched. `None` where it is missing, which verification reports.
     ///
     /// # Errors

@@ -182,9 +182,9 @@ pub struct IdentityEvent(StoredAuditEntry);
 /// Something in the life of a principal or key: it was made, first seen, revoked.
 #[Object]
 impl IdentityEvent {
-    /// The id of the record in the audit ledger, for auditEntry and node. Opaque.
-    fn id(&self) -> ID {
-        ID(self.0.id.typed(IdKind::Audit))
+    /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Identity))
     }
 
     /// What happened, for example "ApiKeyCreated".
@@ -240,9 +240,9 @@ pub struct AuthorizationDecision(StoredAuditEntry);
 /// Whether somebody was allowed to do something.
 #[Object]
 impl AuthorizationDecision {
-    /// The id of the record in the audit ledger, for auditEntry and node. Opaque.
-    fn id(&self) -> ID {
-        ID(self.0.id.typed(IdKind::Audit))
+    /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Authorization))
     }
 
     /// What happened, for example "AccessDenied".
@@ -313,9 +313,9 @@ pub struct AccessEvent(StoredAuditEntry);
 /// Somebody read evidence.
 #[Object]
 impl AccessEvent {
-    /// The id of the record in the audit ledger, for auditEntry and node. Opaque.
-    fn id(&self) -> ID {
-        ID(self.0.id.typed(IdKind::Audit))
+    /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Access))
     }
 
     /// What happened, for example "LogViewed".

@@ -65,6 +65,11 @@ impl LedgerEntry {
 /// wrote the record.
 #[Object]
 impl LedgerEntry {
+    /// The id of this entry, for node. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.entry.record_id.typed(IdKind::Entry))
+    }
+
     /// The entry's place in its log, from 0 and without gaps.
     fn sequence(&self) -> BigInt {
         BigInt(self.entry.seq)
@@ -118,7 +123,7 @@ impl LedgerEntry {
     }
 }
 
-columns!(LedgerEntry { "sequence" => sequence, "recordId" => record_id, "leafHash" => leaf_hash });
+columns!(LedgerEntry { "id" => id, "sequence" => sequence, "recordId" => record_id, "leafHash" => leaf_hash });
 
 /// A record of any kind that a log holds.
 #[derive(Union)]
@@ -161,6 +166,15 @@ impl EvidenceRecord {
             StoredRecord::Export(export) => Self::LogExport((*export).into()),
         }
     }
+}
+
+/// The entry of a record of the tenant's, else of the platform's.
+///
+/// # Errors
+/// As the facade says.
+pub async fn load_entry(ctx: &Context<'_>, record: RecordId) -> ApiResult<Option<Row<LedgerEntry>>> {
+    let found = ctx.facade()?.find_ledger_entry(record).await?;
+    Ok(found.map(|(tenant, entry)| Row(LedgerEntry { tenant, entry })))
 }
 
 /// The record behind a `led_` id.

@@ -1,6 +1,7 @@
 //! Interfaces: Relay's `Node`, and `Evidenced` for everything that carries evidence metadata.
 
 use async_graphql::{Context, ID, Interface};
+use uuid::Uuid;
 
 use super::audit::AuditEntry;
 use super::audit_exports::AuditExports;
@@ -10,10 +11,10 @@ use super::error::ApiResult;
 use super::evidence::EvidenceMetadata;
 use super::exports::{LlmRunExport, LogExport};
 use super::incidents::IncidentEvidence;
-use super::ledger_entries::{LedgerEvent, load_ledger_node};
+use super::ledger_entries::{LedgerEntry, LedgerEvent, load_entry, load_ledger_node};
 use super::policies::PolicyActivation;
 use super::row::Row;
-use super::run_governance::LlmRunGovernance;
+use super::run_governance::{GovernanceEvent, LlmRunGovernance};
 use super::run_replay::LlmRunReplay;
 use super::run_system::{SystemEvents, SystemReplay, SystemSnapshot};
 use super::run_trace::LlmRunTrace;
@@ -24,8 +25,11 @@ use super::telemetry_series::SystemTelemetry;
 use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
 use super::traces::Trace;
+use super::verification::{Anomaly, Verification};
 use crate::domain::ids::{IdKind, RecordId};
 use crate::domain::trace::TraceView;
+use crate::domain::verification::StoredAnomaly;
+use crate::domain::vocabulary::AuditCategory;
 use crate::facade::LogsFacade;
 use crate::facade::runs::StoredRun;
 
@@ -53,6 +57,20 @@ pub enum Node {
     LedgerEvent(Row<LedgerEvent>),
     /// A system record.
     SystemRecord(Row<SystemRecord>),
+    /// An entry of the ledger.
+    LedgerEntry(Row<LedgerEntry>),
+    /// A verification of a log.
+    Verification(Row<Verification>),
+    /// A finding of a verification.
+    Anomaly(Row<Anomaly>),
+    /// An audit entry as an event in the life of a principal or key.
+    IdentityEvent(Row<IdentityEvent>),
+    /// An audit entry as a decision.
+    AuthorizationDecision(Row<AuthorizationDecision>),
+    /// An audit entry as a read.
+    AccessEvent(Row<AccessEvent>),
+    /// An audit entry as what a rule said.
+    GovernanceEvent(Row<GovernanceEvent>),
 }
 
 /// Something that can be used as evidence: it says who, what, when and from where.
@@ -137,7 +155,8 @@ evidence_that_is_read!(
     View<AccessEvent>,
     AuditExports,
 );
-interface_method!(node_id = id -> ID: IncidentEvidence, PolicyActivation, LogExport);
+interface_method!(node_id = id -> ID: IncidentEvidence, PolicyActivation, LogExport, LedgerEntry, Verification, Anomaly,
+    IdentityEvent, AuthorizationDecision, AccessEvent, GovernanceEvent);
 interface_method!(evidence_metadata = metadata -> Row<EvidenceMetadata>:
     LlmRunReplay, IncidentEvidence, PolicyActivation, LogExport);
 
@@ -162,8 +181,33 @@ pub async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         Some((IdKind::System, id)) => {
             facade.get_system_record(id).await?.map(|record| Node::SystemRecord(record.into()))
         }
+        Some((IdKind::Entry, id)) => load_entry(ctx, id).await?.map(Node::LedgerEntry),
+        Some((kind, id)) => load_view(facade, kind, id).await?,
+        None => load_check(facade, &id.0).await?,
+    })
+}
+
+/// An audit entry as a row of the view that shows its category.
+async fn load_view(facade: &LogsFacade, kind: IdKind, id: RecordId) -> ApiResult<Option<Node>> {
+    let Some(entry) = facade.get_audit_entry(id).await? else { return Ok(None) };
+    Ok(match (kind, entry.category) {
+        (IdKind::Identity, AuditCategory::Identity) => Some(Node::IdentityEvent(Row(entry.into()))),
+        (IdKind::Authorization, AuditCategory::Authorization) => Some(Node::AuthorizationDecision(Row(entry.into()))),
+        (IdKind::Access, AuditCategory::Access) => Some(Node::AccessEvent(Row(entry.into()))),
+        (IdKind::Governance, AuditCategory::Governance) => Some(Node::GovernanceEvent(Row(GovernanceEvent(entry)))),
         _ => None,
     })
+}
+
+/// A verification, whose id is a plain UUID, or one of its findings.
+async fn load_check(facade: &LogsFacade, id: &str) -> ApiResult<Option<Node>> {
+    if let Some((verification, index)) = StoredAnomaly::parse_id(id) {
+        return Ok(facade.get_anomaly(verification, index).await?.map(|found| Node::Anomaly(Row(Anomaly(found)))));
+    }
+    let Some(verification) = Uuid::try_parse(id).ok().map(RecordId).filter(|parsed| parsed.to_string() == id) else {
+        return Ok(None);
+    };
+    Ok(facade.get_verification(verification).await?.map(|found| Node::Verification(Row(Verification(found)))))
 }
 
 async fn load_incident(facade: &LogsFacade, id: RecordId) -> ApiResult<Option<Row<IncidentEvidence>>> {

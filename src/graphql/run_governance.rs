@@ -12,6 +12,7 @@ use super::row::{Row, columns};
 use super::scalars::{DateTime, SafeInt};
 use crate::domain::audit::GovernanceSummary;
 use crate::domain::evidence;
+use crate::domain::ids::IdKind;
 use crate::domain::page::{Count, Page, PageRequest};
 use crate::error::Result;
 use crate::facade::LogsFacade;
@@ -81,6 +82,11 @@ pub struct GovernanceEvent(pub StoredAuditEntry);
 /// One interaction with a rule: what it was asked about, what it said, what was done.
 #[Object]
 impl GovernanceEvent {
+    /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Governance))
+    }
+
     /// When it happened.
     fn timestamp(&self) -> DateTime {
         DateTime(self.0.occurred_at)
@@ -133,6 +139,7 @@ impl GovernanceEvent {
 }
 
 columns!(GovernanceEvent {
+    "id" => id,
     "timestamp" => timestamp, "eventType" => event_type, "policyId" => policy_id, "ruleId" => rule_id,
     "decision" => decision, "verdict" => verdict, "action" => action, "entityType" => entity_type,
     "entityId" => entity_id, "entry" => entry,

@@ -19,53 +19,59 @@ use crate::facade::LogsFacade;
 
 /// See [`verification::Anomaly`].
 #[derive(Clone)]
-pub struct Anomaly(pub verification::Anomaly);
+pub struct Anomaly(pub verification::StoredAnomaly);
 
 /// One finding of a verification, located as exactly as the evidence allows.
 #[Object]
 impl Anomaly {
+    /// The id of this finding, for node. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id())
+    }
+
     /// What is wrong.
     fn kind(&self) -> AnomalyKind {
-        self.0.kind.into()
+        self.0.anomaly.kind.into()
     }
 
     /// Whether it is only a warning: it does not make the log INVALID.
     fn is_warning(&self) -> bool {
-        self.0.is_warning
+        self.0.anomaly.is_warning
     }
 
     /// The first place in the log that it concerns, from 0. For a checkpoint its size. Null when it concerns no place.
     fn sequence(&self) -> Option<BigInt> {
-        self.0.seq.map(BigInt)
+        self.0.anomaly.seq.map(BigInt)
     }
 
     /// One past the last place, where it concerns several. For REORDERED the other place of the pair. Null otherwise.
     fn sequence_end(&self) -> Option<BigInt> {
-        self.0.seq_end.map(BigInt)
+        self.0.anomaly.seq_end.map(BigInt)
     }
 
     /// The kind of the record that it concerns. Null when it concerns none, or that cannot be told.
     fn record_kind(&self) -> Option<RecordKind> {
-        self.0.record_kind.map(Into::into)
+        self.0.anomaly.record_kind.map(Into::into)
     }
 
     /// The id of the record that it concerns, for node. Null when it concerns none, or its kind cannot be told.
     fn record_id(&self) -> Option<ID> {
-        self.0.record_kind.zip(self.0.record_id).map(|(kind, id)| ID(id.typed(kind.id_kind())))
+        self.0.anomaly.record_kind.zip(self.0.anomaly.record_id).map(|(kind, id)| ID(id.typed(kind.id_kind())))
     }
 
     /// The column, payload part or table that it concerns. Null when that cannot be told.
     fn field(&self) -> Option<&str> {
-        self.0.field.as_deref()
+        self.0.anomaly.field.as_deref()
     }
 
     /// What is there and what should be, in words.
     fn detail(&self) -> &str {
-        &self.0.detail
+        &self.0.anomaly.detail
     }
 }
 
 columns!(Anomaly {
+    "id" => id,
     "kind" => kind,
     "isWarning" => is_warning,
     "sequence" => sequence,
@@ -112,8 +118,8 @@ pub struct Verification(pub verification::Verification);
 /// One verification of one of the tenant's two logs: written when it was done and never changed.
 #[Object]
 impl Verification {
-    /// The id of this verification. The audit entry of it has the same as its correlationId.
-    fn id(&self) -> ID {
+    /// The id of this verification, for node. The audit entry of it has the same as its correlationId.
+    pub(super) fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
 

@@ -17,7 +17,9 @@ use super::scoped::{any_id, scoped, scoped_statement};
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::time::Timestamp;
-use crate::domain::verification::{Anomaly, AnomalyKind, Verification, VerificationMode, VerificationStatus};
+use crate::domain::verification::{
+    Anomaly, AnomalyKind, StoredAnomaly, Verification, VerificationMode, VerificationStatus,
+};
 use crate::domain::vocabulary::{RecordKind, Stream};
 use crate::entity::{ledger_anomaly, ledger_verification, ledger_watch};
 use crate::error::{Code, Error, Result};
@@ -65,9 +67,10 @@ fn decode_verification(columns: &mut Columns<'_>) -> Result<(i64, Verification)>
     Ok((number, verification))
 }
 
-fn decode_anomaly(columns: &mut Columns<'_>) -> Result<(i64, Anomaly)> {
-    columns.skip(2);
-    let idx = columns.take()?;
+fn decode_anomaly(columns: &mut Columns<'_>) -> Result<StoredAnomaly> {
+    columns.skip(1);
+    let verification_id = columns.id()?;
+    let index = columns.take()?;
     let anomaly = Anomaly {
         kind: columns.word(AnomalyKind::parse)?,
         is_warning: columns.take()?,
@@ -78,7 +81,7 @@ fn decode_anomaly(columns: &mut Columns<'_>) -> Result<(i64, Anomaly)> {
         field: columns.text()?,
         detail: columns.take()?,
     };
-    Ok((idx, anomaly))
+    Ok(StoredAnomaly { verification_id, index, anomaly })
 }
 
 impl Store {
@@ -222,13 +225,13 @@ impl Store {
         tenant: &TenantId,
         verification: RecordId,
         page: &PageRequest,
-    ) -> Result<Page<Anomaly>> {
+    ) -> Result<Page<StoredAnomaly>> {
         use ledger_anomaly::Column as C;
         let sort = SortKey { key: None, seq: C::Idx.into_expr(), direction: Direction::Asc };
         let select = scoped::<ledger_anomaly::Entity>(tenant).filter(C::VerificationId.eq(verification.0));
         let rows = self.db().rows(paginate(select, &sort, page).build(self.db().backend)).await?;
         let found = decode_all(&rows, "ledger_anomaly", decode_anomaly)?;
-        let row = |(idx, item)| Row { position: Position { key: idx, seq: idx }, item };
+        let row = |item: StoredAnomaly| Row { position: Position { key: item.index, seq: item.index }, item };
         Ok(page.page(found.into_iter().map(row).collect()))
     }
 
@@ -236,14 +239,37 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::standings`].
-    pub async fn first_anomalies(&self, tenant: &TenantId, verification: RecordId, limit: u64) -> Result<Vec<Anomaly>> {
+    pub async fn first_anomalies(
+        &self,
+        tenant: &TenantId,
+        verification: RecordId,
+        limit: u64,
+    ) -> Result<Vec<StoredAnomaly>> {
         use ledger_anomaly::Column as C;
         let select = scoped::<ledger_anomaly::Entity>(tenant)
             .filter(C::VerificationId.eq(verification.0))
             .order_by_asc(C::Idx)
             .limit(limit);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        Ok(decode_all(&rows, "ledger_anomaly", decode_anomaly)?.into_iter().map(|(_, anomaly)| anomaly).collect())
+        decode_all(&rows, "ledger_anomaly", decode_anomaly)
+    }
+
+    /// One finding of a verification.
+    ///
+    /// # Errors
+    /// As for [`Self::standings`].
+    pub async fn anomaly(
+        &self,
+        tenant: &TenantId,
+        verification: RecordId,
+        index: i64,
+    ) -> Result<Option<StoredAnomaly>> {
+        use ledger_anomaly::Column as C;
+        let select = scoped::<ledger_anomaly::Entity>(tenant)
+            .filter(C::VerificationId.eq(verification.0))
+            .filter(C::Idx.eq(index));
+        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        Ok(decode_all(&rows, "ledger_anomaly", decode_anomaly)?.pop())
     }
 }
 

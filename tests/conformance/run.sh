@@ -48,8 +48,10 @@ install_harness() {
   chmod -R u+w "$copy"
   cp -r "$root/tests/conformance/examples.mjs" "$root/tests/conformance/gateway" "$copy"
   local locks
-  locks=$(cat "$copy"/package-lock.json "$copy"/05-otlp/js/package-lock.json "$copy"/requirements-*.txt | sha256sum)
+  # The folder counts too: the scripts of Python environments name the one that they were made in.
+  locks=$(cat "$copy"/package-lock.json "$copy"/05-otlp/js/package-lock.json "$copy"/requirements-*.txt <(echo "$copy") | sha256sum)
   if [ "$(cat "$copy/installed" 2>/dev/null)" != "$locks" ]; then
+    rm -rf "$copy"/.venv*
     (cd "$copy" && ./setup.sh)
     echo "$locks" >"$copy/installed"
   fi

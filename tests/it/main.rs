@@ -23,6 +23,7 @@ mod ledger_keys;
 mod ledger_receipts;
 mod limits;
 mod mutations;
+mod nodes;
 mod otlp_fixtures;
 mod own_audit;
 mod own_records;

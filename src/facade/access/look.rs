@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::own_audit::OwnEntry;
 use super::views::Viewed;
-use crate::domain::ids::{Digest, IdKind, RecordId, RunId, TenantId};
+use crate::domain::ids::{Digest, RecordId, RunId, TenantId};
 use crate::domain::scope::{Actor, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AuditCategory, AuditEntityType, RecordKind};
@@ -100,17 +100,16 @@ impl Look {
 }
 
 fn entity_type(kind: RecordKind) -> AuditEntityType {
-    match kind.id_kind() {
-        IdKind::Run => AuditEntityType::LlmRun,
-        IdKind::Trace | IdKind::Step => AuditEntityType::Trace,
-        IdKind::System => AuditEntityType::SystemRecord,
-        IdKind::Audit => AuditEntityType::AuditEntry,
-        IdKind::Export => AuditEntityType::LogExport,
-        IdKind::Incident => AuditEntityType::Incident,
-        IdKind::Policy => AuditEntityType::PolicyRule,
-        IdKind::Ledger if kind == RecordKind::TraceSeal => AuditEntityType::Trace,
-        IdKind::Ledger if kind == RecordKind::Key => AuditEntityType::SigningKey,
-        IdKind::Ledger => AuditEntityType::Ledger,
+    match kind {
+        RecordKind::LlmRun => AuditEntityType::LlmRun,
+        RecordKind::Trace | RecordKind::TraceStep | RecordKind::TraceSeal => AuditEntityType::Trace,
+        RecordKind::SystemRecord => AuditEntityType::SystemRecord,
+        RecordKind::AuditEntry => AuditEntityType::AuditEntry,
+        RecordKind::LogExport => AuditEntityType::LogExport,
+        RecordKind::IncidentEvidence => AuditEntityType::Incident,
+        RecordKind::PolicyActivation => AuditEntityType::PolicyRule,
+        RecordKind::Key => AuditEntityType::SigningKey,
+        RecordKind::Checkpoint | RecordKind::Erase | RecordKind::Hold | RecordKind::Prune => AuditEntityType::Ledger,
     }
 }
 

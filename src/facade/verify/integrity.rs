@@ -9,7 +9,7 @@ use crate::domain::page::{Count, Page, PageRequest};
 use crate::domain::scope::Permission;
 use crate::domain::time::Timestamp;
 use crate::domain::verification::{
-    Anomaly, IntegrityCheck, TrustLevel, Verification, VerificationMode, VerificationStatus,
+    IntegrityCheck, StoredAnomaly, TrustLevel, Verification, VerificationMode, VerificationStatus,
 };
 use crate::domain::vocabulary::Stream;
 use crate::error::{Error, Result};
@@ -52,9 +52,27 @@ impl LogsFacade {
     ///
     /// # Errors
     /// As for [`Self::list_verifications`].
-    pub async fn list_anomalies(&self, verification: RecordId, page: &PageRequest) -> Result<Page<Anomaly>> {
+    pub async fn list_anomalies(&self, verification: RecordId, page: &PageRequest) -> Result<Page<StoredAnomaly>> {
         self.require_reader()?;
         self.store().list_anomalies(&self.scope.tenant, verification, page).await
+    }
+
+    /// One verification of the caller's logs.
+    ///
+    /// # Errors
+    /// As for [`Self::list_verifications`].
+    pub async fn get_verification(&self, id: RecordId) -> Result<Option<Verification>> {
+        self.require_reader()?;
+        Ok(self.store().verifications_by_id(&self.scope.tenant, &[id]).await?.remove(&id))
+    }
+
+    /// One finding of a verification of the caller's logs.
+    ///
+    /// # Errors
+    /// As for [`Self::list_verifications`].
+    pub async fn get_anomaly(&self, verification: RecordId, index: i64) -> Result<Option<StoredAnomaly>> {
+        self.require_reader()?;
+        self.store().anomaly(&self.scope.tenant, verification, index).await
     }
 
     /// What may be believed of one of the caller's logs now, or of both together; UNKNOWN where nobody has looked lately.
@@ -76,7 +94,7 @@ impl LogsFacade {
     ///
     /// # Errors
     /// As for [`Self::list_verifications`].
-    pub async fn standing_anomalies(&self, log_id: Uuid, limit: u32) -> Result<Vec<Anomaly>> {
+    pub async fn standing_anomalies(&self, log_id: Uuid, limit: u32) -> Result<Vec<StoredAnomaly>> {
         match self.standings(Some(log_id)).await?.first() {
             None => Ok(Vec::new()),
             Some(standing) => {
