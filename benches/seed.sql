@@ -1,7 +1,8 @@
 -- Runs for the read benchmarks, on PostgreSQL: :runs of them, of which the newest :traced have a trace with ten steps
 -- and a seal, two governance entries, and a service with three series; every tenth has an export, every fiftieth an
 -- incident. A system record and a sample of each series every ten seconds. Nothing of it is in the ledger: what the
--- server writes by itself begins a log of its own, whose first places are free in the tables it writes to. Values vary so that filters and orders have something to do. psql -v runs=1000000 -v traced=100000 -f seed.sql
+-- server writes by itself begins a log of its own, whose first places are free in the tables it writes to. Values vary so
+-- that filters and orders have something to do. psql -v runs=1000000 -v traced=100000 -f seed.sql
 \set ON_ERROR_STOP on
 INSERT INTO llm_run (tenant_id, id, seq, created_at, run_id, revision, trace_id, name, agent_id, session_id, tags,
     provider, model, operation, service_name, environment, input_tokens, output_tokens, cached_input_tokens, finish_reason,
