@@ -32,7 +32,7 @@ const TOPICS: &str = "governance { totalEvents blocked events(first: 10) { nodes
     events { source timestamp action outcome } metadata { occurredAt } } export { availableFormats checksum \
     complianceTags { tag reason } exports { format checksum } } system { snapshot { component summary } \
     events { events { eventType summary } truncated } replay { events { eventType summary } } \
-    telemetry { status series { name points { timestamp value } } } }";
+    telemetry { status series { name points(first: 10) { timestamp value } } } }";
 const ROUNDS: usize = 5;
 
 /// A server over one seeded database, and a token for it.

@@ -1,6 +1,8 @@
 -- Runs for the read benchmarks, on PostgreSQL: :runs of them, of which the newest :traced have a trace with ten steps
 -- and a seal, two governance entries, and a service with three series; every tenth has an export, every fiftieth an
--- incident. A system record and a sample of each series every ten seconds. Values vary so that filters and orders have something to do. psql -v runs=1000000 -v traced=100000 -f seed.sql
+-- incident. A system record and a sample of each series every ten seconds. Nothing of it is in the ledger: what the
+-- server writes by itself begins a log of its own, whose first places are free in the tables it writes to. Values vary so
+-- that filters and orders have something to do. psql -v runs=1000000 -v traced=100000 -f seed.sql
 \set ON_ERROR_STOP on
 INSERT INTO llm_run (tenant_id, id, seq, created_at, run_id, revision, trace_id, name, agent_id, session_id, tags,
     provider, model, operation, service_name, environment, input_tokens, output_tokens, cached_input_tokens, finish_reason,
@@ -67,14 +69,11 @@ SELECT 'bench', gen_random_uuid(), :next + row_number() OVER (ORDER BY instant) 
     (ARRAY['API', 'WORKER', 'DB'])[1 + instant / 10000000 % 3], CASE WHEN instant / 10000000 % 6 = 0 THEN 'DEPLOY' ELSE 'ERROR' END,
     CASE WHEN instant / 10000000 % 6 = 1 THEN 'WARN' ELSE 'INFO' END, 'what happened', 'graphql', instant
 FROM generate_series(:since::bigint, :until, 10000000) AS instant;
-SELECT max(seq) + 1 AS next FROM system_record WHERE tenant_id = 'bench' \gset
 INSERT INTO metric_series (tenant_id, series_id, service_name, service_instance_id, name, unit, kind, is_monotonic, scope,
     attributes, last_at)
 SELECT 'bench', gen_random_uuid(), 'service-' || service, '', 'series ' || number, '1', 'GAUGE', FALSE, '', '{}', :until
 FROM generate_series(0, 19) AS service, generate_series(1, 3) AS number;
 INSERT INTO metric_point (tenant_id, series_id, at, value) SELECT tenant_id, series_id, instant, '"1.5"'
 FROM metric_series, generate_series(:since::bigint, :until, 10000000) AS instant WHERE tenant_id = 'bench';
-INSERT INTO ledger_log (log_id, tenant_id, stream, origin, size, updated_at)
-SELECT 'bench/evidence', 'bench', 'evidence', 'runledger/bench', :next, 1790000000000000;
 VACUUM (ANALYZE) llm_run, trace, trace_step, trace_seal, trace_state, llm_run_tag, audit_entry, incident_evidence,
     log_export, system_record, metric_series, metric_point;

@@ -72,7 +72,7 @@ fn value(cause: &DbErr) -> Error {
 enum Trouble {
     /// A value that its column cannot hold.
     Value,
-    /// Busy, locked, full, restarting, out of connections, or a lost race: another try may succeed.
+    /// Busy, locked, full, read-only, restarting, out of connections, or a lost race: another try may succeed.
     Passing,
     /// The statement was cancelled, by its time limit or an operator.
     Cancelled,
@@ -89,21 +89,22 @@ impl Trouble {
         }
     }
 
-    /// Primary result codes: BUSY, LOCKED, IOERR, FULL, CANTOPEN; INTERRUPT. 3091 is CONSTRAINT_DATATYPE.
+    /// Primary result codes: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN; INTERRUPT. 3091 is CONSTRAINT_DATATYPE.
     fn of_sqlite(code: i32) -> Option<Self> {
         match code & 0xff {
             _ if code == 3091 => Some(Self::Value),
-            5 | 6 | 10 | 13 | 14 => Some(Self::Passing),
+            5 | 6 | 8 | 10 | 13 | 14 => Some(Self::Passing),
             9 => Some(Self::Cancelled),
             _ => None,
         }
     }
 
-    /// Classes: connection, rollback, resources, operator, system; lock not available; data exception.
+    /// Classes: connection, rollback, resources, operator, system; lock not available, read-only as a standby is; data
+    /// exception.
     fn of_postgres(code: &str) -> Option<Self> {
         match code {
             "57014" => Some(Self::Cancelled),
-            "55P03" => Some(Self::Passing),
+            "55P03" | "25006" => Some(Self::Passing),
             _ if code.starts_with("22") => Some(Self::Value),
             _ => matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58")).then_some(Self::Passing),
         }
@@ -119,6 +120,8 @@ mod tests {
         assert_eq!(Trouble::of_sqlite(517), Some(Trouble::Passing), "BUSY_SNAPSHOT");
         assert_eq!(Trouble::of_sqlite(1811), None, "a trigger's refusal");
         assert_eq!(Trouble::of_postgres("40P01"), Some(Trouble::Passing), "deadlock");
+        assert_eq!(Trouble::of_postgres("25006"), Some(Trouble::Passing), "read-only");
+        assert_eq!(Trouble::of_sqlite(8), Some(Trouble::Passing), "READONLY");
         assert_eq!(Trouble::of_postgres("57014"), Some(Trouble::Cancelled));
         assert_eq!(Trouble::of_postgres("22003"), Some(Trouble::Value), "out of range");
         assert_eq!(Trouble::of_sqlite(3091), Some(Trouble::Value), "a REAL for an INTEGER");

@@ -43,7 +43,7 @@ const EVERY_TOPIC: &str = "query($first: Int!) { llmRuns(first: $first) { nodes 
     export { availableFormats reason checksum complianceTags { tag reason } exports { format } metadata { exportId } }
     system { snapshot { summary details } snapshots { component }
       events { events { summary } truncated } replay { inflectionRule events { summary } }
-      telemetry { status series { name points { value } } } } } } }";
+      telemetry { status series { name points(first: 10) { value } } } } } } }";
 
 /// What it reads: each of these in at most one statement, whatever the size of the page.
 const RELATIONS: [&str; 17] = [

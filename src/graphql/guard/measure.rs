@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{
     ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql::{Name, Value, Variables};
 
 use super::{Limits, within};
 use crate::domain::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
@@ -30,11 +30,14 @@ pub const CONNECTIONS: &[&str] = &[
 ];
 /// The fields that give a list without pages, with the number of rows that is reckoned with.
 const LISTS: &[(&str, u64)] = &[
+    ("anomalies", PAGE_SIZE_DEFAULT as u64),
     ("revisions", 10),
     ("results", 10),
     ("seals", 5),
     ("groups", 10),
+    ("events", 20),
     ("incidentEvidence", 5),
+    ("exports", 5),
     ("complianceTags", 10),
     ("items", 50),
     ("series", 5),
@@ -175,6 +178,16 @@ pub fn check_expanded(
     within("circles of introspection", introspection.circles, limits.introspection_circles)
 }
 
+/// The fields that are selected below a field; `None` where fragments may hide some.
+fn plain_fields(field: &Field) -> Option<Vec<&str>> {
+    let selections = field.selection_set.node.items.iter();
+    let names = selections.map(|selection| match &selection.node {
+        Selection::Field(field) => Some(field.node.name.node.as_str()),
+        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
+    });
+    names.collect()
+}
+
 /// Measures one operation.
 struct Measure<'a> {
     document: &'a ExecutableDocument,
@@ -232,13 +245,12 @@ impl<'a> Measure<'a> {
     /// The rows that a field may give.
     fn rows(&self, field: &Field) -> Result<u64> {
         let name = field.name.node.as_str();
-        // The events of a run's system are an object that holds a list of the same name.
-        let is_field = |selection: &Positioned<Selection>| matches!(&selection.node, Selection::Field(field) if field.node.name.node == name);
-        if name == "events" && field.selection_set.node.items.iter().any(is_field) {
-            return Ok(1);
-        }
-        if CONNECTIONS.contains(&name) {
-            let asked = ["first", "last"].into_iter().find_map(|name| self.argument(field, name));
+        let below = plain_fields(field);
+        let holds = |name: &str| below.as_ref().map(|fields| fields.contains(&name));
+        let asked = ["first", "last"].into_iter().find_map(|name| self.argument(field, name));
+        // Some lists and objects have the name of a page: nobody asks them for a number of rows, and they have no nodes.
+        let is_page = asked.is_some() || holds("nodes") != Some(false) || holds("edges") != Some(false);
+        if CONNECTIONS.contains(&name) && is_page {
             let asked = asked.and_then(|value| match value {
                 Value::Number(number) => number.as_u64(),
                 _ => None,
@@ -260,6 +272,10 @@ impl<'a> Measure<'a> {
             };
             within("representations", representations, self.limits.representations)?;
             return Ok(representations);
+        }
+        // What holds a list of its own name is no list: LlmRun.system.events.events.
+        if holds(name) == Some(true) {
+            return Ok(1);
         }
         Ok(LISTS.iter().find(|(list, _)| *list == name).map_or(1, |(_, rows)| *rows))
     }

@@ -136,6 +136,29 @@ fn complexity_counts_rows_of_lists_in_lists() {
 }
 
 #[test]
+fn what_has_the_name_of_a_page_and_is_none_counts_as_what_it_is() {
+    let runs = |below: &str| format!("{{ llmRuns(first: 200) {{ nodes {{ {below} }} }} }}");
+    run(&runs("system { events { events { summary } truncated } }")).expect("an object, and a list of 20");
+    run(&runs("replay { events { action } }")).expect("a list of 20");
+    let wide = "governance { events { nodes { entry { id } timestamp eventType decision } } }";
+    assert_eq!(tripped(&runs(wide)), 50_000, "a page of 50");
+    assert_eq!(
+        tripped(
+            &(runs("system { ...F }")
+                + " fragment F on RunSystem { events { ...G } } fragment G on SystemEvents { \
+        events { id summary severity component eventType } }")
+        ),
+        50_000,
+        "a fragment may hide the nodes of a page"
+    );
+    let anomalies = |arguments: &str| {
+        format!("{{ ledgers {{ items {{ anomalies{arguments} {{ {} }} }} }} }}", times(30, |_| "kind ".to_owned()))
+    };
+    run(&anomalies("(first: 10)")).expect("ten");
+    assert_eq!(tripped(&anomalies("")), 50_000, "fifty");
+}
+
+#[test]
 fn entities_are_bounded() {
     let text = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }";
     let variables = |count: usize| Variables::from_value(value!({ "r": vec![1; count] }));
