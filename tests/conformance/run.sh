@@ -76,7 +76,7 @@ start_server() { # database url, log file
   rm -rf "$RUNLEDGER_DATA_DIR"
   mkdir -p "$RUNLEDGER_DATA_DIR"
   "$SERVER" migrate up >>"$2" 2>&1
-  AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read,system:read,system:write,audit:read,audit:write,ledger:verify 2>>"$2")"
+  AUTH="Bearer $("$SERVER" keys create --tenant conformance --name harness --scopes runs:read,runs:write,payloads:read,system:read,system:write,audit:read,audit:write,exports:create,ledger:verify,platform:write,admin 2>>"$2")"
   "$SERVER" serve --listen "$listen" --otlp-grpc-listen "$grpc" --auth required --trace-settle 1s --trace-settle-remote 1s >>"$2" 2>&1 &
   server_pid=$!
   export AUTH BASE_URL=http://$listen OTLP_HTTP=http://$listen OTLP_GRPC=$grpc
