@@ -87,7 +87,7 @@ pub(super) async fn fill(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
         }
     }
     while logs.seal_due().await?.due > 0 {}
-    demo_story::tell(logs, now).await?;
+    Box::pin(demo_story::tell(logs, now)).await?;
     logs.sign_changed().await?;
     demo_story::PROGRAM.facade(logs)?.verify_ledger(VerificationMode::Full).await?;
     // The entry of the verification is signed too.

@@ -66,7 +66,7 @@ pub(super) async fn tell(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
     let blocked = demo.loads().drive(find(&demo)).await?;
     // The story was looked up by a program: that is on record too.
     demo.audit().close(&AuditedRequest::new(Some("demo".to_owned()), "demo", b"")).await?;
-    cancel_open(logs).await?;
+    Box::pin(cancel_open(logs)).await?;
     let demo = PROGRAM.facade(logs)?;
     system(&demo, &blocked.run).await?;
     let report = demo.ingest_otlp_metrics(demo_metrics::of_run(&blocked.run)?).await?;
@@ -108,7 +108,7 @@ async fn cancel_open(logs: &Logs) -> Result<(), AppError> {
     for trace in open.rows.into_iter().map(|row| row.item.trace) {
         let reason = Some("its root never arrived: cancelled by hand".to_owned());
         let abort = operator.abort_trace(trace.trace_id.clone(), reason, None);
-        operator.loads().drive(abort).await?;
+        Box::pin(operator.loads().drive(abort)).await?;
     }
     let query = "query OpenTraces { traces(filter: { status: [RUNNING] }) { nodes { traceId } } }";
     Ok(operator.audit().close(&AuditedRequest::new(Some("OpenTraces".to_owned()), query, b"")).await?)

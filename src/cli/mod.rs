@@ -81,7 +81,7 @@ fn start(command: Command) -> Result<ExitCode, AppError> {
     let runtime = runtime.map_err(|error| AppError::new(format!("the runtime does not start: {error}")))?;
     runtime.block_on(async {
         match command {
-            Command::Serve(args) => serve::run(*args).await?,
+            Command::Serve(args) => Box::pin(serve::run(*args)).await?,
             Command::Migrate(args) => migrate::run(args).await?,
             Command::Schema(SchemaArgs {}) => print!("{}", app::sdl()),
             Command::Keys(args) => keys::run(args).await?,

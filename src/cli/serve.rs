@@ -76,7 +76,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
     let grpc = listeners.grpc_address();
     if is_demo {
-        demo::fill(&logs, clock.now()).await?;
+        Box::pin(demo::fill(&logs, clock.now())).await?;
         demo::greet(http, grpc, config.tls_cert.is_some());
     }
     let grpc = grpc.map_or_else(|| "off".to_owned(), |address| address.to_string());

@@ -1,5 +1,5 @@
 //! Reads for verification. Nothing is held open and nothing is locked: a log's size is read first, and what lies before it
-//! never changes, so the rows of any later moment are right. Constant memory: windows of [`WINDOW`] entries, a few of them
+//! never changes, so the rows of any later moment are right. Constant memory: windows of `WINDOW` entries, a few of them
 //! at a time; payload texts in pieces; whatever is walked is walked in pages.
 
 mod guards;

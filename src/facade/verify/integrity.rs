@@ -19,7 +19,7 @@ impl LogsFacade {
     /// Verifies the caller's logs now.
     ///
     /// # Errors
-    /// `FORBIDDEN` without `ledger:verify`; `UNAVAILABLE` while they are being verified; else as [`Logs::verify_tenant`].
+    /// `FORBIDDEN` without `ledger:verify`; `UNAVAILABLE` while they are being verified; else as [`Logs::verify_tenant`](crate::facade::Logs::verify_tenant).
     pub async fn verify_ledger(&self, mode: VerificationMode) -> Result<Vec<Verification>> {
         self.require(Permission::LedgerVerify)?;
         let running = Running::begin(&self.logs, &self.scope.tenant)?;

@@ -1,5 +1,5 @@
 //! OTLP/HTTP: `POST /v1/traces`, `/v1/metrics` and `/v1/logs`, in protobuf or JSON, as the OTLP specification says; [`grpc`]
-//! is its sister. What is particular to a signal is in [`signals`].
+//! is its sister. What is particular to a signal is in `signals`.
 
 pub mod grpc;
 pub(super) mod rpc_status;
