@@ -285,7 +285,7 @@ pub async fn look_with(
 
 pub fn looker(app: &TestApp, trusted: BTreeMap<uuid::Uuid, TrustedLog>, mode: VerificationMode) -> Looker {
     let clock: Arc<TestClock> = Arc::clone(&app.clock);
-    Looker { store: app.store.clone(), clock, trusted, mode, progress: unwatched() }
+    Looker { store: app.store.clone(), clock, trusted, mode, originals: Vec::new(), progress: unwatched() }
 }
 
 /// What makes logs INVALID.
