@@ -113,7 +113,7 @@ impl Receipts {
             let _ = writeln!(text, "NOT USED: receipt {}: {}", printable(&name(file)), printable(reason));
         }
         if self.used + self.refused.len() > 0 {
-            let _ = writeln!(text, "{} receipts verify and are compared, {} do not", self.used, self.refused.len());
+            let _ = writeln!(text, "receipts: {} verified and compared, {} not used", self.used, self.refused.len());
         }
         text
     }
@@ -191,7 +191,7 @@ mod tests {
         let receipts = Receipts { refused: vec![(PathBuf::from("x"), "INVALID: no".to_owned())], ..Default::default() };
         assert_eq!(receipts.outcome(Outcome::Valid), Outcome::Unknown);
         assert_eq!(receipts.outcome(Outcome::Invalid), Outcome::Invalid);
-        assert!(receipts.report().starts_with("NOT USED: receipt x: INVALID: no\n0 receipts"));
+        assert!(receipts.report().starts_with("NOT USED: receipt x: INVALID: no\nreceipts: 0 verified"));
         assert_eq!(Receipts::default().outcome(Outcome::Valid), Outcome::Valid);
         assert_eq!(Receipts::default().report(), "");
     }

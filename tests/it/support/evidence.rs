@@ -64,6 +64,9 @@ pub const GUARDED: [&str; 17] = [
     "ledger_anomaly",
 ];
 
+/// The log that is tampered with.
+pub const LOG: &str = "(SELECT log_id FROM ledger_log WHERE tenant_id = 'ours' AND stream = 'evidence')";
+
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -266,6 +269,56 @@ pub async fn drop_guards(db: &TestDb) {
 pub async fn tamper(db: &TestDb, sql: &str) {
     let sql = if db.backend == DbBackend::Postgres { sql.replace("= x'", "= '\\x") } else { sql.to_owned() };
     db.execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Makes nodes, edge and root what the first entries of a log give, as one who knows how it is made would.
+pub async fn rechain(db: &TestDb, size: i64) {
+    let sql = format!("SELECT leaf_hash FROM ledger_entry WHERE log_id = {LOG} AND seq < {size} ORDER BY seq");
+    let mut range = runledger::ledger::tree::CompactRange::empty();
+    let mut sql = db.query(&sql).await.iter().fold(String::new(), |mut sql, row| {
+        let bytes: Vec<u8> = row.try_get_by_index(0).expect("bytes");
+        range.append(runledger::domain::ids::Digest::from_slice(&bytes).expect("a hash"), |node| {
+            let (hash, level, idx) = (node.hash.to_hex(), node.level, node.idx);
+            sql += &format!(
+                "UPDATE ledger_node SET hash = x'{hash}' WHERE log_id = {LOG} AND level = {level} AND idx = {idx};"
+            );
+        });
+        sql
+    });
+    let (root, edge) = (range.root().to_hex(), hex::encode(range.edge()));
+    sql += &format!(
+        "UPDATE ledger_log SET size = {size}, root = x'{root}', edge = x'{edge}' \
+         WHERE tenant_id = 'ours' AND stream = 'evidence'"
+    );
+    tamper(db, &sql).await;
+}
+
+/// Cuts a log down to its first entries, so that it agrees with itself.
+pub async fn cut_off(db: &TestDb, at: i64) {
+    tamper(
+        db,
+        &format!(
+            "DELETE FROM payload WHERE record_id IN (SELECT record_id FROM ledger_entry WHERE log_id = {LOG} AND seq >= {at});
+             DELETE FROM system_record WHERE tenant_id = 'ours' AND seq >= {at};
+             DELETE FROM ledger_entry WHERE log_id = {LOG} AND seq >= {at};
+             DELETE FROM ledger_node WHERE log_id = {LOG} AND (idx + 1) * 256 > {at}"
+        ),
+    )
+    .await;
+    rechain(db, at).await;
+}
+
+/// Deletes everything of a tenant.
+pub async fn remove_tenant(db: &TestDb) {
+    let mut sql = String::new();
+    for table in ["ledger_entry", "ledger_node", "ledger_checkpoint"] {
+        sql +=
+            &format!("DELETE FROM {table} WHERE log_id IN (SELECT log_id FROM ledger_log WHERE tenant_id = 'ours');");
+    }
+    for table in GUARDED.into_iter().filter(|table| !table.starts_with("ledger_") || *table == "ledger_event") {
+        sql += &format!("DELETE FROM {table} WHERE tenant_id = 'ours';");
+    }
+    tamper(db, &format!("{sql} DELETE FROM ledger_log WHERE tenant_id = 'ours'")).await;
 }
 
 /// A look from the first entry on, without remembering anything.
