@@ -82,7 +82,7 @@ db_test! {
         let commitment = format!("details_commitment = x'{}'", "09".repeat(32));
         let cases = [
             ("llm_run", "1 = 1", "model = 'gpt-5', cost_micros = 7", "cost_micros, model", "EVIDENCE"),
-            ("trace_step", "1 = 1", "skill_name = 'other', kind = 'RETRIEVAL'", "skill_name, kind", "EVIDENCE"),
+            ("trace_step", "1 = 1", "skill_name = 'other', kind = 'RETRIEVER'", "skill_name, kind", "EVIDENCE"),
             ("trace_seal", "1 = 1", "reason = NULL", "reason", "EVIDENCE"),
             ("system_record", "1 = 1", &commitment, "details_commitment", "EVIDENCE"),
             ("audit_entry", "category <> 'ACCESS'", "actor_id = 'john', verdict = 'ALLOW'", "actor_id, verdict", "EVIDENCE"),
