@@ -1,12 +1,14 @@
 //! What append answers: assigned columns, re-exports, atomic units, idempotency, guards, refusals.
 
-use runledger::domain::append::{AppendReceipt, AppendResult, IdempotencyClaim};
+use runledger::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim};
 use runledger::domain::page::PageRequest;
 use runledger::domain::run::LlmRun;
 use runledger::domain::trace::{StepFilter, TraceStep};
+use runledger::domain::vocabulary::{AuditCategory, LedgerEventKind, Stream};
 use runledger::error::Code;
 
-use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, seal, step, trace, trace_id};
+use crate::support::evidence::{audit, event};
+use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, seal, step, tenant, trace, trace_id};
 
 db_test! {
     async fn seq_and_step_index_grow_without_gaps(db: TestDb) {
@@ -212,6 +214,24 @@ db_test! {
         assert_eq!(store.log_size(&scope("acme")).await.expect("size"), 5);
         assert_eq!(db.number("SELECT COUNT(*) FROM trace_step").await, 2);
         assert_eq!(db.number("SELECT step_count FROM trace_state WHERE trace_id = 't'").await, 2);
+        store.close().await;
+    }
+}
+
+db_test! {
+    async fn a_record_of_the_other_log_is_refused(db: TestDb) {
+        let store = db.store().await;
+        let access = audit(&db.clock, AuditCategory::Access);
+        let governance = audit(&db.clock, AuditCategory::Governance);
+        let hold = event(&db.clock, LedgerEventKind::Hold, "everything");
+        for (stream, record) in [(Stream::Evidence, access), (Stream::Access, governance), (Stream::Access, hold)] {
+            let unit = AppendUnit { stream, ..AppendUnit::evidence(tenant("ours"), vec![record]) };
+            let refused = store.append(unit).await.expect_err("the other log's");
+            let cause = refused.cause().expect("a cause").to_string();
+            assert_eq!(refused.code(), Code::Internal, "{refused:?}");
+            assert!(cause.ends_with(&format!("does not belong into the {} log", stream.as_str())), "{cause}");
+        }
+        assert_eq!(db.number("SELECT COUNT(*) FROM ledger_entry").await, 0);
         store.close().await;
     }
 }

@@ -79,7 +79,8 @@ fn new<T>(clock: &TestClock, record: T, payloads: Vec<NewPayload>) -> Box<New<T>
     Box::new(New { id: clock.new_id(), record, payloads })
 }
 
-fn audit(clock: &TestClock, category: AuditCategory) -> NewRecord {
+/// An entry of the audit ledger.
+pub fn audit(clock: &TestClock, category: AuditCategory) -> NewRecord {
     let payloads = vec![
         part(clock, PayloadPart::ActionReason, "\"because\""),
         part(clock, PayloadPart::BeforeState, "{\"a\":1}"),
