@@ -147,13 +147,13 @@ db_test! {
         let store = db.store().await;
         let unit = Unit::of("acme", &db.clock).trace(trace("t")).step(step("t", "1")).touch("t", ROOT);
         all_new(store.append(unit.unit).await.expect("steps"));
-        let source = store.seal_sources(&seed::tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
         all_new(store.append(Unit::of("acme", &db.clock).step(step("t", "2")).unit).await.expect("one more"));
         let sealing = |version| Unit::of("acme", &db.clock).atomic().seal(seal("t", 1)).run(seed::run("r")).guard("t", version);
         let receipt = store.append(sealing(source.version).unit).await.expect("answered");
         assert!(matches!(receipt, AppendReceipt::Stale), "{receipt:?}");
         assert_eq!(store.log_size(&scope("acme")).await.expect("size"), 3);
-        let source = store.seal_sources(&seed::tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
         all_new(store.append(sealing(source.version).unit).await.expect("sealed"));
         // The seal itself made the version another one: the same seal cannot be written twice.
         let receipt = store.append(sealing(source.version).unit).await.expect("answered");
