@@ -160,6 +160,22 @@ db_test! {
 }
 
 db_test! {
+    async fn cut_off_where_only_the_log_of_logs_remembers(db: TestDb) {
+        let app = prepared(&db).await;
+        app.logs.note_checkpoints(0).await.expect("noted");
+        more(&app, "ours", 10).await;
+        app.logs.sign_all().await.expect("signed");
+        app.logs.note_checkpoints(0).await.expect("noted");
+        cut_off(&db, 500).await;
+        tamper(&db, "DELETE FROM ledger_checkpoint").await;
+        let found_by = found(&app, "ours").await;
+        let ranges: Vec<_> = found_by.iter().map(|one| (one.kind, one.seq, one.seq_end)).collect();
+        assert_eq!(ranges, [(Kind::Truncated, Some(500), Some(629))], "the newest of both: {found_by:?}");
+        app.store.close().await;
+    }
+}
+
+db_test! {
     async fn set_back_and_written_on(db: TestDb) {
         let app = prepared(&db).await;
         let before = trusted(&look(&app, "ours").await);

@@ -239,7 +239,7 @@ impl<'d> NotedCheckpoints<'d> {
         self.db.rows(scoped_statement(self.db, &TenantId::platform(), sql, values)).await
     }
 
-    /// Those of sizes up to `to`; with `i64::MAX`, all that are left.
+    /// Those of sizes up to `to`.
     pub async fn up_to(&mut self, to: i64) -> Result<Vec<StoredNote>> {
         let mut notes = Vec::new();
         loop {
@@ -249,14 +249,27 @@ impl<'d> NotedCheckpoints<'d> {
             if !self.waiting.is_empty() || self.is_done {
                 return Ok(notes);
             }
-            let rows = self.rows(">", "ASC", self.after).await?;
-            self.is_done = rows.is_empty();
-            for row in &rows {
-                let (seq, note) = decode_event(row)?;
-                self.after = seq;
-                self.waiting.extend(note.filter(|note| note.size > self.from || self.from == 0));
-            }
+            self.read().await?;
         }
+    }
+
+    /// The next of those that are left; none where there are no more.
+    pub async fn next_page(&mut self) -> Result<Vec<StoredNote>> {
+        while self.waiting.is_empty() && !self.is_done {
+            self.read().await?;
+        }
+        Ok(std::mem::take(&mut self.waiting).into())
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let rows = self.rows(">", "ASC", self.after).await?;
+        self.is_done = rows.is_empty();
+        for row in &rows {
+            let (seq, note) = decode_event(row)?;
+            self.after = seq;
+            self.waiting.extend(note.filter(|note| note.size > self.from || self.from == 0));
+        }
+        Ok(())
     }
 }
 

@@ -115,16 +115,24 @@ impl<'p> Pass<'p> {
             }
         }
         self.nodes_beyond().await?;
-        let mut notes = landmarks::beyond(db, head).await?;
-        notes.extend(self.noted.up_to(i64::MAX).await?);
-        let (mut landmarks, findings) = reader.judge(&notes);
         // What is left of the trusted position was told when the pass began.
-        landmarks.extend(self.outside.drain(..).filter(|landmark| landmark.kind == AnomalyKind::Rewritten));
-        findings.into_iter().for_each(|finding| self.found(finding));
+        let vouched = self.outside.drain(..).filter(|landmark| landmark.kind == AnomalyKind::Rewritten);
+        let mut largest = vouched.max_by_key(|landmark| landmark.size);
+        let mut notes = landmarks::beyond(db, head).await?;
+        // Page by page: of a long log that was cut off there may be very many.
+        loop {
+            let (landmarks, findings) = reader.judge(&notes);
+            findings.into_iter().for_each(|finding| self.found(finding));
+            largest = largest.into_iter().chain(landmarks).max_by_key(|landmark| landmark.size);
+            notes = self.noted.next_page().await?;
+            if notes.is_empty() {
+                break;
+            }
+        }
         // What was noted while this pass ran lies behind the end that it began with, and is no finding.
         let end = self.end_now().await?;
-        if let Some(largest) = landmarks.iter().max_by_key(|landmark| landmark.size).filter(|one| one.size > end) {
-            self.found(landmarks::truncated(largest, end));
+        if let Some(largest) = largest.filter(|one| one.size > end) {
+            self.found(landmarks::truncated(&largest, end));
         }
         Ok(())
     }
