@@ -134,6 +134,7 @@ async fn verify(name: &str, url: &str, entries: i64) {
             clock: clock.clone(),
             trusted: BTreeMap::new(),
             mode: VerificationMode::Full,
+            originals: Vec::new(),
             progress: unwatched(),
         };
         let begun = Instant::now();

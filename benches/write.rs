@@ -3,8 +3,9 @@
 //!     benches/write.sh                             makes fresh databases on both kinds and runs this
 //!
 //! `BENCH_PAIRS` names pairs of empty databases, `name=chained-url,unchained-url`, separated by spaces. Rounds with and
-//! without the ledger are interleaved; a ratio is the median of the rounds' ratios. OTLP is sent by `runledger load` as a
-//! process of its own, which shares the machine.
+//! without the ledger are interleaved; a ratio is the median of the rounds' ratios. Without the ledger no leaf is written or
+//! hashed and no entry, node or root is made; payloads are committed to, logs locked and places counted all the same. OTLP
+//! is sent by `runledger load` as a process of its own, which shares the machine.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark reports on stdout or fails")]
 

@@ -1,6 +1,7 @@
 //! `runledger verify`: whether evidence is what it says, without trusting a server.
 
 mod database;
+mod receipts;
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
@@ -75,16 +76,25 @@ fn verify_receipt(args: &ReceiptArgs, input: impl Read) -> (Outcome, String) {
         Ok(bytes) => bytes,
         Err(error) => return (Outcome::Unknown, format!("UNKNOWN: {} cannot be read: {error}", args.file.display())),
     };
-    let text = String::from_utf8(bytes).map_err(|_| ReceiptError::Malformed("it is not UTF-8 text"));
-    let verdict = text.and_then(|text| Receipt::parse(&text)?.verify(&args.keys, args.origin.as_deref()));
-    match verdict {
+    match prove(bytes, &args.keys, args.origin.as_deref()) {
         Ok(proven) => (Outcome::Valid, report(&proven)),
-        Err(error) if error.is_unknown() => {
-            let names: Vec<String> = args.keys.iter().map(|key| format!("{} {}", key.name(), key.id_hex())).collect();
-            (Outcome::Unknown, format!("UNKNOWN: {error} (known: {}); nothing was shown", names.join(", ")))
-        }
-        Err(error) => (Outcome::Invalid, format!("INVALID: {error}")),
+        Err(error) => refusal(&error, &args.keys),
     }
+}
+
+/// What a receipt's bytes prove by themselves.
+fn prove(bytes: Vec<u8>, keys: &[NoteKey], origin: Option<&str>) -> Result<Proven, ReceiptError> {
+    let text = String::from_utf8(bytes).map_err(|_| ReceiptError::Malformed("it is not UTF-8 text"))?;
+    Receipt::parse(&text)?.verify(keys, origin)
+}
+
+/// What is said of a receipt that proves nothing.
+fn refusal(error: &ReceiptError, keys: &[NoteKey]) -> (Outcome, String) {
+    if !error.is_unknown() {
+        return (Outcome::Invalid, format!("INVALID: {error}"));
+    }
+    let names: Vec<String> = keys.iter().map(|key| format!("{} {}", key.name(), key.id_hex())).collect();
+    (Outcome::Unknown, format!("UNKNOWN: {error} (known: {}); nothing was shown", names.join(", ")))
 }
 
 /// Reads no more than a receipt may have, and the one byte that shows it has more.
@@ -100,7 +110,7 @@ fn read(file: &Path, input: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn report(proven: &Proven) -> String {
-    let Proven { leaf, leaf_hash, index, checkpoint, signer } = proven;
+    let Proven { leaf, leaf_hash, index, checkpoint, signer, .. } = proven;
     let mut text = format!("VALID: this record is entry {index} of {}\n", printable(&checkpoint.origin));
     for (name, value) in [
         ("leaf hash", leaf_hash.to_hex()),

@@ -97,7 +97,8 @@ pub struct Anomaly {
     pub record_kind: Option<RecordKind>,
     /// The record concerned.
     pub record_id: Option<RecordId>,
-    /// The column, payload part or table concerned, where it can be told.
+    /// The column, payload part or table concerned, where it can be told; several columns where a receipt tells them,
+    /// separated by commas.
     pub field: Option<String>,
     /// What was expected and what is there, for people.
     pub detail: String,

@@ -88,7 +88,7 @@ impl Logs {
     fn looker(&self, mode: VerificationMode) -> Result<Looker> {
         let trusted = self.0.trust.file.get().map(TrustedFile::load).transpose()?.unwrap_or_default();
         let (store, clock) = (self.0.store.clone(), self.0.clock.clone());
-        Ok(Looker { store, clock, trusted, mode, progress: unwatched() })
+        Ok(Looker { store, clock, trusted, mode, originals: Vec::new(), progress: unwatched() })
     }
 
     fn keep_trusted(&self, looks: &[Look]) -> Result<()> {

@@ -59,6 +59,8 @@ pub struct Proven {
     pub checkpoint: Checkpoint,
     /// The name of the key that has signed the checkpoint.
     pub signer: String,
+    /// The id of that key, eight hex digits.
+    pub key_id: String,
 }
 
 /// Why a receipt shows nothing.
@@ -149,7 +151,8 @@ impl Receipt {
         if !proof::is_included(leaf_hash, self.index, checkpoint.size, checkpoint.root, &self.proof) {
             return Err(ReceiptError::NotIncluded { index: self.index, size: checkpoint.size });
         }
-        Ok(Proven { leaf: self.leaf, leaf_hash, index: self.index, checkpoint, signer: key.name().to_owned() })
+        let (signer, key_id) = (key.name().to_owned(), key.id_hex());
+        Ok(Proven { leaf: self.leaf, leaf_hash, index: self.index, checkpoint, signer, key_id })
     }
 }
 

@@ -12,9 +12,12 @@
 //!   with its entries, a checkpoint may agree with either: the block is reported, not the checkpoint.
 //! - **Assigned columns**: `seq` must be the entry's; `step_index` and `is_late` are recomputed. See [`steps`].
 //! - **Payloads** are hashed with salt and part and compared with the commitment in their record.
+//! - **Receipts** that others kept hold originals and checkpoints; the one shows which columns were altered, the other that
+//!   a log which agrees with itself is not the one that was signed. See [`originals`].
 
 pub mod findings;
 pub mod matching;
+pub mod originals;
 pub mod range;
 pub mod steps;
 #[cfg(test)]

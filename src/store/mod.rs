@@ -70,7 +70,8 @@ pub struct StoreConfig {
 pub struct LedgerConfig {
     /// What the names of new logs begin with, on their checkpoints: a name that nobody else uses.
     pub origin: String,
-    /// False writes records without entries, which nothing can ever verify: benchmarks measure by it what the ledger costs.
+    /// False writes records without leaves, entries and nodes, which nothing can ever verify: benchmarks measure by it what
+    /// the ledger costs. Payloads are committed to all the same: commitments are columns of the records.
     pub is_chained: bool,
 }
 
@@ -113,7 +114,7 @@ impl Store {
         for name in &migrations {
             tracing::info!(name, "migration applied");
         }
-        let queue = Arc::new(Queue::new(config.queue_records));
+        let queue = Arc::new(Queue::new(config.queue_records, config.ledger.is_chained));
         let thread = WriterThread::start()?;
         let appending = db.clone();
         let connected = thread.spawn(async move { appending.for_appending(&config.database_url).await });
@@ -138,7 +139,7 @@ impl Store {
     pub async fn open_reader(database_url: &str, pool_size: u32, clock: SharedClock) -> Result<Self> {
         let db = Database::connect_reader(database_url, pool_size).await?;
         migrate::check(&db.read).await?;
-        let queue = Arc::new(Queue::new(0));
+        let queue = Arc::new(Queue::new(0, true));
         queue.close();
         Ok(Self {
             inner: Arc::new(Inner {

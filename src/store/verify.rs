@@ -3,6 +3,7 @@
 //! at a time; payload texts in pieces; whatever is walked is walked in pages.
 
 mod guards;
+mod held;
 mod landmarks;
 mod lookups;
 mod pass;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use sea_orm::Value;
 use uuid::Uuid;
 
-use self::landmarks::Keys;
+pub use self::landmarks::Keys;
 use self::pass::Pass;
 use self::records::Table;
 pub use self::records::VERIFIER;
@@ -31,6 +32,7 @@ use crate::domain::verification::{Anomaly, AnomalyKind, TrustedPosition, Verific
 use crate::domain::vocabulary::Stream;
 use crate::error::Result;
 use crate::ledger::tree::CompactRange;
+use crate::ledger::verify::originals::Original;
 use crate::ledger::verify::{Ending, Outcome, range};
 
 /// Entries that are read together.
@@ -118,7 +120,16 @@ impl Store {
         rows.iter().map(head).collect()
     }
 
-    /// Checks one log, from the trusted position on or from the beginning.
+    /// The registered keys, for receipts that were signed with them.
+    ///
+    /// # Errors
+    /// As for [`Self::log_heads`].
+    pub async fn note_keys(&self) -> Result<Keys> {
+        Keys::load(self.db()).await
+    }
+
+    /// Checks one log, from the trusted position on or from the beginning, and against originals of it that receipts hold:
+    /// they may be of any place, so where there are some, it is from the beginning.
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer: then nothing is known.
@@ -127,10 +138,12 @@ impl Store {
         head: &LogHead,
         mode: VerificationMode,
         trusted: Option<&TrustedPosition>,
+        originals: &[&Original],
         progress: &Progress,
     ) -> Result<Checked> {
         let db = self.db();
         let keys = Keys::load(db).await?;
+        let mode = if originals.is_empty() { mode } else { VerificationMode::Full };
         let (start, mut found) = start(db, head, mode, trusted).await?;
         found.extend(keys.findings.iter().cloned());
         let stream = head.stream.unwrap_or(Stream::Evidence);
@@ -147,9 +160,15 @@ impl Store {
         }
         let mut pass = Pass::new(db, reader, &start, trusted, progress).await?;
         found.into_iter().for_each(|finding| pass.found(finding));
+        pass.vouch(originals.iter().map(|original| original.landmark()));
         pass.run(from, head.size.min(head.end)).await?;
         pass.behind_the_end().await?;
-        pass.finish(from).await
+        let mut checked = pass.finish(from).await?;
+        for finding in held::compare(db, head, originals).await? {
+            checked.outcome.findings.explain(finding);
+        }
+        checked.outcome.findings.sort();
+        Ok(checked)
     }
 
     /// What can only be found looking at a whole tenant: payloads and tags that no record has. `payloads` and `tags` are

@@ -49,6 +49,7 @@ mod system_runs;
 mod tenancy;
 mod verify_columns;
 mod verify_history;
+mod verify_receipts;
 
 mod tiles;
 mod traps;

@@ -1,12 +1,14 @@
 //! What append answers: assigned columns, re-exports, atomic units, idempotency, guards, refusals.
 
-use runledger::domain::append::{AppendReceipt, AppendResult, IdempotencyClaim};
+use runledger::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim};
 use runledger::domain::page::PageRequest;
 use runledger::domain::run::LlmRun;
 use runledger::domain::trace::{StepFilter, TraceStep};
+use runledger::domain::vocabulary::{AuditCategory, LedgerEventKind, Stream};
 use runledger::error::Code;
 
-use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, seal, step, trace, trace_id};
+use crate::support::evidence::{audit, event};
+use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, seal, step, tenant, trace, trace_id};
 
 db_test! {
     async fn seq_and_step_index_grow_without_gaps(db: TestDb) {
@@ -145,13 +147,13 @@ db_test! {
         let store = db.store().await;
         let unit = Unit::of("acme", &db.clock).trace(trace("t")).step(step("t", "1")).touch("t", ROOT);
         all_new(store.append(unit.unit).await.expect("steps"));
-        let source = store.seal_sources(&seed::tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
         all_new(store.append(Unit::of("acme", &db.clock).step(step("t", "2")).unit).await.expect("one more"));
         let sealing = |version| Unit::of("acme", &db.clock).atomic().seal(seal("t", 1)).run(seed::run("r")).guard("t", version);
         let receipt = store.append(sealing(source.version).unit).await.expect("answered");
         assert!(matches!(receipt, AppendReceipt::Stale), "{receipt:?}");
         assert_eq!(store.log_size(&scope("acme")).await.expect("size"), 3);
-        let source = store.seal_sources(&seed::tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
         all_new(store.append(sealing(source.version).unit).await.expect("sealed"));
         // The seal itself made the version another one: the same seal cannot be written twice.
         let receipt = store.append(sealing(source.version).unit).await.expect("answered");
@@ -212,6 +214,24 @@ db_test! {
         assert_eq!(store.log_size(&scope("acme")).await.expect("size"), 5);
         assert_eq!(db.number("SELECT COUNT(*) FROM trace_step").await, 2);
         assert_eq!(db.number("SELECT step_count FROM trace_state WHERE trace_id = 't'").await, 2);
+        store.close().await;
+    }
+}
+
+db_test! {
+    async fn a_record_of_the_other_log_is_refused(db: TestDb) {
+        let store = db.store().await;
+        let access = audit(&db.clock, AuditCategory::Access);
+        let governance = audit(&db.clock, AuditCategory::Governance);
+        let hold = event(&db.clock, LedgerEventKind::Hold, "everything");
+        for (stream, record) in [(Stream::Evidence, access), (Stream::Access, governance), (Stream::Access, hold)] {
+            let unit = AppendUnit { stream, ..AppendUnit::evidence(tenant("ours"), vec![record]) };
+            let refused = store.append(unit).await.expect_err("the other log's");
+            let cause = refused.cause().expect("a cause").to_string();
+            assert_eq!(refused.code(), Code::Internal, "{refused:?}");
+            assert!(cause.ends_with(&format!("does not belong into the {} log", stream.as_str())), "{cause}");
+        }
+        assert_eq!(db.number("SELECT COUNT(*) FROM ledger_entry").await, 0);
         store.close().await;
     }
 }

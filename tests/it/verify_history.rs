@@ -145,7 +145,7 @@ db_test! {
 }
 
 /// Runs the program, and gives its exit status and what it says.
-fn run(url: &str, data: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) {
+pub fn run(url: &str, data: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_runledger"))
         .args(["verify", "database", "--database-url", url, "--data-dir"])
         .arg(data)

@@ -10,10 +10,9 @@ use uuid::Uuid;
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;
 use crate::support::evidence::{
-    GUARDED, anomalies, drop_guards, every_kind, found, has, look, look_with, looker, more, tamper,
+    GUARDED, LOG, anomalies, cut_off, drop_guards, every_kind, found, has, look, look_with, looker, more,
+    remove_tenant, tamper,
 };
-
-const LOG: &str = "(SELECT log_id FROM ledger_log WHERE tenant_id = 'ours' AND stream = 'evidence')";
 
 async fn prepared(db: &TestDb) -> TestApp {
     let app = TestApp::on(db).await;
@@ -39,29 +38,6 @@ fn kinds(found: &[Anomaly]) -> Vec<Kind> {
 
 fn trusted(looks: &[Look]) -> BTreeMap<Uuid, TrustedLog> {
     looks.iter().filter_map(Look::trusted).map(|log| (log.log_id, log)).collect()
-}
-
-/// Cuts a log down to its first 500 entries, as one who knows how it is made would.
-async fn cut_off(db: &TestDb, at: i64) {
-    let rows =
-        db.query(&format!("SELECT leaf_hash FROM ledger_entry WHERE log_id = {LOG} AND seq < {at} ORDER BY seq")).await;
-    let mut range = runledger::ledger::tree::CompactRange::empty();
-    for row in &rows {
-        let bytes: Vec<u8> = row.try_get_by_index(0).expect("bytes");
-        range.append(runledger::domain::ids::Digest::from_slice(&bytes).expect("a hash"), |_| {});
-    }
-    let (root, edge) = (range.root().to_hex(), hex::encode(range.edge()));
-    tamper(
-        db,
-        &format!(
-            "DELETE FROM payload WHERE record_id IN (SELECT record_id FROM ledger_entry WHERE log_id = {LOG} AND seq >= {at});
-             DELETE FROM system_record WHERE tenant_id = 'ours' AND seq >= {at};
-             DELETE FROM ledger_entry WHERE log_id = {LOG} AND seq >= {at};
-             DELETE FROM ledger_node WHERE log_id = {LOG} AND (idx + 1) * 256 > {at};
-             UPDATE ledger_log SET size = {at}, root = x'{root}', edge = x'{edge}' WHERE tenant_id = 'ours' AND stream = 'evidence'"
-        ),
-    )
-    .await;
 }
 
 db_test! {
@@ -184,6 +160,22 @@ db_test! {
 }
 
 db_test! {
+    async fn cut_off_where_only_the_log_of_logs_remembers(db: TestDb) {
+        let app = prepared(&db).await;
+        app.logs.note_checkpoints(0).await.expect("noted");
+        more(&app, "ours", 10).await;
+        app.logs.sign_all().await.expect("signed");
+        app.logs.note_checkpoints(0).await.expect("noted");
+        cut_off(&db, 500).await;
+        tamper(&db, "DELETE FROM ledger_checkpoint").await;
+        let found_by = found(&app, "ours").await;
+        let ranges: Vec<_> = found_by.iter().map(|one| (one.kind, one.seq, one.seq_end)).collect();
+        assert_eq!(ranges, [(Kind::Truncated, Some(500), Some(629))], "the newest of both: {found_by:?}");
+        app.store.close().await;
+    }
+}
+
+db_test! {
     async fn set_back_and_written_on(db: TestDb) {
         let app = prepared(&db).await;
         let before = trusted(&look(&app, "ours").await);
@@ -212,14 +204,7 @@ db_test! {
         app.logs.note_checkpoints(0).await.expect("noted");
         app.logs.sign_all().await.expect("signed");
         let before = trusted(&look(&app, "ours").await);
-        let mut sql = String::new();
-        for table in ["ledger_entry", "ledger_node", "ledger_checkpoint"] {
-            sql.push_str(&format!("DELETE FROM {table} WHERE log_id IN (SELECT log_id FROM ledger_log WHERE tenant_id = 'ours');"));
-        }
-        for table in GUARDED.into_iter().filter(|table| !table.starts_with("ledger_") || *table == "ledger_event") {
-            sql.push_str(&format!("DELETE FROM {table} WHERE tenant_id = 'ours';"));
-        }
-        tamper(&db, &format!("{sql} DELETE FROM ledger_log WHERE tenant_id = 'ours'")).await;
+        remove_tenant(&db).await;
         let looks = looker(&app, BTreeMap::new(), VerificationMode::Full).database().await.expect("a look");
         let found_by = anomalies(&looks);
         assert_eq!(kinds(&found_by), [Kind::Deleted], "{found_by:?}");

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::receipts::{self, Receipts};
 use super::{Outcome, printable};
 use crate::app::AppError;
 use crate::clock::{SharedClock, SystemClock};
@@ -16,6 +18,8 @@ use crate::domain::verification::{Anomaly, Verification, VerificationMode, Verif
 use crate::domain::vocabulary::Stream;
 use crate::facade::verify::look::{Look, Looker};
 use crate::facade::verify::trusted::{TrustedFile, TrustedLog};
+use crate::ledger::note::NoteKey;
+use crate::ledger::verify::originals::Original;
 use crate::store::Store;
 
 /// Connections to PostgreSQL: a few stretches are read beside each other.
@@ -24,13 +28,20 @@ const POOL_SIZE: u32 = 4;
 /// Check a database: that every record is what was acknowledged, at its place, under what was signed.
 ///
 /// Needs no server. The database is only read; it is not migrated. Without --full it begins where the last verification from
-/// this data folder ended (DATA_DIR/trusted.json), and says so. What is found VALID is remembered there. Exit status: 0
-/// valid; 1 invalid; 2 unknown (there is nothing, or the check broke off).
+/// this data folder ended (DATA_DIR/trusted.json), and says so. What is found VALID is remembered there.
+///
+/// With --receipt the database is also compared with what receipts prove that it held: of a record that was altered each
+/// column is named, and a log that was set back, cut off or written anew is found although it agrees with itself. A receipt
+/// is first checked by itself, as `runledger verify receipt` does; one that does not verify is named and not used. A log
+/// that has receipts is gone through from its first entry.
+///
+/// Exit status: 0 valid; 1 invalid; 2 unknown (there is nothing, the check broke off, or a receipt could not be used).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   runledger verify database --full
   runledger verify database --tenant acme --database-url postgres://auditor@db/runledger
-  runledger verify database --full --data-dir /mnt/audit      remembers what was verified there")]
+  runledger verify database --full --data-dir /mnt/audit      remembers what was verified there
+  runledger verify database --receipt run.tlog-proof --receipt /mnt/receipts --key \"$VKEY\"")]
 pub(in crate::cli) struct DatabaseArgs {
     /// Only this tenant's logs; every tenant's and the log of logs, when absent.
     #[arg(long, value_parser = parse_tenant)]
@@ -38,6 +49,14 @@ pub(in crate::cli) struct DatabaseArgs {
     /// From the first entry, whatever was verified before.
     #[arg(long)]
     full: bool,
+    /// A receipt to compare with, or a folder: every *.tlog-proof file in it. Give it once for each; at most 1,000 receipts
+    /// of 4 MiB each and 64 MiB together.
+    #[arg(long = "receipt", value_name = "FILE")]
+    receipts: Vec<PathBuf>,
+    /// A verifier key that may have signed them, beside those that the database has: name+hash+base64, as `runledger keys
+    /// ledger show` prints it. Whoever altered the database may have altered its keys.
+    #[arg(long = "key", value_name = "VKEY", requires = "receipts", value_parser = super::parse_key)]
+    keys: Vec<NoteKey>,
     #[command(flatten)]
     base: BaseSettings,
 }
@@ -46,11 +65,17 @@ fn parse_tenant(text: &str) -> Result<TenantId, String> {
     TenantId::parse(text).map_err(|error| error.message().to_owned())
 }
 
+/// What came out of the logs, and of the receipts.
+struct Verified {
+    looks: Vec<Look>,
+    receipts: Receipts,
+}
+
 pub(super) async fn run(args: &DatabaseArgs) -> Outcome {
     match verify(args).await {
-        Ok(looks) => {
-            print!("{}", report(&looks));
-            outcome(&looks)
+        Ok(verified) => {
+            print!("{}{}", verified.receipts.report(), report(&verified.looks));
+            verified.receipts.outcome(outcome(&verified.looks))
         }
         Err(error) => {
             println!("UNKNOWN: {error}; nothing was shown");
@@ -59,21 +84,28 @@ pub(super) async fn run(args: &DatabaseArgs) -> Outcome {
     }
 }
 
-async fn verify(args: &DatabaseArgs) -> Result<Vec<Look>, AppError> {
+async fn verify(args: &DatabaseArgs) -> Result<Verified, AppError> {
     crate::cli::init_logs(&args.base)?;
+    let files = receipts::files(&args.receipts)?;
     let file = TrustedFile::in_folder(&args.base.data_dir);
     let trusted = file.load()?;
     let clock: SharedClock = Arc::new(SystemClock);
     let pool = if args.base.pool_size == 0 { POOL_SIZE } else { args.base.pool_size };
     let store = Store::open_reader(args.base.database_url.expose(), pool, Arc::clone(&clock)).await?;
-    let looks = look(args, store.clone(), clock, trusted).await;
+    let verified = async {
+        let mut receipts = Receipts::read(&files, &args.keys, args.tenant.as_ref(), &store.note_keys().await?)?;
+        let originals = std::mem::take(&mut receipts.originals);
+        let looks = look(args, store.clone(), clock, trusted, originals).await?;
+        Ok(Verified { looks, receipts })
+    };
+    let verified: Result<Verified, AppError> = verified.await;
     store.close().await;
-    let looks = looks?;
-    let trusted: Vec<TrustedLog> = looks.iter().filter_map(Look::trusted).collect();
+    let verified = verified?;
+    let trusted: Vec<TrustedLog> = verified.looks.iter().filter_map(Look::trusted).collect();
     if let Err(error) = file.advance(&trusted) {
         eprintln!("note: what was verified is not remembered: {}", AppError::from(error));
     }
-    Ok(looks)
+    Ok(verified)
 }
 
 async fn look(
@@ -81,6 +113,7 @@ async fn look(
     store: Store,
     clock: SharedClock,
     trusted: BTreeMap<uuid::Uuid, TrustedLog>,
+    originals: Vec<Original>,
 ) -> Result<Vec<Look>, AppError> {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} entries, {per_sec}, {eta}");
@@ -91,7 +124,7 @@ async fn look(
         shown.set_position(done.unsigned_abs());
     });
     let mode = if args.full { VerificationMode::Full } else { VerificationMode::Incremental };
-    let looker = Looker { store, clock, trusted, mode, progress };
+    let looker = Looker { store, clock, trusted, mode, originals, progress };
     let looks = match &args.tenant {
         Some(tenant) => looker.tenant(tenant).await,
         None => looker.database().await,

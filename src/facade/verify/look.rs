@@ -15,6 +15,8 @@ use crate::domain::verification::{
 use crate::domain::vocabulary::Stream;
 use crate::error::{Error, Result};
 use crate::ledger::verify::findings::Findings;
+use crate::ledger::verify::originals::Original;
+use crate::ledger::verify::tree::Landmark;
 use crate::store::Store;
 use crate::store::verify::{Checked, LogHead, Progress};
 
@@ -50,20 +52,22 @@ pub struct Looker {
     pub trusted: BTreeMap<Uuid, TrustedLog>,
     /// How much is looked at.
     pub mode: VerificationMode,
+    /// What receipts hold: compared with the logs that they are of.
+    pub originals: Vec<Original>,
     /// Told how far it is.
     pub progress: Progress,
 }
 
 impl Looker {
-    /// Every tenant that has a log or had one when it was last verified from here, the platform last: its log of logs must
+    /// Every tenant that has a log, had one when it was last verified from here or has receipts, the platform last: its log of logs must
     /// be at least as new as the logs.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer.
     pub async fn tenants(&self) -> Result<Vec<TenantId>> {
         let heads = self.store.log_heads(None).await?;
-        let known = self.trusted.values().map(|log| log.tenant.clone());
-        let mut tenants: BTreeSet<TenantId> = heads.into_iter().map(|head| head.tenant).chain(known).collect();
+        let known = self.trusted.values().map(|log| &log.tenant).chain(self.originals.iter().map(|one| &one.tenant));
+        let mut tenants: BTreeSet<TenantId> = known.cloned().chain(heads.into_iter().map(|head| head.tenant)).collect();
         let platform = TenantId::platform();
         tenants.remove(&platform);
         Ok(tenants.into_iter().chain([platform]).collect())
@@ -79,12 +83,14 @@ impl Looker {
         let mut looks = Vec::new();
         let (mut payloads, mut tags, mut evidence) = (0, 0, None);
         let mut is_whole = true;
+        let guards = if heads.is_empty() { Vec::new() } else { self.store.open_guards().await? };
         for head in &heads {
             let started_at = self.clock.now();
             let trusted = self.trusted.get(&head.log_id).map(|log| &log.position);
-            match self.store.verify_log(head, self.mode, trusted, &self.progress).await {
+            let originals: Vec<&Original> = self.originals.iter().filter(|one| one.log_id == head.log_id).collect();
+            match self.store.verify_log(head, self.mode, trusted, &originals, &self.progress).await {
                 Ok(mut checked) => {
-                    checked.outcome.findings.extend(self.store.open_guards().await?);
+                    checked.outcome.findings.extend(guards.iter().cloned());
                     payloads += checked.payloads;
                     tags += checked.tags;
                     if head.stream == Some(Stream::Evidence) {
@@ -102,6 +108,7 @@ impl Looker {
         for log in self.gone(tenant, &heads) {
             looks.push(self.lost(log));
         }
+        self.add_gone(tenant, &heads, &mut looks);
         for stream in [Stream::Evidence, Stream::Access] {
             if heads.iter().all(|head| head.stream != Some(stream)) {
                 let findings = self.store.unlogged_records(tenant, stream).await?;
@@ -214,6 +221,30 @@ impl Looker {
     fn gone(&self, tenant: &TenantId, heads: &[LogHead]) -> Vec<&TrustedLog> {
         let is_gone = |log: &&TrustedLog| heads.iter().all(|head| head.log_id != log.log_id);
         self.trusted.values().filter(|log| log.tenant == *tenant).filter(is_gone).collect()
+    }
+
+    /// Logs of a tenant that only receipts know any more.
+    fn add_gone(&self, tenant: &TenantId, heads: &[LogHead], looks: &mut Vec<Look>) {
+        let is_gone = |one: &&Original| one.tenant == *tenant && heads.iter().all(|head| head.log_id != one.log_id);
+        let mut newest: BTreeMap<Uuid, (&Original, Landmark)> = BTreeMap::new();
+        for original in self.originals.iter().filter(is_gone) {
+            let landmark = original.landmark();
+            if newest.get(&original.log_id).is_none_or(|(_, known)| known.size < landmark.size) {
+                newest.insert(original.log_id, (original, landmark));
+            }
+        }
+        for (original, Landmark { size, name, .. }) in newest.into_values() {
+            let detail = format!("{name} is of {size} entries of {}, a log that is gone", original.origin());
+            let finding = Anomaly::new(AnomalyKind::Deleted, detail).within(0, size).field("ledger_log");
+            match looks.iter_mut().find(|look| look.verification.log_id == original.log_id) {
+                Some(look) => look.add(vec![finding]),
+                None => {
+                    let mut look = self.empty(tenant.clone(), original.log_id, None);
+                    look.add(vec![finding]);
+                    looks.push(look);
+                }
+            }
+        }
     }
 
     fn lost(&self, log: &TrustedLog) -> Look {

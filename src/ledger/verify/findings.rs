@@ -38,6 +38,24 @@ impl Findings {
         findings.into_iter().for_each(|finding| self.push(finding));
     }
 
+    /// Adds what says more of a finding than the finding itself, in its place; where there is none, beside the others.
+    pub fn explain(&mut self, finding: Anomaly) {
+        let same = |kept: &&mut Anomaly| {
+            (kept.kind, kept.seq, kept.record_id) == (finding.kind, finding.seq, finding.record_id)
+        };
+        if let Some(kept) = self.kept.iter_mut().find(same) {
+            *kept = finding;
+            return;
+        }
+        self.push(finding.clone());
+        // Among too many to keep, one that names nothing gives way.
+        if !self.kept.contains(&finding)
+            && let Some(kept) = self.kept.iter_mut().rev().find(|kept| kept.field.is_none())
+        {
+            *kept = finding;
+        }
+    }
+
     /// By place; what has none comes last.
     pub fn sort(&mut self) {
         self.kept.sort_by_key(|finding| (finding.seq.is_none(), finding.seq));
@@ -87,5 +105,20 @@ mod tests {
         assert_eq!((findings.anomalies(), findings.warnings(), findings.kept().len()), (1, 1_500, FINDINGS_MAX));
         assert!(findings.kept().iter().any(|finding| finding.kind == AnomalyKind::Altered));
         assert!(!findings.is_chain_valid());
+    }
+
+    #[test]
+    fn what_says_more_stands_in_the_place_of_what_it_explains() {
+        let altered = |seq| Anomaly::new(AnomalyKind::Altered, "x").at(seq);
+        let mut findings = Findings::default();
+        findings.push(altered(7));
+        findings.explain(altered(7).field("model"));
+        assert_eq!((findings.anomalies(), findings.kept()), (1, [altered(7).field("model")].as_slice()));
+        findings.explain(altered(8).field("model"));
+        assert_eq!((findings.anomalies(), findings.kept().len()), (2, 2));
+        (0..1_500).for_each(|seq| findings.push(altered(seq + 9)));
+        findings.explain(altered(5_000).field("model"));
+        assert_eq!(findings.kept().len(), FINDINGS_MAX);
+        assert!(findings.kept().iter().any(|kept| kept.seq == Some(5_000)), "it is kept among too many");
     }
 }

@@ -66,13 +66,14 @@ impl Waiting {
 pub(in crate::store) struct Queue {
     waiting: Mutex<Waiting>,
     records_max: usize,
+    is_chained: bool,
     has_news: Notify,
 }
 
 impl Queue {
-    /// An empty queue for so many records.
-    pub fn new(records_max: usize) -> Self {
-        Self { waiting: Mutex::default(), records_max, has_news: Notify::new() }
+    /// An empty queue for so many records, whose leaves are hashed where they are chained.
+    pub fn new(records_max: usize, is_chained: bool) -> Self {
+        Self { waiting: Mutex::default(), records_max, is_chained, has_news: Notify::new() }
     }
 
     /// Queues a unit at once or not at all, and waits for its answer.
@@ -95,7 +96,7 @@ impl Queue {
             return Err(Error::limit(message, limit as u64, Some(value as u64)));
         }
         // Outside the lock, and refused units cost a hash in vain: the queue is seldom full.
-        let prepared = Prepared::new(unit, now)?;
+        let prepared = Prepared::new(unit, now, self.is_chained)?;
         let mut waiting = self.lock();
         waiting.check_open()?;
         if waiting.records + records > self.records_max || waiting.bytes + bytes > QUEUE_BYTES_MAX {
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn takes_everything_that_waits_and_ends_when_closed() {
-        let queue = Queue::new(10);
+        let queue = Queue::new(10, true);
         let _first = queue.push(unit(), Timestamp::default()).expect("room");
         let _second = queue.push(unit(), Timestamp::default()).expect("room");
         assert_eq!(queue.take().0.len(), 2);

@@ -23,16 +23,29 @@ use crate::ledger::verify::tree::Landmark;
 const EVENTS: i64 = 1_024;
 
 /// The keys that may have signed, and what is wrong with their rows.
-pub(super) struct Keys {
+#[derive(Debug, Default)]
+pub struct Keys {
     keys: Vec<NoteKey>,
     /// By the id of a key that was retired: the size that each log had then.
     retired: HashMap<String, HashMap<Uuid, i64>>,
-    pub findings: Vec<Anomaly>,
+    pub(super) findings: Vec<Anomaly>,
 }
 
 impl Keys {
+    /// Those whose rows read.
+    #[must_use]
+    pub fn known(&self) -> &[NoteKey] {
+        &self.keys
+    }
+
+    /// Whether a key had been retired before a log had this size.
+    #[must_use]
+    pub fn had_retired(&self, key_id: &str, log_id: Uuid, size: i64) -> bool {
+        self.retired.get(key_id).is_some_and(|sizes| size > sizes.get(&log_id).copied().unwrap_or(0))
+    }
+
     /// Reads the registered keys. A row whose id is not that of its name and key was altered.
-    pub async fn load(db: &Database) -> Result<Self> {
+    pub(super) async fn load(db: &Database) -> Result<Self> {
         let sql = "SELECT key_id, name, public_key, to_sizes FROM ledger_key ORDER BY key_id";
         let (mut keys, mut retired, mut findings) = (Vec::new(), HashMap::new(), Vec::new());
         for row in db.rows(db.statement(sql, [])).await? {
@@ -117,9 +130,7 @@ impl StoredNote {
         if size != self.size {
             return Err(wrong("size", &format!("size {size} was signed")));
         }
-        if let Some(sizes) = keys.retired.get(&key.id_hex())
-            && size > sizes.get(&head.log_id).copied().unwrap_or(0)
-        {
+        if keys.had_retired(&key.id_hex(), head.log_id, size) {
             return Err(wrong("note", &format!("the key {} had been retired before", key.id_hex())));
         }
         if self.root != Some(checkpoint.root) {
@@ -228,7 +239,7 @@ impl<'d> NotedCheckpoints<'d> {
         self.db.rows(scoped_statement(self.db, &TenantId::platform(), sql, values)).await
     }
 
-    /// Those of sizes up to `to`; with `i64::MAX`, all that are left.
+    /// Those of sizes up to `to`.
     pub async fn up_to(&mut self, to: i64) -> Result<Vec<StoredNote>> {
         let mut notes = Vec::new();
         loop {
@@ -238,14 +249,27 @@ impl<'d> NotedCheckpoints<'d> {
             if !self.waiting.is_empty() || self.is_done {
                 return Ok(notes);
             }
-            let rows = self.rows(">", "ASC", self.after).await?;
-            self.is_done = rows.is_empty();
-            for row in &rows {
-                let (seq, note) = decode_event(row)?;
-                self.after = seq;
-                self.waiting.extend(note.filter(|note| note.size > self.from || self.from == 0));
-            }
+            self.read().await?;
         }
+    }
+
+    /// The next of those that are left; none where there are no more.
+    pub async fn next_page(&mut self) -> Result<Vec<StoredNote>> {
+        while self.waiting.is_empty() && !self.is_done {
+            self.read().await?;
+        }
+        Ok(std::mem::take(&mut self.waiting).into())
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let rows = self.rows(">", "ASC", self.after).await?;
+        self.is_done = rows.is_empty();
+        for row in &rows {
+            let (seq, note) = decode_event(row)?;
+            self.after = seq;
+            self.waiting.extend(note.filter(|note| note.size > self.from || self.from == 0));
+        }
+        Ok(())
     }
 }
 

@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, QueryResult, Value};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::super::scoped::scoped_statement;
+use super::super::scoped::{id_keys, scoped_statement};
 use super::LogHead;
 use super::records::Table;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::verification::{Anomaly, AnomalyKind};
 use crate::domain::vocabulary::{RecordKind, Stream};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::verify::matching::Lonely;
 
 /// Keys of one statement.
@@ -21,15 +20,11 @@ const TOGETHER: usize = 1_024;
 /// Rows behind the end that are looked at.
 const BEYOND_MAX: i64 = 1_000;
 
-/// Record ids as one parameter.
-fn id_keys(backend: DbBackend, ids: &[RecordId]) -> Result<(Value, &'static str)> {
-    if backend == DbBackend::Postgres {
-        let ids = ids.iter().map(|id| id.0.into()).collect();
-        return Ok((Value::Array(ArrayType::Uuid, Some(Box::new(ids))), "= ANY($2)"));
-    }
-    let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-    let json = serde_json::to_string(&hex).map_err(Error::internal)?;
-    Ok((json.into(), "IN (SELECT unhex(value) FROM json_each($2))"))
+/// Record ids as `$2`, and what compares a column with them.
+fn among(backend: DbBackend, ids: &[RecordId]) -> Result<(Value, &'static str)> {
+    let among =
+        if backend == DbBackend::Postgres { "= ANY($2)" } else { "IN (SELECT unhex(value) FROM json_each($2))" };
+    Ok((id_keys(backend, ids)?, among))
 }
 
 /// Rows of a statement that ends where its condition on a column of ids is wanted; the tenant is `$1`.
@@ -42,7 +37,7 @@ pub(super) async fn by_ids(
 ) -> Result<Vec<QueryResult>> {
     let mut rows = Vec::new();
     for ids in ids.chunks(TOGETHER) {
-        let (keys, among) = id_keys(db.backend, ids)?;
+        let (keys, among) = among(db.backend, ids)?;
         rows.extend(db.rows(scoped_statement(db, tenant, format!("{sql}{column} {among}"), [keys])).await?);
     }
     Ok(rows)
@@ -79,7 +74,7 @@ async fn records_at(db: &Database, tenant: &TenantId, ids: &[RecordId]) -> Resul
 async fn entries_at(db: &Database, head: &LogHead, ids: &[RecordId]) -> Result<HashMap<RecordId, i64>> {
     let mut found = HashMap::new();
     for ids in ids.chunks(TOGETHER) {
-        let (keys, among) = id_keys(db.backend, ids)?;
+        let (keys, among) = among(db.backend, ids)?;
         let sql = format!("SELECT record_id, seq FROM ledger_entry WHERE log_id = $1 AND record_id {among}");
         for row in db.rows(db.statement(sql, [head.log_id.into(), keys])).await? {
             let mut columns = Columns::of(&row, "ledger_entry")?;

@@ -24,7 +24,8 @@ pub(super) struct Pass<'p> {
     reader: Arc<Reader>,
     verifier: LogVerifier,
     noted: NotedCheckpoints<'p>,
-    trusted: Option<Landmark>,
+    /// States that are vouched for outside of the database, the smallest first: the trusted one and those of receipts.
+    outside: VecDeque<Landmark>,
     progress: &'p Progress,
     payloads: i64,
     erased: i64,
@@ -41,18 +42,25 @@ impl<'p> Pass<'p> {
     ) -> Result<Self> {
         let from = start.size().cast_signed();
         let noted = NotedCheckpoints::behind(db, &reader.head, from).await?;
-        let trusted = trusted.filter(|trusted| trusted.size > from).map(|trusted| Landmark {
+        let outside = trusted.filter(|trusted| trusted.size > from).map(|trusted| Landmark {
             size: trusted.size,
             root: trusted.root,
             kind: AnomalyKind::Fork,
             name: "the position that was last verified from here".to_owned(),
         });
+        let outside = outside.into_iter().collect();
         let verifier = LogVerifier::new(start);
-        Ok(Self { reader: Arc::new(reader), verifier, noted, trusted, progress, payloads: 0, erased: 0, tags: 0 })
+        Ok(Self { reader: Arc::new(reader), verifier, noted, outside, progress, payloads: 0, erased: 0, tags: 0 })
     }
 
     pub fn found(&mut self, finding: Anomaly) {
         self.verifier.found(finding);
+    }
+
+    /// Adds states that somebody vouches for outside of the database.
+    pub fn vouch(&mut self, landmarks: impl IntoIterator<Item = Landmark>) {
+        self.outside.extend(landmarks);
+        self.outside.make_contiguous().sort_by_key(|landmark| landmark.size);
     }
 
     /// Goes through the places from `from` to `to`.
@@ -82,7 +90,9 @@ impl<'p> Pass<'p> {
         let (noted, findings) = self.reader.judge(&noted);
         window.findings.extend(findings);
         window.landmarks.extend(noted);
-        window.landmarks.extend(self.trusted.take_if(|trusted| trusted.size <= to));
+        while let Some(landmark) = self.outside.pop_front_if(|landmark| landmark.size <= to) {
+            window.landmarks.push(landmark);
+        }
         window.landmarks.sort_by_key(|landmark| landmark.size);
         let lonely = self.verifier.window(window);
         if !lonely.is_empty() {
@@ -105,14 +115,24 @@ impl<'p> Pass<'p> {
             }
         }
         self.nodes_beyond().await?;
+        // What is left of the trusted position was told when the pass began.
+        let vouched = self.outside.drain(..).filter(|landmark| landmark.kind == AnomalyKind::Rewritten);
+        let mut largest = vouched.max_by_key(|landmark| landmark.size);
         let mut notes = landmarks::beyond(db, head).await?;
-        notes.extend(self.noted.up_to(i64::MAX).await?);
-        let (landmarks, findings) = reader.judge(&notes);
-        findings.into_iter().for_each(|finding| self.found(finding));
+        // Page by page: of a long log that was cut off there may be very many.
+        loop {
+            let (landmarks, findings) = reader.judge(&notes);
+            findings.into_iter().for_each(|finding| self.found(finding));
+            largest = largest.into_iter().chain(landmarks).max_by_key(|landmark| landmark.size);
+            notes = self.noted.next_page().await?;
+            if notes.is_empty() {
+                break;
+            }
+        }
         // What was noted while this pass ran lies behind the end that it began with, and is no finding.
         let end = self.end_now().await?;
-        if let Some(largest) = landmarks.iter().max_by_key(|landmark| landmark.size).filter(|one| one.size > end) {
-            self.found(landmarks::truncated(largest, end));
+        if let Some(largest) = largest.filter(|one| one.size > end) {
+            self.found(landmarks::truncated(&largest, end));
         }
         Ok(())
     }

@@ -120,7 +120,7 @@ impl Table {
         }
     }
 
-    fn columns(self) -> String {
+    pub fn columns(self) -> String {
         match self {
             Self::Runs => column_list::<entity::llm_run::Entity>("t"),
             Self::Traces => column_list::<entity::trace::Entity>("t"),
@@ -232,7 +232,7 @@ impl Table {
         let seq = columns.take()?;
         let leaf_hash = Err(Unreadable { column: column.clone(), problem: problem.clone() });
         let rebuilt = Rebuilt { seq, kind: self.kind(), id, created_at: None, leaf_hash, is_own: false };
-        Ok(RecordRow { rebuilt, parts: Vec::new(), step: None, tags: Vec::new() })
+        Ok(RecordRow { rebuilt, leaf: None, parts: Vec::new(), step: None, tags: Vec::new() })
     }
 }
 
@@ -251,6 +251,8 @@ fn decode_audit(columns: &mut Columns<'_>, tenant: &TenantId) -> Result<RecordRo
 /// What a row of a record gives.
 pub(super) struct RecordRow {
     pub rebuilt: Rebuilt,
+    /// Its leaf, where its columns read.
+    pub leaf: Option<Vec<u8>>,
     /// The parts that it commits to.
     pub parts: Vec<(PayloadPart, Digest)>,
     /// For a step, its assigned columns.
@@ -273,6 +275,6 @@ impl RecordRow {
             is_own: false,
         };
         let parts = parts.iter().filter_map(|(part, commitment)| Some((*part, (*commitment)?))).collect();
-        Ok(Self { rebuilt, parts, step: None, tags: Vec::new() })
+        Ok(Self { rebuilt, leaf: Some(leaf), parts, step: None, tags: Vec::new() })
     }
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use sea_orm::QueryResult;
+
 use super::super::convert::Columns;
 use super::super::database::Database;
 use super::landmarks::{self, Keys, StoredNote};
@@ -44,16 +46,7 @@ impl Reader {
              ORDER BY seq LIMIT {WINDOW}"
         );
         let rows = self.db.rows(self.db.statement(sql, [self.head.log_id.into(), from.into(), to.into()])).await?;
-        let entry = |row| {
-            let mut columns = Columns::of(row, "ledger_entry")?;
-            Ok(EntryRow {
-                seq: columns.take()?,
-                kind: RecordKind::parse(columns.take::<&str>()?),
-                record_id: columns.id().ok(),
-                leaf_hash: columns.optional_digest().ok().flatten(),
-            })
-        };
-        rows.iter().map(entry).collect()
+        rows.iter().map(decode_entry).collect()
     }
 
     /// Everything else in a window.
@@ -70,7 +63,8 @@ impl Reader {
             let mut rows: Vec<RecordRow> = Vec::new();
             for (table, raw) in raw {
                 for row in &raw {
-                    rows.push(table.rebuild(row, &reader.head.tenant)?);
+                    // Its hash is all that is wanted of a leaf here.
+                    rows.push(RecordRow { leaf: None, ..table.rebuild(row, &reader.head.tenant)? });
                 }
             }
             rows.sort_by_key(|row| row.rebuilt.seq);
@@ -125,4 +119,15 @@ impl Reader {
         }
         Ok(nodes)
     }
+}
+
+/// `seq, kind, record_id, leaf_hash` of an entry.
+pub(super) fn decode_entry(row: &QueryResult) -> Result<EntryRow> {
+    let mut columns = Columns::of(row, "ledger_entry")?;
+    Ok(EntryRow {
+        seq: columns.take()?,
+        kind: RecordKind::parse(columns.take::<&str>()?),
+        record_id: columns.id().ok(),
+        leaf_hash: columns.optional_digest().ok().flatten(),
+    })
 }

@@ -64,6 +64,9 @@ pub const GUARDED: [&str; 17] = [
     "ledger_anomaly",
 ];
 
+/// The log that is tampered with.
+pub const LOG: &str = "(SELECT log_id FROM ledger_log WHERE tenant_id = 'ours' AND stream = 'evidence')";
+
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -76,7 +79,8 @@ fn new<T>(clock: &TestClock, record: T, payloads: Vec<NewPayload>) -> Box<New<T>
     Box::new(New { id: clock.new_id(), record, payloads })
 }
 
-fn audit(clock: &TestClock, category: AuditCategory) -> NewRecord {
+/// An entry of the audit ledger.
+pub fn audit(clock: &TestClock, category: AuditCategory) -> NewRecord {
     let payloads = vec![
         part(clock, PayloadPart::ActionReason, "\"because\""),
         part(clock, PayloadPart::BeforeState, "{\"a\":1}"),
@@ -268,6 +272,56 @@ pub async fn tamper(db: &TestDb, sql: &str) {
     db.execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
+/// Makes nodes, edge and root what the first entries of a log give, as one who knows how it is made would.
+pub async fn rechain(db: &TestDb, size: i64) {
+    let sql = format!("SELECT leaf_hash FROM ledger_entry WHERE log_id = {LOG} AND seq < {size} ORDER BY seq");
+    let mut range = runledger::ledger::tree::CompactRange::empty();
+    let mut sql = db.query(&sql).await.iter().fold(String::new(), |mut sql, row| {
+        let bytes: Vec<u8> = row.try_get_by_index(0).expect("bytes");
+        range.append(runledger::domain::ids::Digest::from_slice(&bytes).expect("a hash"), |node| {
+            let (hash, level, idx) = (node.hash.to_hex(), node.level, node.idx);
+            sql += &format!(
+                "UPDATE ledger_node SET hash = x'{hash}' WHERE log_id = {LOG} AND level = {level} AND idx = {idx};"
+            );
+        });
+        sql
+    });
+    let (root, edge) = (range.root().to_hex(), hex::encode(range.edge()));
+    sql += &format!(
+        "UPDATE ledger_log SET size = {size}, root = x'{root}', edge = x'{edge}' \
+         WHERE tenant_id = 'ours' AND stream = 'evidence'"
+    );
+    tamper(db, &sql).await;
+}
+
+/// Cuts a log down to its first entries, so that it agrees with itself.
+pub async fn cut_off(db: &TestDb, at: i64) {
+    tamper(
+        db,
+        &format!(
+            "DELETE FROM payload WHERE record_id IN (SELECT record_id FROM ledger_entry WHERE log_id = {LOG} AND seq >= {at});
+             DELETE FROM system_record WHERE tenant_id = 'ours' AND seq >= {at};
+             DELETE FROM ledger_entry WHERE log_id = {LOG} AND seq >= {at};
+             DELETE FROM ledger_node WHERE log_id = {LOG} AND (idx + 1) * 256 > {at}"
+        ),
+    )
+    .await;
+    rechain(db, at).await;
+}
+
+/// Deletes everything of a tenant.
+pub async fn remove_tenant(db: &TestDb) {
+    let mut sql = String::new();
+    for table in ["ledger_entry", "ledger_node", "ledger_checkpoint"] {
+        sql +=
+            &format!("DELETE FROM {table} WHERE log_id IN (SELECT log_id FROM ledger_log WHERE tenant_id = 'ours');");
+    }
+    for table in GUARDED.into_iter().filter(|table| !table.starts_with("ledger_") || *table == "ledger_event") {
+        sql += &format!("DELETE FROM {table} WHERE tenant_id = 'ours';");
+    }
+    tamper(db, &format!("{sql} DELETE FROM ledger_log WHERE tenant_id = 'ours'")).await;
+}
+
 /// A look from the first entry on, without remembering anything.
 pub async fn look(app: &TestApp, name: &str) -> Vec<Look> {
     look_with(app, name, BTreeMap::new(), VerificationMode::Full).await
@@ -285,7 +339,7 @@ pub async fn look_with(
 
 pub fn looker(app: &TestApp, trusted: BTreeMap<uuid::Uuid, TrustedLog>, mode: VerificationMode) -> Looker {
     let clock: Arc<TestClock> = Arc::clone(&app.clock);
-    Looker { store: app.store.clone(), clock, trusted, mode, progress: unwatched() }
+    Looker { store: app.store.clone(), clock, trusted, mode, originals: Vec::new(), progress: unwatched() }
 }
 
 /// What makes logs INVALID.
