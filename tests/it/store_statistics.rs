@@ -11,7 +11,7 @@ use crate::support::seed::{scope, trace_id};
 
 const TABLES: [&str; 3] = ["payload", "trace", "trace_step"];
 
-/// `count` traces of ten steps with attributes, written past the store, from trace `first` on.
+/// Ten steps with attributes of each of `count` traces from `first` on, and ten times as many traces, written past the store.
 async fn seed(db: &TestDb, first: u32, count: u32) {
     let last = first + count - 1;
     let steps = format!("generate_series({first}, {last}) AS t(t), generate_series(0, 9) AS s(s)");
@@ -20,7 +20,7 @@ async fn seed(db: &TestDb, first: u32, count: u32) {
         format!(
             "INSERT INTO trace (tenant_id, id, seq, created_at, trace_id, run_id, schema_version, is_synthetic, started_at) \
              SELECT 'acme', gen_random_uuid(), t, 0, 't' || t, 'r' || t, '1', FALSE, t FROM \
-             generate_series({first}, {last}) AS t(t)"
+             generate_series({first} * 10, {last} * 10 + 9) AS t(t)"
         ),
         format!(
             "INSERT INTO trace_step (tenant_id, id, seq, created_at, trace_id, step_index, is_late, span_id, attempt, \
