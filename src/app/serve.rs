@@ -66,6 +66,16 @@ impl Server {
         Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, verify_interval, api, instance })
     }
 
+    /// What only reads, but for what it found: where it is when the server stops does not matter.
+    fn spawn_readers(&self) {
+        let (logs, cancel) = (self.logs.clone(), self.shutdown.clone());
+        tokio::spawn(async move { logs.run_statistics(cancel).await });
+        if self.verify_interval > Duration::ZERO {
+            let (logs, cancel, interval) = (self.logs.clone(), self.shutdown.clone(), self.verify_interval);
+            tokio::spawn(async move { logs.run_verifier(interval, cancel).await });
+        }
+    }
+
     /// Serves until `stop` is done, then stops in order.
     ///
     /// # Errors
@@ -98,12 +108,7 @@ impl Server {
             let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
             async move { logs.run_cleaner(cancel).await }
         });
-
-        // It only reads, but for what it found: where it is when the server stops does not matter.
-        if self.verify_interval > Duration::ZERO {
-            let (logs, cancel, interval) = (self.logs.clone(), self.shutdown.clone(), self.verify_interval);
-            tokio::spawn(async move { logs.run_verifier(interval, cancel).await });
-        }
+        self.spawn_readers();
 
         let failed = tokio::select! {
             () = stop => None,

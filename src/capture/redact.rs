@@ -5,7 +5,6 @@
 
 mod keys;
 mod patterns;
-mod strict;
 
 use std::borrow::Cow;
 
@@ -15,6 +14,7 @@ use serde_json::Value;
 
 pub use self::keys::is_sensitive_key;
 use super::text::without_nul;
+use crate::domain::strict_json::Strict;
 use crate::error::{Error, Result};
 
 /// What stands in the place of what was removed.
@@ -77,7 +77,7 @@ fn redact_at(text: &str, strings_left: u32) -> Cow<'_, str> {
         return decoded(text);
     }
     if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
-        && let Some(mut value) = strict::parse(text)
+        && let Ok(Strict(mut value)) = serde_json::from_str::<Strict<Value>>(text)
     {
         let Some(left) = strings_left.checked_sub(1) else { return Cow::Borrowed(REDACTED) };
         return match redact_value(&mut value, DEPTH_MAX, left) {

@@ -22,9 +22,13 @@ pub mod run;
 pub mod scope;
 pub mod settle;
 pub mod span_content;
+pub mod strict_json;
 pub mod system;
 pub mod telemetry_series;
 pub mod time;
 pub mod trace;
 pub mod verification;
 pub mod vocabulary;
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -18,6 +18,7 @@ pub mod proofs;
 pub mod replay;
 pub mod runs;
 pub mod sealer;
+pub mod statistics;
 pub mod system;
 pub mod telemetry_series;
 pub mod tiles;

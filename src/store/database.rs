@@ -22,8 +22,11 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_ROW_BUFFER: usize = 1_024;
 /// Connections of PostgreSQL for the sealer and keys, so that readers cannot starve them.
 const POSTGRES_WRITERS: u32 = 2;
-/// Statements prepared a connection: every table in every chunk size, and the reads.
+/// Statements prepared a connection: the reads, and on PostgreSQL the flushes.
 const STATEMENT_CACHE: usize = 256;
+/// Texts prepared by SQLite's writer. Each holds the statements of a whole flush, so they are large: after requests of 1 to
+/// 900 spans in fifteen sizes the process held 274 MB of its own memory with 256 of them, and 184 MB with 64.
+const SQLITE_WRITER_CACHE: usize = 64;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_IDLE_TEST: Duration = Duration::from_secs(30);
 /// No plan of ours is worth compiling, and its estimates err on tables without statistics.
@@ -221,7 +224,7 @@ fn sqlite(url: &str, is_reader: bool) -> ConnectOptions {
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
                 .foreign_keys(false)
                 .row_buffer_size(SQLITE_ROW_BUFFER)
-                .statement_cache_capacity(STATEMENT_CACHE)
+                .statement_cache_capacity(if is_reader { STATEMENT_CACHE } else { SQLITE_WRITER_CACHE })
                 .pragma("mmap_size", "268435456")
                 .pragma("temp_store", "MEMORY");
             if is_reader {

@@ -29,6 +29,7 @@ pub mod runs;
 mod scoped;
 pub mod seals;
 pub mod span_contents;
+pub mod statistics;
 pub mod steps;
 pub mod system;
 pub mod system_runs;

@@ -41,6 +41,7 @@ mod store_rates;
 mod store_reads;
 mod store_schema;
 mod store_seals;
+mod store_statistics;
 mod store_steps;
 mod store_writer;
 mod system;

@@ -1,62 +1,9 @@
-use uuid::Uuid;
-
 use super::*;
-use crate::domain::ids::{RecordId, TenantId, TraceId};
+use crate::domain::ids::TraceId;
+use crate::domain::samples::{run, stored};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Trace, TraceSeal};
 use crate::domain::vocabulary::{ExecutionStatus, IncidentSeverity};
-
-fn stored<T>(record: T) -> Stored<T> {
-    Stored {
-        id: RecordId(Uuid::nil()),
-        tenant_id: TenantId::trusted("t"),
-        seq: 0,
-        created_at: Timestamp::default(),
-        record,
-    }
-}
-
-fn run() -> LlmRun {
-    LlmRun {
-        run_id: RunId::trusted("r"),
-        revision: 1,
-        trace_id: None,
-        name: None,
-        agent_id: None,
-        session_id: None,
-        end_user_id: None,
-        tags: Vec::new(),
-        provider: "p".to_owned(),
-        model: "m".to_owned(),
-        operation: None,
-        service_name: None,
-        service_instance_id: None,
-        service_version: None,
-        environment: None,
-        prompt_hash: None,
-        response_hash: None,
-        input_tokens: 0,
-        output_tokens: 0,
-        cached_input_tokens: None,
-        reasoning_tokens: None,
-        time_to_first_token_us: None,
-        finish_reason: None,
-        cost_micros: None,
-        price_version: None,
-        execution_status: ExecutionStatus::Succeeded,
-        error_type: None,
-        started_at: Timestamp::default(),
-        completed_at: None,
-        source: RecordSource::System,
-        is_synthetic: false,
-        synthetic_scenario_id: None,
-        correlation_id: None,
-        actor_type: None,
-        actor_id: None,
-        step_count: 0,
-        trace_root_hash: None,
-    }
-}
 
 fn trace(steps: i64, sealed: Option<i64>) -> TraceView {
     let trace = Trace {
@@ -80,7 +27,7 @@ fn trace(steps: i64, sealed: Option<i64>) -> TraceView {
         plan_commitment: None,
     };
     let seal = |step_count| {
-        stored(TraceSeal {
+        let seal = TraceSeal {
             trace_id: TraceId::trusted("t"),
             revision: 2,
             status: ExecutionStatus::Succeeded,
@@ -89,13 +36,14 @@ fn trace(steps: i64, sealed: Option<i64>) -> TraceView {
             root_hash: Digest([0; 32]),
             ended_at: Timestamp::default(),
             metadata_commitment: None,
-        })
+        };
+        stored(0, 0, seal)
     };
-    TraceView { trace: stored(trace), seal: sealed.map(seal), step_count: steps }
+    TraceView { trace: stored(0, 0, trace), seal: sealed.map(seal), step_count: steps }
 }
 
 fn incident() -> Stored<IncidentEvidence> {
-    stored(IncidentEvidence {
+    let incident = IncidentEvidence {
         incident_id: "INC-1".to_owned(),
         revision: 1,
         severity: IncidentSeverity::High,
@@ -114,7 +62,8 @@ fn incident() -> Stored<IncidentEvidence> {
         resolved_at: None,
         correlation_id: None,
         source_component: "graphql".to_owned(),
-    })
+    };
+    stored(0, 0, incident)
 }
 
 /// `(tag, reason)` of each.

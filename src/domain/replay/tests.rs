@@ -1,12 +1,11 @@
 use proptest::prelude::*;
-use uuid::Uuid;
 
 use super::*;
-use crate::domain::ids::TenantId;
+use crate::domain::samples::{self, stored};
 use crate::domain::trace::TraceStep;
 use crate::domain::vocabulary::{
-    ActorType, AuditAction, AuditEntityType, ExecutionStatus, IncidentSeverity, OutcomeCategory, RecordSource,
-    StepKind, StepStatus, SystemComponent, SystemEventType, SystemSeverity,
+    ActorType, AuditAction, AuditEntityType, IncidentSeverity, OutcomeCategory, RecordSource, StepKind, StepStatus,
+    SystemComponent, SystemEventType, SystemSeverity,
 };
 
 const SECOND: i64 = MICROS_PER_SECOND;
@@ -15,50 +14,13 @@ fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros_clamped(micros)
 }
 
-fn stored<T>(id: u128, seq: i64, record: T) -> Stored<T> {
-    let id = RecordId(Uuid::from_u128(id));
-    Stored { id, tenant_id: TenantId::trusted("t"), seq, created_at: at(0), record }
-}
-
 fn run(completed_at: Option<i64>) -> LlmRun {
     LlmRun {
-        run_id: RunId::trusted("r"),
-        revision: 1,
         trace_id: Some(TraceId::trusted("trace")),
-        name: None,
-        agent_id: None,
-        session_id: None,
-        end_user_id: None,
-        tags: Vec::new(),
-        provider: "p".to_owned(),
-        model: "m".to_owned(),
-        operation: None,
-        service_name: None,
-        service_instance_id: None,
-        service_version: None,
-        environment: None,
-        prompt_hash: None,
-        response_hash: None,
-        input_tokens: 0,
-        output_tokens: 0,
-        cached_input_tokens: None,
-        reasoning_tokens: None,
-        time_to_first_token_us: None,
-        finish_reason: None,
-        cost_micros: None,
-        price_version: None,
-        execution_status: ExecutionStatus::Succeeded,
-        error_type: None,
         started_at: at(7),
         completed_at: completed_at.map(at),
         source: RecordSource::Api,
-        is_synthetic: false,
-        synthetic_scenario_id: None,
-        correlation_id: None,
-        actor_type: None,
-        actor_id: None,
-        step_count: 0,
-        trace_root_hash: None,
+        ..samples::run()
     }
 }
 

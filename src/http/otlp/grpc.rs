@@ -11,25 +11,24 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
-use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message as _;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 use super::super::error;
 use super::super::state::HttpState;
-use super::{BODY_BYTES_MAX, Exported, OPERATION, rpc_status};
+use super::{
+    BODY_BYTES_MAX, ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest, Exported,
+    OPERATION, rpc_status,
+};
 use crate::domain::scope::{Permission, Scope};
 use crate::error::Error;
 
 /// Serves every signal.
-#[derive(Clone)]
 struct Service(HttpState);
 
 /// Who calls, and whether the message could be read.
@@ -41,17 +40,17 @@ struct Caller {
 
 /// The services; they find their caller where [`admit`] put it.
 pub(in crate::http) fn service(state: &HttpState) -> Router {
-    let service = Service(state.clone());
-    let traces = TraceServiceServer::new(service.clone())
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(BODY_BYTES_MAX);
-    let metrics = MetricsServiceServer::new(service.clone())
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(BODY_BYTES_MAX);
-    let logs = LogsServiceServer::new(service)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(BODY_BYTES_MAX);
-    Routes::new(traces).add_service(metrics).add_service(logs).into_axum_router()
+    macro_rules! bounded {
+        ($server:ident) => {
+            $server::new(Service(state.clone()))
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(BODY_BYTES_MAX)
+        };
+    }
+    Routes::new(bounded!(TraceServiceServer))
+        .add_service(bounded!(MetricsServiceServer))
+        .add_service(bounded!(LogsServiceServer))
+        .into_axum_router()
 }
 
 /// Lets a call in before its message is read.
@@ -101,35 +100,24 @@ impl Service {
     }
 }
 
-#[tonic::async_trait]
-impl TraceService for Service {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportTraceServiceRequest>,
-    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        self.take(request).await
-    }
+/// The services differ in their names only.
+macro_rules! serve {
+    ($service:ty, $request:ty) => {
+        #[tonic::async_trait]
+        impl $service for Service {
+            async fn export(
+                &self,
+                request: tonic::Request<$request>,
+            ) -> Result<tonic::Response<<$request as Exported>::Response>, tonic::Status> {
+                self.take(request).await
+            }
+        }
+    };
 }
 
-#[tonic::async_trait]
-impl MetricsService for Service {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportMetricsServiceRequest>,
-    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, tonic::Status> {
-        self.take(request).await
-    }
-}
-
-#[tonic::async_trait]
-impl LogsService for Service {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportLogsServiceRequest>,
-    ) -> Result<tonic::Response<ExportLogsServiceResponse>, tonic::Status> {
-        self.take(request).await
-    }
-}
+serve!(TraceService, ExportTraceServiceRequest);
+serve!(MetricsService, ExportMetricsServiceRequest);
+serve!(LogsService, ExportLogsServiceRequest);
 
 fn to_status(error: &Error) -> tonic::Status {
     error::log(error);

@@ -1,7 +1,6 @@
 //! What is particular to traces, metrics and logs: which use case takes them, and how its outcome is told.
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
@@ -39,73 +38,53 @@ pub trait Exported: Signal + Send + 'static {
     fn response(partial: Option<Partial>) -> Self::Response;
 }
 
-impl Exported for ExportTraceServiceRequest {
-    type Response = ExportTraceServiceResponse;
-    const REJECTED: &'static str = "rejectedSpans";
+/// What the protocol repeats for each signal, under names of its own.
+macro_rules! exported {
+    ($request:ty, $response:ident, $partial:ident, $rejected:ident as $rejected_in_json:literal, $ingest:ident, $tell:expr) => {
+        impl Exported for $request {
+            type Response = $response;
+            const REJECTED: &'static str = $rejected_in_json;
 
-    fn ingest(backend: &dyn Backend, scope: Scope, request: Self) -> BoxFuture<'_, Result<Option<Partial>>> {
-        async move {
-            let report = backend.ingest_otlp(scope, request).await?;
-            metrics::count_spans(&report);
-            Ok(of_spans(&report))
+            fn ingest(backend: &dyn Backend, scope: Scope, request: Self) -> BoxFuture<'_, Result<Option<Partial>>> {
+                backend.$ingest(scope, request).map_ok($tell).boxed()
+            }
+
+            fn response(partial: Option<Partial>) -> $response {
+                let told = |Partial { rejected, message }| $partial { $rejected: rejected, error_message: message };
+                $response { partial_success: partial.map(told) }
+            }
         }
-        .boxed()
-    }
-
-    fn response(partial: Option<Partial>) -> ExportTraceServiceResponse {
-        let told = |partial: Partial| ExportTracePartialSuccess {
-            rejected_spans: partial.rejected,
-            error_message: partial.message,
-        };
-        ExportTraceServiceResponse { partial_success: partial.map(told) }
-    }
+    };
 }
 
-impl Exported for ExportMetricsServiceRequest {
-    type Response = ExportMetricsServiceResponse;
-    const REJECTED: &'static str = "rejectedDataPoints";
+exported!(
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+    ExportTracePartialSuccess,
+    rejected_spans as "rejectedSpans",
+    ingest_otlp,
+    |report| tell_spans(&report)
+);
+exported!(
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+    ExportMetricsPartialSuccess,
+    rejected_data_points as "rejectedDataPoints",
+    ingest_metrics,
+    |report| tell_signal("runledger_otlp_points_total", report)
+);
+exported!(
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+    ExportLogsPartialSuccess,
+    rejected_log_records as "rejectedLogRecords",
+    ingest_logs,
+    |report| tell_signal("runledger_otlp_log_records_total", report)
+);
 
-    fn ingest(backend: &dyn Backend, scope: Scope, request: Self) -> BoxFuture<'_, Result<Option<Partial>>> {
-        async move {
-            let report = backend.ingest_metrics(scope, request).await?;
-            metrics::count_signal("runledger_otlp_points_total", &report);
-            Ok(of_signal(report))
-        }
-        .boxed()
-    }
-
-    fn response(partial: Option<Partial>) -> ExportMetricsServiceResponse {
-        let told = |partial: Partial| ExportMetricsPartialSuccess {
-            rejected_data_points: partial.rejected,
-            error_message: partial.message,
-        };
-        ExportMetricsServiceResponse { partial_success: partial.map(told) }
-    }
-}
-
-impl Exported for ExportLogsServiceRequest {
-    type Response = ExportLogsServiceResponse;
-    const REJECTED: &'static str = "rejectedLogRecords";
-
-    fn ingest(backend: &dyn Backend, scope: Scope, request: Self) -> BoxFuture<'_, Result<Option<Partial>>> {
-        async move {
-            let report = backend.ingest_logs(scope, request).await?;
-            metrics::count_signal("runledger_otlp_log_records_total", &report);
-            Ok(of_signal(report))
-        }
-        .boxed()
-    }
-
-    fn response(partial: Option<Partial>) -> ExportLogsServiceResponse {
-        let told = |partial: Partial| ExportLogsPartialSuccess {
-            rejected_log_records: partial.rejected,
-            error_message: partial.message,
-        };
-        ExportLogsServiceResponse { partial_success: partial.map(told) }
-    }
-}
-
-fn of_spans(report: &IngestReport) -> Option<Partial> {
+/// Counts what became of spans; what there is to say of it.
+fn tell_spans(report: &IngestReport) -> Option<Partial> {
+    metrics::count_spans(report);
     let differing = (report.differing > 0).then(|| {
         format!("{} spans were on record already and differ from what was sent; the first stands", report.differing)
     });
@@ -114,6 +93,8 @@ fn of_spans(report: &IngestReport) -> Option<Partial> {
         .then(|| Partial { rejected: report.rejected, message: messages.join("; ") })
 }
 
-fn of_signal(report: SignalReport) -> Option<Partial> {
+/// The same for points and log records.
+fn tell_signal(counter: &'static str, report: SignalReport) -> Option<Partial> {
+    metrics::count_signal(counter, &report);
     (report.rejected > 0).then(|| Partial { rejected: report.rejected, message: report.message.unwrap_or_default() })
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, digest_value, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, digest_value, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::audit::AuditEntry;
 use crate::domain::ids::{RunId, TenantId};
@@ -12,32 +12,26 @@ use crate::error::Result;
 
 /// Reads a row of `audit_entry`; the tenant is the one that the query was scoped to.
 pub(in crate::store) fn decode_audit_entry(columns: &mut Columns<'_>, tenant: &TenantId) -> Result<Stored<AuditEntry>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: AuditEntry {
-            category: columns.word(AuditCategory::parse)?,
-            event_type: columns.take()?,
-            entity_type: columns.word(AuditEntityType::parse)?,
-            entity_id: columns.take()?,
-            actor_type: columns.word(ActorType::parse)?,
-            actor_id: columns.text()?,
-            verdict: columns.optional_word(Verdict::parse)?,
-            action: columns.optional_word(AuditAction::parse)?,
-            policy_id: columns.text()?,
-            rule_id: columns.text()?,
-            run_id: columns.take::<Option<&str>>()?.map(RunId::trusted),
-            correlation_id: columns.text()?,
-            source_component: columns.take()?,
-            occurred_at: columns.instant()?,
-            action_reason_commitment: columns.optional_digest()?,
-            before_state_commitment: columns.optional_digest()?,
-            after_state_commitment: columns.optional_digest()?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(AuditEntry {
+        category: columns.word(AuditCategory::parse)?,
+        event_type: columns.take()?,
+        entity_type: columns.word(AuditEntityType::parse)?,
+        entity_id: columns.take()?,
+        actor_type: columns.word(ActorType::parse)?,
+        actor_id: columns.text()?,
+        verdict: columns.optional_word(Verdict::parse)?,
+        action: columns.optional_word(AuditAction::parse)?,
+        policy_id: columns.text()?,
+        rule_id: columns.text()?,
+        run_id: columns.take::<Option<&str>>()?.map(RunId::trusted),
+        correlation_id: columns.text()?,
+        source_component: columns.take()?,
+        occurred_at: columns.instant()?,
+        action_reason_commitment: columns.optional_digest()?,
+        before_state_commitment: columns.optional_digest()?,
+        after_state_commitment: columns.optional_digest()?,
+    }))
 }
 
 /// Writes a row of `audit_entry`.
@@ -47,11 +41,8 @@ pub(in crate::store) fn encode_audit_entry(
     assigned: &Appended,
     record: &AuditEntry,
 ) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(record.category.as_str()),
         text_value(&record.event_type),
         text_value(record.entity_type.as_str()),

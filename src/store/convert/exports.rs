@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, digest_value, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, digest_value, head_values, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::export::LogExport;
 use crate::domain::ids::{RunId, TenantId};
@@ -12,30 +12,24 @@ use crate::error::Result;
 
 /// Reads a row of `log_export`; the tenant is the one that the query was scoped to.
 pub(in crate::store) fn decode_log_export(columns: &mut Columns<'_>, tenant: &TenantId) -> Result<Stored<LogExport>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: LogExport {
-            scope: columns.word(ExportScope::parse)?,
-            run_id: columns.take::<Option<&str>>()?.map(RunId::trusted),
-            incident_id: columns.text()?,
-            format: columns.word(ExportFormat::parse)?,
-            filter: columns.take()?,
-            requested_by: columns.take()?,
-            origin: columns.word(Origin::parse)?,
-            source_component: columns.take()?,
-            correlation_id: columns.text()?,
-            record_count: columns.take()?,
-            byte_count: columns.take()?,
-            checksum: columns.optional_digest()?,
-            checkpoint_sizes: columns.take()?,
-            manifest_hash: columns.optional_digest()?,
-            status: columns.word(ExportStatus::parse)?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(LogExport {
+        scope: columns.word(ExportScope::parse)?,
+        run_id: columns.take::<Option<&str>>()?.map(RunId::trusted),
+        incident_id: columns.text()?,
+        format: columns.word(ExportFormat::parse)?,
+        filter: columns.take()?,
+        requested_by: columns.take()?,
+        origin: columns.word(Origin::parse)?,
+        source_component: columns.take()?,
+        correlation_id: columns.text()?,
+        record_count: columns.take()?,
+        byte_count: columns.take()?,
+        checksum: columns.optional_digest()?,
+        checkpoint_sizes: columns.take()?,
+        manifest_hash: columns.optional_digest()?,
+        status: columns.word(ExportStatus::parse)?,
+    }))
 }
 
 /// Writes a row of `log_export`.
@@ -45,11 +39,8 @@ pub(in crate::store) fn encode_log_export(
     assigned: &Appended,
     record: &LogExport,
 ) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(record.scope.as_str()),
         optional_text_value(record.run_id.as_ref().map(RunId::as_str)),
         optional_text_value(record.incident_id.as_deref()),

@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, id_value, instant_value, optional_instant_value, optional_text_value, text_value};
+use super::{Columns, head_values, instant_value, optional_instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::{RunId, TenantId};
 use crate::domain::incident::IncidentEvidence;
@@ -15,33 +15,27 @@ pub(in crate::store) fn decode_incident_evidence(
     columns: &mut Columns<'_>,
     tenant: &TenantId,
 ) -> Result<Stored<IncidentEvidence>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: IncidentEvidence {
-            incident_id: columns.take()?,
-            revision: columns.take()?,
-            severity: columns.word(IncidentSeverity::parse)?,
-            status: columns.take()?,
-            title: columns.take()?,
-            source_run_id: columns.take::<Option<&str>>()?.map(RunId::trusted),
-            policy_id: columns.text()?,
-            violation_type: columns.text()?,
-            violation_at: columns.optional_instant()?,
-            violation_step_index: columns.take()?,
-            threshold: columns.text()?,
-            actual: columns.text()?,
-            inflection_at: columns.optional_instant()?,
-            inflection_step_index: columns.take()?,
-            opened_at: columns.instant()?,
-            resolved_at: columns.optional_instant()?,
-            correlation_id: columns.text()?,
-            source_component: columns.take()?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(IncidentEvidence {
+        incident_id: columns.take()?,
+        revision: columns.take()?,
+        severity: columns.word(IncidentSeverity::parse)?,
+        status: columns.take()?,
+        title: columns.take()?,
+        source_run_id: columns.take::<Option<&str>>()?.map(RunId::trusted),
+        policy_id: columns.text()?,
+        violation_type: columns.text()?,
+        violation_at: columns.optional_instant()?,
+        violation_step_index: columns.take()?,
+        threshold: columns.text()?,
+        actual: columns.text()?,
+        inflection_at: columns.optional_instant()?,
+        inflection_step_index: columns.take()?,
+        opened_at: columns.instant()?,
+        resolved_at: columns.optional_instant()?,
+        correlation_id: columns.text()?,
+        source_component: columns.take()?,
+    }))
 }
 
 /// Writes a row of `incident_evidence`.
@@ -51,11 +45,8 @@ pub(in crate::store) fn encode_incident_evidence(
     assigned: &Appended,
     record: &IncidentEvidence,
 ) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(&record.incident_id),
         record.revision.into(),
         text_value(record.severity.as_str()),

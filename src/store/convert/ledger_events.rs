@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, head_values, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::TenantId;
 use crate::domain::ledger::LedgerEvent;
@@ -15,21 +15,15 @@ pub(in crate::store) fn decode_ledger_event(
     columns: &mut Columns<'_>,
     tenant: &TenantId,
 ) -> Result<Stored<LedgerEvent>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: LedgerEvent {
-            kind: columns.word(LedgerEventKind::parse)?,
-            subject: columns.take()?,
-            reason: columns.text()?,
-            detail: columns.take()?,
-            actor_type: columns.word(ActorType::parse)?,
-            actor_id: columns.text()?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(LedgerEvent {
+        kind: columns.word(LedgerEventKind::parse)?,
+        subject: columns.take()?,
+        reason: columns.text()?,
+        detail: columns.take()?,
+        actor_type: columns.word(ActorType::parse)?,
+        actor_id: columns.text()?,
+    }))
 }
 
 /// Writes a row of `ledger_event`.
@@ -39,11 +33,8 @@ pub(in crate::store) fn encode_ledger_event(
     assigned: &Appended,
     record: &LedgerEvent,
 ) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(record.kind.as_str()),
         text_value(&record.subject),
         optional_text_value(record.reason.as_deref()),

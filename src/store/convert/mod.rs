@@ -18,7 +18,9 @@ use sea_orm::{EntityTrait, Iden, Iterable, QueryResult, Value};
 use uuid::Uuid;
 
 use super::error::CorruptRow;
-use crate::domain::ids::{Digest, RecordId};
+use crate::domain::append::Appended;
+use crate::domain::ids::{Digest, RecordId, TenantId};
+use crate::domain::run::Stored;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 
@@ -107,6 +109,18 @@ impl<'r> Columns<'r> {
         parse(text).map(Some).ok_or_else(|| self.corrupt(&format!("{text:?} is not in the vocabulary")))
     }
 
+    /// What every record's row begins with; the tenant is the one that the query was scoped to.
+    pub fn head(&mut self, tenant: &TenantId) -> Result<Head> {
+        self.skip(1);
+        let id = self.id()?;
+        self.head_behind_id(id, tenant.clone())
+    }
+
+    /// The rest of it, where tenant and id are read already.
+    pub fn head_behind_id(&mut self, id: RecordId, tenant_id: TenantId) -> Result<Head> {
+        Ok(Head { id, tenant_id, seq: self.take()?, created_at: self.instant()? })
+    }
+
     /// The column that was just taken is wrong.
     pub fn corrupt(&self, problem: &dyn std::fmt::Display) -> Error {
         let at = self.at.saturating_sub(1);
@@ -125,6 +139,27 @@ impl<'r> Columns<'r> {
             problem: problem.to_string(),
         })
     }
+}
+
+/// What every record's row begins with.
+pub(super) struct Head {
+    id: RecordId,
+    tenant_id: TenantId,
+    seq: i64,
+    created_at: Timestamp,
+}
+
+impl Head {
+    /// The record that stands behind it.
+    pub fn of<T>(self, record: T) -> Stored<T> {
+        let Self { id, tenant_id, seq, created_at } = self;
+        Stored { id, tenant_id, seq, created_at, record }
+    }
+}
+
+/// The same, to be written.
+fn head_values(tenant: &TenantId, assigned: &Appended) -> [Value; 4] {
+    [text_value(tenant.as_str()), id_value(assigned.id), assigned.seq.into(), instant_value(assigned.created_at)]
 }
 
 /// Every row, decoded.

@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::TenantId;
 use crate::domain::policy::PolicyActivation;
@@ -15,26 +15,20 @@ pub(in crate::store) fn decode_policy_activation(
     columns: &mut Columns<'_>,
     tenant: &TenantId,
 ) -> Result<Stored<PolicyActivation>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: PolicyActivation {
-            policy_id: columns.take()?,
-            source_pattern_id: columns.take()?,
-            source_recovery_id: columns.text()?,
-            confidence_ppm: columns.take()?,
-            confidence_version: columns.take()?,
-            approval_path: columns.take()?,
-            loop_trace_id: columns.text()?,
-            actor_type: columns.optional_word(ActorType::parse)?,
-            actor_id: columns.text()?,
-            source_component: columns.take()?,
-            activated_at: columns.instant()?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(PolicyActivation {
+        policy_id: columns.take()?,
+        source_pattern_id: columns.take()?,
+        source_recovery_id: columns.text()?,
+        confidence_ppm: columns.take()?,
+        confidence_version: columns.take()?,
+        approval_path: columns.take()?,
+        loop_trace_id: columns.text()?,
+        actor_type: columns.optional_word(ActorType::parse)?,
+        actor_id: columns.text()?,
+        source_component: columns.take()?,
+        activated_at: columns.instant()?,
+    }))
 }
 
 /// Writes a row of `policy_activation`.
@@ -44,11 +38,8 @@ pub(in crate::store) fn encode_policy_activation(
     assigned: &Appended,
     record: &PolicyActivation,
 ) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(&record.policy_id),
         text_value(&record.source_pattern_id),
         optional_text_value(record.source_recovery_id.as_deref()),

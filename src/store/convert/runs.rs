@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, digest_value, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, digest_value, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::{RunId, TenantId, TraceId};
 use crate::domain::run::{LlmRun, Stored};
@@ -11,52 +11,46 @@ use crate::error::{Error, Result};
 
 /// Reads a row of `llm_run`; the tenant is the one that the query was scoped to.
 pub(in crate::store) fn decode_run(columns: &mut Columns<'_>, tenant: &TenantId) -> Result<Stored<LlmRun>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: LlmRun {
-            run_id: RunId::trusted(columns.take::<&str>()?),
-            revision: columns.take()?,
-            trace_id: columns.take::<Option<&str>>()?.map(TraceId::trusted),
-            name: columns.text()?,
-            agent_id: columns.text()?,
-            session_id: columns.text()?,
-            end_user_id: columns.text()?,
-            tags: decode_tags(columns)?,
-            provider: columns.take()?,
-            model: columns.take()?,
-            operation: columns.text()?,
-            service_name: columns.text()?,
-            service_instance_id: columns.text()?,
-            service_version: columns.text()?,
-            environment: columns.text()?,
-            prompt_hash: columns.optional_digest()?,
-            response_hash: columns.optional_digest()?,
-            input_tokens: columns.take()?,
-            output_tokens: columns.take()?,
-            cached_input_tokens: columns.take()?,
-            reasoning_tokens: columns.take()?,
-            time_to_first_token_us: columns.take()?,
-            finish_reason: columns.text()?,
-            cost_micros: columns.take()?,
-            price_version: columns.text()?,
-            execution_status: columns.word(ExecutionStatus::parse)?,
-            error_type: columns.text()?,
-            started_at: columns.instant()?,
-            completed_at: columns.optional_instant()?,
-            source: columns.word(RecordSource::parse)?,
-            is_synthetic: columns.take()?,
-            synthetic_scenario_id: columns.text()?,
-            correlation_id: columns.text()?,
-            actor_type: columns.optional_word(ActorType::parse)?,
-            actor_id: columns.text()?,
-            step_count: columns.take()?,
-            trace_root_hash: columns.optional_digest()?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(LlmRun {
+        run_id: RunId::trusted(columns.take::<&str>()?),
+        revision: columns.take()?,
+        trace_id: columns.take::<Option<&str>>()?.map(TraceId::trusted),
+        name: columns.text()?,
+        agent_id: columns.text()?,
+        session_id: columns.text()?,
+        end_user_id: columns.text()?,
+        tags: decode_tags(columns)?,
+        provider: columns.take()?,
+        model: columns.take()?,
+        operation: columns.text()?,
+        service_name: columns.text()?,
+        service_instance_id: columns.text()?,
+        service_version: columns.text()?,
+        environment: columns.text()?,
+        prompt_hash: columns.optional_digest()?,
+        response_hash: columns.optional_digest()?,
+        input_tokens: columns.take()?,
+        output_tokens: columns.take()?,
+        cached_input_tokens: columns.take()?,
+        reasoning_tokens: columns.take()?,
+        time_to_first_token_us: columns.take()?,
+        finish_reason: columns.text()?,
+        cost_micros: columns.take()?,
+        price_version: columns.text()?,
+        execution_status: columns.word(ExecutionStatus::parse)?,
+        error_type: columns.text()?,
+        started_at: columns.instant()?,
+        completed_at: columns.optional_instant()?,
+        source: columns.word(RecordSource::parse)?,
+        is_synthetic: columns.take()?,
+        synthetic_scenario_id: columns.text()?,
+        correlation_id: columns.text()?,
+        actor_type: columns.optional_word(ActorType::parse)?,
+        actor_id: columns.text()?,
+        step_count: columns.take()?,
+        trace_root_hash: columns.optional_digest()?,
+    }))
 }
 
 /// Writes a row of `llm_run`.
@@ -70,11 +64,8 @@ pub(in crate::store) fn encode_run(
     run: &LlmRun,
 ) -> Result<()> {
     let text = |text: &Option<String>| optional_text_value(text.as_deref());
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(run.run_id.as_str()),
         run.revision.into(),
         optional_text_value(run.trace_id.as_ref().map(TraceId::as_str)),

@@ -2,10 +2,9 @@
 
 use sea_orm::Value;
 
-use super::{Columns, digest_value, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, digest_value, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::{TenantId, TraceId};
-use crate::domain::run::Stored;
 use crate::domain::trace::{StoredStep, TraceStep};
 use crate::domain::vocabulary::{OutcomeCategory, StepKind, StepStatus};
 use crate::error::Result;
@@ -16,10 +15,7 @@ pub(in crate::store) fn decode_step(
     tenant: &TenantId,
     latest_trace: &mut Option<TraceId>,
 ) -> Result<StoredStep> {
-    columns.skip(1);
-    let id = columns.id()?;
-    let seq = columns.take()?;
-    let created_at = columns.instant()?;
+    let head = columns.head(tenant)?;
     let name = columns.take::<&str>()?;
     let trace_id = match latest_trace {
         Some(latest) if latest.as_str() == name => latest.clone(),
@@ -53,17 +49,14 @@ pub(in crate::store) fn decode_step(
         attributes_commitment: columns.optional_digest()?,
         content_commitment: columns.optional_digest()?,
     };
-    Ok(StoredStep { step_index, is_late, step: Stored { id, tenant_id: tenant.clone(), seq, created_at, record } })
+    Ok(StoredStep { step_index, is_late, step: head.of(record) })
 }
 
 /// Writes a row of `trace_step`.
 pub(in crate::store) fn encode_step(row: &mut Vec<Value>, tenant: &TenantId, assigned: &Appended, step: &TraceStep) {
     let text = |text: &Option<String>| optional_text_value(text.as_deref());
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(step.trace_id.as_str()),
         assigned.step_index.into(),
         assigned.is_late.into(),

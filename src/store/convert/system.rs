@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, digest_value, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, Head, digest_value, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::TenantId;
 use crate::domain::run::Stored;
@@ -15,38 +15,34 @@ pub(in crate::store) fn decode_system_record(
     columns: &mut Columns<'_>,
     tenant: &TenantId,
 ) -> Result<Stored<SystemRecord>> {
-    columns.skip(1);
-    decode_for(columns, tenant.clone())
+    let head = columns.head(tenant)?;
+    decode_behind(head, columns)
 }
 
 /// Reads a row of `system_record` of the tenant or of the platform, as the row says.
 pub(in crate::store) fn decode_visible_record(columns: &mut Columns<'_>) -> Result<Stored<SystemRecord>> {
     let tenant = TenantId::trusted(columns.take::<&str>()?);
-    decode_for(columns, tenant)
+    let id = columns.id()?;
+    let head = columns.head_behind_id(id, tenant)?;
+    decode_behind(head, columns)
 }
 
-fn decode_for(columns: &mut Columns<'_>, tenant_id: TenantId) -> Result<Stored<SystemRecord>> {
-    Ok(Stored {
-        tenant_id,
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: SystemRecord {
-            component: columns.word(SystemComponent::parse)?,
-            event_type: columns.word(SystemEventType::parse)?,
-            severity: columns.word(SystemSeverity::parse)?,
-            summary: columns.take()?,
-            caused_by: columns.optional_word(SystemCausedBy::parse)?,
-            actor_type: columns.optional_word(ActorType::parse)?,
-            actor_id: columns.text()?,
-            correlation_id: columns.text()?,
-            service_name: columns.text()?,
-            service_instance_id: columns.text()?,
-            source_component: columns.take()?,
-            occurred_at: columns.instant()?,
-            details_commitment: columns.optional_digest()?,
-        },
-    })
+fn decode_behind(head: Head, columns: &mut Columns<'_>) -> Result<Stored<SystemRecord>> {
+    Ok(head.of(SystemRecord {
+        component: columns.word(SystemComponent::parse)?,
+        event_type: columns.word(SystemEventType::parse)?,
+        severity: columns.word(SystemSeverity::parse)?,
+        summary: columns.take()?,
+        caused_by: columns.optional_word(SystemCausedBy::parse)?,
+        actor_type: columns.optional_word(ActorType::parse)?,
+        actor_id: columns.text()?,
+        correlation_id: columns.text()?,
+        service_name: columns.text()?,
+        service_instance_id: columns.text()?,
+        source_component: columns.take()?,
+        occurred_at: columns.instant()?,
+        details_commitment: columns.optional_digest()?,
+    }))
 }
 
 /// Writes a row of `system_record`.
@@ -56,11 +52,8 @@ pub(in crate::store) fn encode_system_record(
     assigned: &Appended,
     record: &SystemRecord,
 ) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(record.component.as_str()),
         text_value(record.event_type.as_str()),
         text_value(record.severity.as_str()),

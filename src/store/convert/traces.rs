@@ -2,7 +2,7 @@
 
 use sea_orm::Value;
 
-use super::{Columns, digest_value, id_value, instant_value, optional_text_value, text_value};
+use super::{Columns, Head, digest_value, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::run::Stored;
@@ -12,43 +12,34 @@ use crate::error::Result;
 
 /// Reads a row of `trace`; the tenant is the one that the query was scoped to.
 pub(in crate::store) fn decode_trace(columns: &mut Columns<'_>, tenant: &TenantId) -> Result<Stored<Trace>> {
-    columns.skip(1);
-    Ok(Stored {
-        tenant_id: tenant.clone(),
-        id: columns.id()?,
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: Trace {
-            trace_id: TraceId::trusted(columns.take::<&str>()?),
-            run_id: RunId::trusted(columns.take::<&str>()?),
-            agent_id: columns.text()?,
-            parent_run_id: columns.text()?,
-            correlation_id: columns.text()?,
-            plan_hash: columns.text()?,
-            seed: columns.take()?,
-            frozen_at: columns.optional_instant()?,
-            schema_version: columns.take()?,
-            replay_mode: columns.text()?,
-            is_synthetic: columns.take()?,
-            synthetic_scenario_id: columns.text()?,
-            service_name: columns.text()?,
-            service_instance_id: columns.text()?,
-            service_version: columns.text()?,
-            environment: columns.text()?,
-            started_at: columns.instant()?,
-            plan_commitment: columns.optional_digest()?,
-        },
-    })
+    let head = columns.head(tenant)?;
+    Ok(head.of(Trace {
+        trace_id: TraceId::trusted(columns.take::<&str>()?),
+        run_id: RunId::trusted(columns.take::<&str>()?),
+        agent_id: columns.text()?,
+        parent_run_id: columns.text()?,
+        correlation_id: columns.text()?,
+        plan_hash: columns.text()?,
+        seed: columns.take()?,
+        frozen_at: columns.optional_instant()?,
+        schema_version: columns.take()?,
+        replay_mode: columns.text()?,
+        is_synthetic: columns.take()?,
+        synthetic_scenario_id: columns.text()?,
+        service_name: columns.text()?,
+        service_instance_id: columns.text()?,
+        service_version: columns.text()?,
+        environment: columns.text()?,
+        started_at: columns.instant()?,
+        plan_commitment: columns.optional_digest()?,
+    }))
 }
 
 /// Writes a row of `trace`.
 pub(in crate::store) fn encode_trace(row: &mut Vec<Value>, tenant: &TenantId, assigned: &Appended, trace: &Trace) {
     let text = |text: &Option<String>| optional_text_value(text.as_deref());
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(trace.trace_id.as_str()),
         text_value(trace.run_id.as_str()),
         text(&trace.agent_id),
@@ -72,37 +63,27 @@ pub(in crate::store) fn encode_trace(row: &mut Vec<Value>, tenant: &TenantId, as
 
 /// Reads a row of `trace_seal`.
 pub(in crate::store) fn decode_seal(columns: &mut Columns<'_>, tenant: &TenantId) -> Result<Stored<TraceSeal>> {
-    columns.skip(1);
-    let id = columns.id()?;
-    decode_seal_behind_id(columns, tenant, id)
+    let head = columns.head(tenant)?;
+    decode_seal_behind(head, columns)
 }
 
-fn decode_seal_behind_id(columns: &mut Columns<'_>, tenant: &TenantId, id: RecordId) -> Result<Stored<TraceSeal>> {
-    Ok(Stored {
-        id,
-        tenant_id: tenant.clone(),
-        seq: columns.take()?,
-        created_at: columns.instant()?,
-        record: TraceSeal {
-            trace_id: TraceId::trusted(columns.take::<&str>()?),
-            revision: columns.take()?,
-            status: columns.word(ExecutionStatus::parse)?,
-            reason: columns.text()?,
-            step_count: columns.take()?,
-            root_hash: columns.digest()?,
-            ended_at: columns.instant()?,
-            metadata_commitment: columns.optional_digest()?,
-        },
-    })
+fn decode_seal_behind(head: Head, columns: &mut Columns<'_>) -> Result<Stored<TraceSeal>> {
+    Ok(head.of(TraceSeal {
+        trace_id: TraceId::trusted(columns.take::<&str>()?),
+        revision: columns.take()?,
+        status: columns.word(ExecutionStatus::parse)?,
+        reason: columns.text()?,
+        step_count: columns.take()?,
+        root_hash: columns.digest()?,
+        ended_at: columns.instant()?,
+        metadata_commitment: columns.optional_digest()?,
+    }))
 }
 
 /// Writes a row of `trace_seal`.
 pub(in crate::store) fn encode_seal(row: &mut Vec<Value>, tenant: &TenantId, assigned: &Appended, seal: &TraceSeal) {
+    row.extend(head_values(tenant, assigned));
     row.extend([
-        text_value(tenant.as_str()),
-        id_value(assigned.id),
-        assigned.seq.into(),
-        instant_value(assigned.created_at),
         text_value(seal.trace_id.as_str()),
         seal.revision.into(),
         text_value(seal.status.as_str()),
@@ -120,7 +101,10 @@ pub(in crate::store) fn decode_view(columns: &mut Columns<'_>, tenant: &TenantId
     let step_count = columns.take::<Option<i64>>()?.unwrap_or(0);
     columns.skip(1);
     let seal = match columns.take::<Option<uuid::Uuid>>()? {
-        Some(id) => Some(decode_seal_behind_id(columns, tenant, RecordId(id))?),
+        Some(id) => {
+            let head = columns.head_behind_id(RecordId(id), tenant.clone())?;
+            Some(decode_seal_behind(head, columns)?)
+        }
         None => None,
     };
     Ok(TraceView { trace, seal, step_count })

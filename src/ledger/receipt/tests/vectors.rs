@@ -8,8 +8,9 @@ use super::*;
 use crate::domain::ids::{RecordId, RunId, TenantId};
 use crate::domain::record::{RecordHead, RecordRef};
 use crate::domain::run::LlmRun;
+use crate::domain::samples;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{ExecutionStatus, RecordSource};
+use crate::domain::vocabulary::RecordSource;
 use crate::ledger::canonical;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/vectors.json");
@@ -25,42 +26,22 @@ fn id(seq: u64) -> Uuid {
 fn run(seq: u64) -> LlmRun {
     LlmRun {
         run_id: RunId::trusted(format!("run {seq}")),
-        revision: 1,
-        trace_id: None,
         name: Some("Größe \"π\" \\ \u{1}\u{7f}\u{2028}😀\n".to_owned()),
         agent_id: (seq > 0).then(|| "planner".to_owned()),
-        session_id: None,
-        end_user_id: None,
         tags: vec!["a".to_owned(), "b".to_owned()],
         provider: "openai".to_owned(),
         model: "gpt-4o".to_owned(),
         operation: Some("chat".to_owned()),
-        service_name: None,
-        service_instance_id: None,
-        service_version: None,
         environment: Some("production".to_owned()),
         prompt_hash: Some(Digest([171; 32])),
-        response_hash: None,
         input_tokens: 1_000 + seq.cast_signed(),
-        output_tokens: 0,
-        cached_input_tokens: None,
-        reasoning_tokens: None,
         time_to_first_token_us: Some(412_345),
-        finish_reason: None,
         cost_micros: Some(1_230),
         price_version: Some("2026-11-01".to_owned()),
-        execution_status: ExecutionStatus::Succeeded,
-        error_type: None,
         started_at: at(seq),
         completed_at: Some(at(seq + 1)),
         source: RecordSource::Api,
-        is_synthetic: false,
-        synthetic_scenario_id: None,
-        correlation_id: None,
-        actor_type: None,
-        actor_id: None,
-        step_count: 0,
-        trace_root_hash: None,
+        ..samples::run()
     }
 }
 
