@@ -6,13 +6,13 @@ use super::connection::{Connection, List, PageArgs, connect};
 use super::context::ContextExt;
 use super::entities::{Policy, Tenant};
 use super::enums::ActorType;
-use super::error::{ApiResult, Maybe};
+use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::text;
-use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime, Decimal};
+use super::scalars::{DateTime, Decimal};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, check_name};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
@@ -21,14 +21,9 @@ use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 use crate::facade::policies::StoredActivation;
 
-/// See [`crate::domain::policy::PolicyActivation`].
-#[derive(Clone)]
-pub struct PolicyActivation(pub StoredActivation);
-
-impl From<StoredActivation> for Row<PolicyActivation> {
-    fn from(activation: StoredActivation) -> Self {
-        Self(PolicyActivation(activation))
-    }
+record! {
+    /// See [`crate::domain::policy::PolicyActivation`].
+    PolicyActivation(StoredActivation)
 }
 
 /// A policy came into force. Each activation is a record of its own, written once and never changed; the newest activation
@@ -100,20 +95,9 @@ impl PolicyActivation {
         DateTime(self.0.activated_at)
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
-    }
-
-    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
-    /// verification reports that as an anomaly.
-    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
-        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields<'_> {
+        (&self.0).into()
     }
 
     /// Who, what, when and from where, for use as evidence.
@@ -126,7 +110,7 @@ columns!(PolicyActivation {
     "id" => id, "policyId" => policy_id, "policy" => policy, "tenant" => tenant, "sourcePatternId" => source_pattern_id,
     "sourceRecoveryId" => source_recovery_id, "confidence" => confidence, "confidenceVersion" => confidence_version,
     "approvalPath" => approval_path, "loopTraceId" => loop_trace_id, "actorType" => actor_type, "actorId" => actor_id,
-    "activatedAt" => activated_at, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "activatedAt" => activated_at, "metadata" => metadata, ..record_fields
 });
 
 /// A list of policy activations.
