@@ -176,7 +176,7 @@ impl<T: ViewRow> Columns for View<T> {
     }
 }
 
-/// What the rows of all views say.
+/// What the rows of all views say; leaves, as in [`super::record_fields`].
 pub struct EventFields<'r>(&'r StoredAuditEntry);
 
 #[Object]
@@ -215,16 +215,11 @@ impl EventFields<'_> {
     fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
-
-    /// The record in the audit ledger.
-    fn entry(&self) -> Row<AuditEntry> {
-        Row(AuditEntry(self.0.clone()))
-    }
 }
 
 columns!(EventFields<'_> {
     "eventType" => event_type, "entityType" => entity_type, "entityId" => entity_id, "actorType" => actor_type,
-    "actorId" => actor_id, "occurredAt" => occurred_at, "createdAt" => created_at, "entry" => entry,
+    "actorId" => actor_id, "occurredAt" => occurred_at, "createdAt" => created_at,
 });
 
 /// An entry of category IDENTITY.
@@ -238,13 +233,18 @@ impl IdentityEvent {
         ID(self.0.id.typed(IdKind::Identity))
     }
 
+    /// The record in the audit ledger.
+    fn entry(&self) -> Row<AuditEntry> {
+        Row(AuditEntry(self.0.clone()))
+    }
+
     #[graphql(flatten)]
     fn event_fields(&self) -> EventFields<'_> {
         EventFields(&self.0)
     }
 }
 
-columns!(IdentityEvent { "id" => id, ..event_fields });
+columns!(IdentityEvent { "id" => id, "entry" => entry, ..event_fields });
 
 /// An entry of category AUTHORIZATION.
 pub struct AuthorizationDecision(StoredAuditEntry);
@@ -272,13 +272,18 @@ impl AuthorizationDecision {
         self.0.action.map(Into::into)
     }
 
+    /// The record in the audit ledger.
+    fn entry(&self) -> Row<AuditEntry> {
+        Row(AuditEntry(self.0.clone()))
+    }
+
     #[graphql(flatten)]
     fn event_fields(&self) -> EventFields<'_> {
         EventFields(&self.0)
     }
 }
 
-columns!(AuthorizationDecision { "id" => id, "decision" => decision, "verdict" => verdict, "action" => action, ..event_fields });
+columns!(AuthorizationDecision { "id" => id, "decision" => decision, "verdict" => verdict, "action" => action, "entry" => entry, ..event_fields });
 
 /// An entry of category ACCESS.
 pub struct AccessEvent(StoredAuditEntry);
@@ -302,6 +307,11 @@ impl AccessEvent {
         Maybe::of(self.detail(ctx).await.map(|detail| detail.repeat_count))
     }
 
+    /// The record in the audit ledger.
+    fn entry(&self) -> Row<AuditEntry> {
+        Row(AuditEntry(self.0.clone()))
+    }
+
     #[graphql(flatten)]
     fn event_fields(&self) -> EventFields<'_> {
         EventFields(&self.0)
@@ -314,4 +324,4 @@ impl AccessEvent {
     }
 }
 
-columns!(AccessEvent { "id" => id, ..event_fields });
+columns!(AccessEvent { "id" => id, "entry" => entry, ..event_fields });

@@ -235,8 +235,14 @@ impl LedgerEvent {
     }
 
     #[graphql(flatten)]
-    fn record_fields(&self) -> RecordFields<'_> {
+    fn record_fields(&self) -> RecordFields {
         (&self.0).into()
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 }
 

@@ -6,9 +6,10 @@ use super::connection::{Connection, List, PageArgs, connect};
 use super::context::ContextExt;
 use super::entities::{Policy, Tenant};
 use super::enums::ActorType;
-use super::error::ApiResult;
+use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::text;
+use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
 use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
@@ -96,8 +97,14 @@ impl PolicyActivation {
     }
 
     #[graphql(flatten)]
-    fn record_fields(&self) -> RecordFields<'_> {
+    fn record_fields(&self) -> RecordFields {
         (&self.0).into()
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.

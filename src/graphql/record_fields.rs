@@ -1,12 +1,9 @@
 //! What every record of the ledger says of itself, whatever its kind. Part of the objects of records.
 
-use async_graphql::{Context, Object};
+use async_graphql::Object;
 
-use super::error::Maybe;
-use super::ledger_entries::LedgerEntry;
-use super::row::{Row, columns};
+use super::row::columns;
 use super::scalars::{BigInt, DateTime};
-use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::run::Stored;
 use crate::domain::time::Timestamp;
 
@@ -26,22 +23,21 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-/// Fields of every record.
-pub struct RecordFields<'r> {
-    tenant: &'r TenantId,
-    id: RecordId,
+/// Fields of every record. They are leaves: an object below that led back to a record would be described to the schema
+/// before the fields here are known, and would lack them.
+pub struct RecordFields {
     seq: i64,
     created_at: Timestamp,
 }
 
-impl<'r, T> From<&'r Stored<T>> for RecordFields<'r> {
-    fn from(stored: &'r Stored<T>) -> Self {
-        Self { tenant: &stored.tenant_id, id: stored.id, seq: stored.seq, created_at: stored.created_at }
+impl<T> From<&Stored<T>> for RecordFields {
+    fn from(stored: &Stored<T>) -> Self {
+        Self { seq: stored.seq, created_at: stored.created_at }
     }
 }
 
 #[Object]
-impl RecordFields<'_> {
+impl RecordFields {
     /// When this record was written to the ledger.
     fn created_at(&self) -> DateTime {
         DateTime(self.created_at)
@@ -52,12 +48,6 @@ impl RecordFields<'_> {
     fn sequence(&self) -> BigInt {
         BigInt(self.seq)
     }
-
-    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
-    /// verification reports that as an anomaly.
-    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
-        Maybe::of(LedgerEntry::of(ctx, self.tenant, self.id).await)
-    }
 }
 
-columns!(RecordFields<'_> { "createdAt" => created_at, "sequence" => sequence });
+columns!(RecordFields { "createdAt" => created_at, "sequence" => sequence });

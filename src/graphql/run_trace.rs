@@ -1,10 +1,14 @@
 //! A run's trace: what happened, step by step.
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
 
+use super::connection::{Connection, PageArgs};
+use super::enums::{StepKind, StepStatus};
+use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};
 use super::trace_fields::TraceFields;
+use super::trace_steps::StepList;
 use super::traces::Trace;
 use crate::domain::evidence;
 use crate::domain::ids::RunId;
@@ -24,6 +28,25 @@ impl LlmRunTrace {
     /// The run.
     fn run_id(&self) -> ID {
         ID(self.run_id.to_string())
+    }
+
+    /// The steps in the order in which they were recorded.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn steps(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many steps to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Take only steps behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many steps to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Take only steps before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only steps of these kinds. All kinds when it is not given.")] kind: Option<Vec<StepKind>>,
+        #[graphql(desc = "Only steps that ended in these ways. All when it is not given.")] status: Option<
+            Vec<StepStatus>,
+        >,
+    ) -> ApiResult<Row<Connection<StepList>>> {
+        let args = PageArgs { first, after, last, before };
+        StepList::of(&self.view.trace.trace_id, kind, status)?.connect(ctx, &args).await
     }
 
     #[graphql(flatten)]

@@ -1,17 +1,15 @@
-//! What a trace shows of its steps and of its end, wherever it is seen from. Part of the objects Trace and LlmRunTrace.
+//! What a trace shows of its name, its steps and its end, wherever it is seen from. Part of the objects Trace and LlmRunTrace.
 
 use async_graphql::{Context, ID, Object};
 
-use super::connection::{Connection, PageArgs};
-use super::enums::{StepKind, StepStatus, TraceStatus};
+use super::enums::TraceStatus;
 use super::error::ApiResult;
-use super::row::{Row, columns};
+use super::row::columns;
 use super::scalars::{SafeInt, Sha256};
-use super::trace_steps::StepList;
 use super::trace_summary::TraceSummary;
 use crate::domain::trace::TraceView;
 
-/// Fields of a trace, and of a trace as its run sees it.
+/// Fields of a trace, and of a trace as its run sees it; leaves, as in [`super::record_fields`].
 pub struct TraceFields<'r>(pub &'r TraceView);
 
 #[Object]
@@ -24,25 +22,6 @@ impl TraceFields<'_> {
     /// Where the trace stands: running until it is sealed.
     fn status(&self) -> TraceStatus {
         self.0.status().into()
-    }
-
-    /// The steps in the order in which they were recorded.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
-    async fn steps(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many steps to take from the start, 0 to 200. 50 when neither first nor last is given.")]
-        first: Option<i32>,
-        #[graphql(desc = "Take only steps behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many steps to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
-        #[graphql(desc = "Take only steps before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only steps of these kinds. All kinds when it is not given.")] kind: Option<Vec<StepKind>>,
-        #[graphql(desc = "Only steps that ended in these ways. All when it is not given.")] status: Option<
-            Vec<StepStatus>,
-        >,
-    ) -> ApiResult<Row<Connection<StepList>>> {
-        let args = PageArgs { first, after, last, before };
-        StepList::of(&self.0.trace.trace_id, kind, status)?.connect(ctx, &args).await
     }
 
     /// How many steps the trace has now, those included that came after it was sealed.

@@ -4,8 +4,9 @@ use async_graphql::{Context, ID, Object};
 
 use super::enums::ExecutionStatus;
 use super::error::Maybe;
+use super::ledger_entries::LedgerEntry;
 use super::record_fields::RecordFields;
-use super::row::columns;
+use super::row::{Row, columns};
 use super::scalars::{DateTime, Json, SafeInt, Sha256};
 use super::traces::payload;
 use crate::domain::ids::IdKind;
@@ -68,8 +69,14 @@ impl TraceSeal {
     }
 
     #[graphql(flatten)]
-    fn record_fields(&self) -> RecordFields<'_> {
+    fn record_fields(&self) -> RecordFields {
         (&self.0).into()
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.tenant_id, self.0.id).await)
     }
 }
 

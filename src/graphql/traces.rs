@@ -5,15 +5,18 @@ use async_graphql::{Context, ID, Object, OneofObject, Value};
 use super::connection::{Connection, List, PageArgs, connect, given};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
+use super::enums::{StepKind, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TraceFilter, TraceOrder};
+use super::ledger_entries::LedgerEntry;
 use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
 use super::runs::LlmRun;
 use super::scalars::{BigInt, DateTime, Json, Sha256};
 use super::trace_fields::TraceFields;
 use super::trace_seals::TraceSeal;
+use super::trace_steps::StepList;
 use super::trace_summary::TraceTotals;
 use crate::domain::ids::{IdKind, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
@@ -163,6 +166,25 @@ impl Trace {
         Ok(TraceTotals(ctx.facade()?.trace_totals(&self.0).await?))
     }
 
+    /// The steps in the order in which they were recorded.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
+    async fn steps(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many steps to take from the start, 0 to 200. 50 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Take only steps behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many steps to take from the end, 0 to 200. Not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Take only steps before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only steps of these kinds. All kinds when it is not given.")] kind: Option<Vec<StepKind>>,
+        #[graphql(desc = "Only steps that ended in these ways. All when it is not given.")] status: Option<
+            Vec<StepStatus>,
+        >,
+    ) -> ApiResult<Row<Connection<StepList>>> {
+        let args = PageArgs { first, after, last, before };
+        StepList::of(&self.0.trace.trace_id, kind, status)?.connect(ctx, &args).await
+    }
+
     #[graphql(flatten)]
     fn trace_fields(&self) -> TraceFields<'_> {
         TraceFields(&self.0)
@@ -181,8 +203,14 @@ impl Trace {
     }
 
     #[graphql(flatten)]
-    fn record_fields(&self) -> RecordFields<'_> {
+    fn record_fields(&self) -> RecordFields {
         (&self.0.trace).into()
+    }
+
+    /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
+    /// verification reports that as an anomaly.
+    async fn ledger_entry(&self, ctx: &Context<'_>) -> Maybe<Row<LedgerEntry>> {
+        Maybe::of(LedgerEntry::of(ctx, &self.0.trace.tenant_id, self.0.trace.id).await)
     }
 
     /// Who, what, when and from where, for use as evidence.
