@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::demo_story;
+use super::{demo_rehearsal, demo_story};
 use crate::app::AppError;
 use crate::config::{AuthMode, Config, Settings};
 use crate::domain::time::Timestamp;
@@ -77,9 +77,10 @@ pub(super) fn remove_database(config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Records the fixtures, seals their traces and tells a story around them; then everything is signed and verified.
+/// Records a rehearsal and the fixtures, seals their traces and tells a story around them; then everything is signed and verified.
 pub(super) async fn fill(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
     let demo = demo_story::PROGRAM.facade(logs)?;
+    demo_rehearsal::record(&demo, now).await?;
     for request in requests(now)? {
         let report = demo.ingest_otlp(request).await?;
         if report.rejected > 0 {

@@ -3,6 +3,7 @@
 
 mod demo;
 mod demo_metrics;
+mod demo_rehearsal;
 mod demo_rules;
 mod demo_story;
 mod keys;

@@ -29,7 +29,7 @@ const TOKEN_BYTES_MAX: usize = 256;
 pub struct NewApiKey {
     /// The tenant it is to open.
     pub tenant: TenantId,
-    /// What it is for, in its maker's words; at most 128 bytes.
+    /// What it is for, in its maker's words; at most 128 bytes; redacted when it is stored.
     pub name: Option<String>,
     /// What it is to allow.
     pub permissions: Permissions,
@@ -98,9 +98,7 @@ impl Logs {
     async fn make_api_key(&self, new: NewApiKey, maker: Actor) -> Result<(ApiKey, String)> {
         let NewApiKey { tenant, name, permissions, expires_at } = new;
         let tenant = TenantId::parse_callers(tenant.as_str())?;
-        if let Some(name) = &name {
-            check_name("name", name)?;
-        }
+        let name = name.map(|name| check_name("name", &name).map(|()| chosen(&name))).transpose()?;
         if permissions.iter().next().is_none() {
             return Err(Error::input("scopes", "a key without scopes opens nothing; name at least one"));
         }

@@ -11,8 +11,9 @@ use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime, Json};
+use super::scalars::{DateTime, Json};
 use super::traces::payload;
 use crate::domain::diff;
 use crate::domain::ids::{IdKind, RecordId};
@@ -24,14 +25,9 @@ use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 use crate::facade::audit::StoredAuditEntry;
 
-/// See [`crate::domain::audit::AuditEntry`].
-#[derive(Clone)]
-pub struct AuditEntry(pub StoredAuditEntry);
-
-impl From<StoredAuditEntry> for Row<AuditEntry> {
-    fn from(entry: StoredAuditEntry) -> Self {
-        Self(AuditEntry(entry))
-    }
+record! {
+    /// See [`crate::domain::audit::AuditEntry`].
+    AuditEntry(StoredAuditEntry)
 }
 
 /// One entry of the audit ledger: who did what to which thing, what the rule said and what was done. Written once and
@@ -125,14 +121,9 @@ impl AuditEntry {
         DateTime(self.0.occurred_at)
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in its log, from 0: the access log for category ACCESS, else the evidence log.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -193,8 +184,7 @@ columns!(AuditEntry {
     "id" => id, "tenant" => tenant, "category" => category, "eventType" => event_type, "entityType" => entity_type,
     "entityId" => entity_id, "actorType" => actor_type, "actorId" => actor_id, "verdict" => verdict, "action" => action,
     "decision" => decision, "policyId" => policy_id, "ruleId" => rule_id, "runId" => run_id,
-    "correlationId" => correlation_id, "sourceComponent" => source_component, "occurredAt" => occurred_at,
-    "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "correlationId" => correlation_id, "sourceComponent" => source_component, "occurredAt" => occurred_at, "metadata" => metadata, ..record_fields
 });
 
 /// Where two states differ, place by place.

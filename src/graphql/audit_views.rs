@@ -176,38 +176,32 @@ impl<T: ViewRow> Columns for View<T> {
     }
 }
 
-/// An entry of category IDENTITY.
-pub struct IdentityEvent(StoredAuditEntry);
+/// What the rows of all views say; leaves, as in [`super::record_fields`].
+pub struct EventFields<'r>(&'r StoredAuditEntry);
 
-/// Something in the life of a principal or key: it was made, first seen, revoked.
 #[Object]
-impl IdentityEvent {
-    /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
-    pub(super) fn id(&self) -> ID {
-        ID(self.0.id.typed(IdKind::Identity))
-    }
-
-    /// What happened, for example "ApiKeyCreated".
+impl EventFields<'_> {
+    /// What happened, for example "ApiKeyCreated", "AccessDenied" or "LogViewed".
     fn event_type(&self) -> &str {
         &self.0.event_type
     }
 
-    /// What kind of thing it happened to.
+    /// What kind of thing it was about.
     fn entity_type(&self) -> AuditEntityType {
         self.0.entity_type.into()
     }
 
-    /// Which key or principal it happened to.
+    /// Which thing it was about. Of a read of several things it is what stands for them.
     fn entity_id(&self) -> ID {
         ID(self.0.entity_id.clone())
     }
 
-    /// What kind of actor did it.
+    /// What kind of actor acted, asked or read.
     fn actor_type(&self) -> ActorType {
         self.0.actor_type.into()
     }
 
-    /// Who did it; not redacted. Null when it is not known.
+    /// Who acted, asked or read; not redacted. Null when it is not known.
     fn actor_id(&self) -> Option<&str> {
         self.0.actor_id.as_deref()
     }
@@ -221,18 +215,36 @@ impl IdentityEvent {
     fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
+}
+
+columns!(EventFields<'_> {
+    "eventType" => event_type, "entityType" => entity_type, "entityId" => entity_id, "actorType" => actor_type,
+    "actorId" => actor_id, "occurredAt" => occurred_at, "createdAt" => created_at,
+});
+
+/// An entry of category IDENTITY.
+pub struct IdentityEvent(StoredAuditEntry);
+
+/// Something in the life of a principal or key: it was made, first seen, revoked.
+#[Object]
+impl IdentityEvent {
+    /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
+    pub(super) fn id(&self) -> ID {
+        ID(self.0.id.typed(IdKind::Identity))
+    }
 
     /// The record in the audit ledger.
     fn entry(&self) -> Row<AuditEntry> {
         Row(AuditEntry(self.0.clone()))
     }
+
+    #[graphql(flatten)]
+    fn event_fields(&self) -> EventFields<'_> {
+        EventFields(&self.0)
+    }
 }
 
-columns!(IdentityEvent {
-    "id" => id, "eventType" => event_type, "entityType" => entity_type, "entityId" => entity_id,
-    "actorType" => actor_type, "actorId" => actor_id, "occurredAt" => occurred_at, "createdAt" => created_at,
-    "entry" => entry,
-});
+columns!(IdentityEvent { "id" => id, "entry" => entry, ..event_fields });
 
 /// An entry of category AUTHORIZATION.
 pub struct AuthorizationDecision(StoredAuditEntry);
@@ -243,31 +255,6 @@ impl AuthorizationDecision {
     /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
     pub(super) fn id(&self) -> ID {
         ID(self.0.id.typed(IdKind::Authorization))
-    }
-
-    /// What happened, for example "AccessDenied".
-    fn event_type(&self) -> &str {
-        &self.0.event_type
-    }
-
-    /// What kind of thing it was about.
-    fn entity_type(&self) -> AuditEntityType {
-        self.0.entity_type.into()
-    }
-
-    /// Which thing it was about.
-    fn entity_id(&self) -> ID {
-        ID(self.0.entity_id.clone())
-    }
-
-    /// What kind of actor asked.
-    fn actor_type(&self) -> ActorType {
-        self.0.actor_type.into()
-    }
-
-    /// Who asked; not redacted. Null when it is not known.
-    fn actor_id(&self) -> Option<&str> {
-        self.0.actor_id.as_deref()
     }
 
     /// What came of it: follows from action, else from verdict. Null when the record says neither.
@@ -285,27 +272,18 @@ impl AuthorizationDecision {
         self.0.action.map(Into::into)
     }
 
-    /// When it happened.
-    fn occurred_at(&self) -> DateTime {
-        DateTime(self.0.occurred_at)
-    }
-
-    /// When it was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
     /// The record in the audit ledger.
     fn entry(&self) -> Row<AuditEntry> {
         Row(AuditEntry(self.0.clone()))
     }
+
+    #[graphql(flatten)]
+    fn event_fields(&self) -> EventFields<'_> {
+        EventFields(&self.0)
+    }
 }
 
-columns!(AuthorizationDecision {
-    "id" => id, "eventType" => event_type, "entityType" => entity_type, "entityId" => entity_id,
-    "actorType" => actor_type, "actorId" => actor_id, "decision" => decision, "verdict" => verdict,
-    "action" => action, "occurredAt" => occurred_at, "createdAt" => created_at, "entry" => entry,
-});
+columns!(AuthorizationDecision { "id" => id, "decision" => decision, "verdict" => verdict, "action" => action, "entry" => entry, ..event_fields });
 
 /// An entry of category ACCESS.
 pub struct AccessEvent(StoredAuditEntry);
@@ -316,31 +294,6 @@ impl AccessEvent {
     /// The id of this row, for node. The record behind it has its own: see entry. Opaque.
     pub(super) fn id(&self) -> ID {
         ID(self.0.id.typed(IdKind::Access))
-    }
-
-    /// What happened, for example "LogViewed".
-    fn event_type(&self) -> &str {
-        &self.0.event_type
-    }
-
-    /// What kind of actor read.
-    fn actor_type(&self) -> ActorType {
-        self.0.actor_type.into()
-    }
-
-    /// Who read; not redacted. Null when it is not known.
-    fn actor_id(&self) -> Option<&str> {
-        self.0.actor_id.as_deref()
-    }
-
-    /// What kind of thing was read.
-    fn entity_type(&self) -> AuditEntityType {
-        self.0.entity_type.into()
-    }
-
-    /// What was read, where it was one thing; else what stands for it.
-    fn entity_id(&self) -> ID {
-        ID(self.0.entity_id.clone())
     }
 
     /// The ids of the records that were read, at most 100. Empty when the entry was not written by this server, or its
@@ -354,19 +307,14 @@ impl AccessEvent {
         Maybe::of(self.detail(ctx).await.map(|detail| detail.repeat_count))
     }
 
-    /// When it happened.
-    fn occurred_at(&self) -> DateTime {
-        DateTime(self.0.occurred_at)
-    }
-
-    /// When it was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
     /// The record in the audit ledger.
     fn entry(&self) -> Row<AuditEntry> {
         Row(AuditEntry(self.0.clone()))
+    }
+
+    #[graphql(flatten)]
+    fn event_fields(&self) -> EventFields<'_> {
+        EventFields(&self.0)
     }
 }
 
@@ -376,8 +324,4 @@ impl AccessEvent {
     }
 }
 
-columns!(AccessEvent {
-    "id" => id, "eventType" => event_type, "actorType" => actor_type, "actorId" => actor_id,
-    "entityType" => entity_type, "entityId" => entity_id, "occurredAt" => occurred_at, "createdAt" => created_at,
-    "entry" => entry,
-});
+columns!(AccessEvent { "id" => id, "entry" => entry, ..event_fields });

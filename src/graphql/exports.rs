@@ -7,22 +7,18 @@ use super::enums::{ComplianceTag, ExportFormat, ExportScope, ExportStatus, Origi
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
+use super::scalars::{DateTime, Json, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::export::{TagReason, available_formats, missing_reason, newest_checksum};
 use crate::domain::ids::IdKind;
 use crate::facade::exports::StoredExport;
 use crate::facade::runs::StoredRun;
 
-/// See [`crate::domain::export::LogExport`].
-#[derive(Clone)]
-pub struct LogExport(pub StoredExport);
-
-impl From<StoredExport> for Row<LogExport> {
-    fn from(export: StoredExport) -> Self {
-        Self(LogExport(export))
-    }
+record! {
+    /// See [`crate::domain::export::LogExport`].
+    LogExport(StoredExport)
 }
 
 /// An export that was made, or that failed. Written once, when it was done, and never changed.
@@ -98,19 +94,14 @@ impl LogExport {
         self.0.checksum.map(Sha256)
     }
 
-    /// When the export was done and this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
     /// When the file was first downloaded. Null when it never was.
     async fn delivered_at(&self, ctx: &Context<'_>) -> Maybe<DateTime> {
         Maybe::of(self.load_delivery(ctx).await)
     }
 
-    /// The place of this record in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -135,7 +126,7 @@ columns!(LogExport {
     "id" => id, "scope" => scope, "runId" => run_id, "incidentId" => incident_id, "format" => format,
     "requestedBy" => requested_by, "origin" => origin, "correlationId" => correlation_id,
     "manifestHash" => manifest_hash, "status" => status, "recordCount" => record_count, "byteCount" => byte_count,
-    "checksum" => checksum, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "checksum" => checksum, "metadata" => metadata, ..record_fields
 });
 
 /// A run, for the exports that were made of it. Each field reads what it needs, all of them in one batch: what waited for

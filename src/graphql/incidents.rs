@@ -10,24 +10,20 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::{run_id, text};
 use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
 use super::run_replay::LlmRunReplay;
 use super::runs::{self, LlmRun};
-use super::scalars::{BigInt, DateTime, Decimal, SafeInt};
+use super::scalars::{DateTime, Decimal, SafeInt};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, check_name};
 use crate::domain::incident::IncidentInput;
 use crate::error::Result;
 use crate::facade::incidents::StoredIncident;
 
-/// See [`crate::domain::incident::IncidentEvidence`].
-#[derive(Clone)]
-pub struct IncidentEvidence(pub StoredIncident);
-
-impl From<StoredIncident> for Row<IncidentEvidence> {
-    fn from(evidence: StoredIncident) -> Self {
-        Self(IncidentEvidence(evidence))
-    }
+record! {
+    /// See [`crate::domain::incident::IncidentEvidence`].
+    IncidentEvidence(StoredIncident)
 }
 
 /// What was known of an incident when it was recorded here. The incident itself belongs to another system; this is its
@@ -155,14 +151,9 @@ impl IncidentEvidence {
         Maybe::of(self.load_replay(ctx, window_seconds).await)
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -195,7 +186,7 @@ columns!(IncidentEvidence {
     "violationType" => violation_type, "violationAt" => violation_at, "violationStepIndex" => violation_step_index,
     "threshold" => threshold, "actual" => actual, "inflectionAt" => inflection_at,
     "inflectionStepIndex" => inflection_step_index, "openedAt" => opened_at, "resolvedAt" => resolved_at,
-    "correlationId" => correlation_id, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "correlationId" => correlation_id, "metadata" => metadata, ..record_fields
 });
 
 /// The newest evidence of an incident; a name that no incident can have finds none.

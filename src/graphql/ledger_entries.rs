@@ -15,9 +15,10 @@ use super::ledger_enums::{LedgerEventKind, RecordKind};
 use super::ledger_proofs::{InclusionProof, Receipt};
 use super::node::Node;
 use super::policies::PolicyActivation;
+use super::record_fields::RecordFields;
 use super::row::{Row, columns};
 use super::runs::LlmRun;
-use super::scalars::{BigInt, DateTime, Json, Sha256};
+use super::scalars::{BigInt, Json, Sha256};
 use super::system::SystemRecord;
 use super::trace_seals::TraceSeal;
 use super::trace_steps::TraceStep;
@@ -233,14 +234,9 @@ impl LedgerEvent {
         self.0.actor_id.as_deref()
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in its log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -251,8 +247,7 @@ impl LedgerEvent {
 }
 
 columns!(LedgerEvent {
-    "id" => id, "subject" => subject, "reason" => reason, "actorType" => actor_type, "actorId" => actor_id,
-    "createdAt" => created_at, "sequence" => sequence,
+    "id" => id, "subject" => subject, "reason" => reason, "actorType" => actor_type, "actorId" => actor_id, ..record_fields
 });
 
 /// A page of a log.

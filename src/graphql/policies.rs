@@ -11,24 +11,20 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::text;
 use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime, Decimal};
+use super::scalars::{DateTime, Decimal};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, check_name};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
-use crate::domain::policy::PolicyActivationInput;
+use crate::domain::policy::{CONFIDENCE_PPM_MAX, PolicyActivationInput};
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 use crate::facade::policies::StoredActivation;
 
-/// See [`crate::domain::policy::PolicyActivation`].
-#[derive(Clone)]
-pub struct PolicyActivation(pub StoredActivation);
-
-impl From<StoredActivation> for Row<PolicyActivation> {
-    fn from(activation: StoredActivation) -> Self {
-        Self(PolicyActivation(activation))
-    }
+record! {
+    /// See [`crate::domain::policy::PolicyActivation`].
+    PolicyActivation(StoredActivation)
 }
 
 /// A policy came into force. Each activation is a record of its own, written once and never changed; the newest activation
@@ -100,14 +96,9 @@ impl PolicyActivation {
         DateTime(self.0.activated_at)
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -126,7 +117,7 @@ columns!(PolicyActivation {
     "id" => id, "policyId" => policy_id, "policy" => policy, "tenant" => tenant, "sourcePatternId" => source_pattern_id,
     "sourceRecoveryId" => source_recovery_id, "confidence" => confidence, "confidenceVersion" => confidence_version,
     "approvalPath" => approval_path, "loopTraceId" => loop_trace_id, "actorType" => actor_type, "actorId" => actor_id,
-    "activatedAt" => activated_at, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "activatedAt" => activated_at, "metadata" => metadata, ..record_fields
 });
 
 /// A list of policy activations.
@@ -217,7 +208,7 @@ pub struct RecordPolicyActivationInput {
     /// The recovery that the policy was made from.
     source_recovery_id: Option<String>,
     /// How sure the method is that the policy fits, 0 to 1 with at most six decimal places.
-    confidence: Decimal,
+    confidence: f64,
     /// The version of the method that gave the confidence, at most 128 bytes.
     confidence_version: String,
     /// On whose word: "auto", "threshold", or "human:" and the person's id. An identifier: it is not redacted.
@@ -237,14 +228,26 @@ pub struct RecordPolicyActivationInput {
     idempotency_key: Option<String>,
 }
 
+/// Confidence in millionths, exactly: a number is taken for the shortest decimal that reads as it, which is what was
+/// written as long as that had at most 15 digits.
+fn confidence_ppm(confidence: f64) -> Result<i64> {
+    let decimal = Decimal::of_text(&confidence.to_string());
+    decimal
+        .and_then(|decimal| decimal.to_micros("confidence").ok())
+        .filter(|ppm| (0..=CONFIDENCE_PPM_MAX).contains(ppm))
+        .ok_or_else(|| {
+            let message = format!("confidence lies between 0 and 1 with at most six decimal places, got {confidence}");
+            Error::input("confidence", message)
+        })
+}
+
 impl RecordPolicyActivationInput {
     fn into_domain(self) -> Result<(PolicyActivationInput, Option<String>)> {
-        let wrong = |_| Error::input("confidence", "confidence lies between 0 and 1 with at most six decimal places");
         let input = PolicyActivationInput {
             policy_id: self.policy_id.0,
             source_pattern_id: self.source_pattern_id,
             source_recovery_id: self.source_recovery_id,
-            confidence_ppm: self.confidence.to_micros("confidence").map_err(wrong)?,
+            confidence_ppm: confidence_ppm(self.confidence)?,
             confidence_version: self.confidence_version,
             approval_path: self.approval_path,
             loop_trace_id: self.loop_trace_id.map(|id| id.0),
@@ -288,5 +291,39 @@ impl PolicyMutations {
             policy_activation: recorded.activation.into(),
             is_replayed: recorded.is_replayed,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_confidence_is_stored_as_it_was_written(ppm in 0..=CONFIDENCE_PPM_MAX) {
+            let written = format!("{}.{:06}", ppm / CONFIDENCE_PPM_MAX, ppm % CONFIDENCE_PPM_MAX);
+            let number: f64 = written.parse().expect("a number");
+            prop_assert_eq!(confidence_ppm(number).expect("valid"), ppm);
+        }
+
+        #[test]
+        fn any_number_is_exact_or_refused(number: f64) {
+            if let Ok(ppm) = confidence_ppm(number) {
+                let text = Decimal::usd(ppm).to_text();
+                prop_assert_eq!(text.parse::<f64>().expect("a number"), number);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_confidence_is_refused_by_name() {
+        for wrong in [-0.1, 1.000_001, 0.123_456_7, 1e-7, 5e-324, 1e300, f64::NAN, f64::INFINITY] {
+            let error = confidence_ppm(wrong).expect_err("wrong");
+            assert_eq!(error.detail(), &crate::error::Detail::Field("confidence".to_owned()), "{wrong}");
+            assert!(error.message().contains("between 0 and 1"), "{error:?}");
+        }
+        assert_eq!((confidence_ppm(-0.0).expect("zero"), confidence_ppm(1e-6).expect("least")), (0, 1));
     }
 }

@@ -32,14 +32,15 @@ pub trait Columns: ObjectType {
     fn column(&self, ctx: &Context<'_>, field: &str) -> Option<Value>;
 }
 
-/// Names the fields of an `#[Object]` that are columns, with the methods behind them. Leaving one out costs time only.
+/// Names the fields of an `#[Object]` that are columns, with the methods behind them, and the methods that flatten other
+/// objects of columns into it. Leaving one out costs time only.
 macro_rules! columns {
-    ($object:ty $(where $bound:ident: $trait:path)? { $($field:literal => $method:ident),+ $(,)? }) => {
+    ($object:ty $(where $bound:ident: $trait:path)? { $($field:literal => $method:ident),+ $(, ..$flat:ident)* $(,)? }) => {
         impl $(<$bound: $trait>)? $crate::graphql::row::Columns for $object {
             fn column(&self, ctx: &async_graphql::Context<'_>, field: &str) -> Option<async_graphql::Value> {
                 match field {
                     $($field => $crate::graphql::row::Column::now(&self.$method(ctx), ctx),)+
-                    _ => None,
+                    _ => None$(.or_else(|| $crate::graphql::row::Columns::column(&self.$flat(ctx), ctx, field)))*,
                 }
             }
         }

@@ -3,13 +3,12 @@
 use async_graphql::{Context, ID, Object};
 
 use super::connection::{Connection, PageArgs};
-use super::enums::{StepKind, StepStatus, TraceStatus};
+use super::enums::{StepKind, StepStatus};
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};
-use super::scalars::{SafeInt, Sha256};
+use super::trace_fields::TraceFields;
 use super::trace_steps::StepList;
-use super::trace_summary::TraceSummary;
 use super::traces::Trace;
 use crate::domain::evidence;
 use crate::domain::ids::RunId;
@@ -31,16 +30,6 @@ impl LlmRunTrace {
         ID(self.run_id.to_string())
     }
 
-    /// The trace that the run was made from.
-    fn trace_id(&self) -> ID {
-        ID(self.view.trace.trace_id.to_string())
-    }
-
-    /// Where the trace stands.
-    fn status(&self) -> TraceStatus {
-        self.view.status().into()
-    }
-
     /// The steps in the order in which they were recorded.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
     async fn steps(
@@ -60,19 +49,9 @@ impl LlmRunTrace {
         StepList::of(&self.view.trace.trace_id, kind, status)?.connect(ctx, &args).await
     }
 
-    /// How many steps the trace has now, those included that came after it was sealed.
-    fn total_steps(&self) -> SafeInt {
-        SafeInt(self.view.step_count)
-    }
-
-    /// Merkle root over the behaviour of the steps, from the newest seal. Null while the trace is running.
-    fn root_hash(&self) -> Option<Sha256> {
-        self.view.seal.as_ref().map(|seal| Sha256(seal.root_hash))
-    }
-
-    /// How many steps of each kind ended how.
-    async fn summary(&self, ctx: &Context<'_>) -> ApiResult<TraceSummary> {
-        TraceSummary::load(ctx, &self.view.trace.trace_id).await
+    #[graphql(flatten)]
+    fn trace_fields(&self) -> TraceFields<'_> {
+        TraceFields(&self.view)
     }
 
     /// Who, what, when and from where, for use as evidence.
@@ -86,12 +65,4 @@ impl LlmRunTrace {
     }
 }
 
-columns!(LlmRunTrace {
-    "runId" => run_id,
-    "traceId" => trace_id,
-    "status" => status,
-    "totalSteps" => total_steps,
-    "rootHash" => root_hash,
-    "metadata" => metadata,
-    "trace" => trace,
-});
+columns!(LlmRunTrace { "runId" => run_id, "metadata" => metadata, "trace" => trace, ..trace_fields });

@@ -8,11 +8,12 @@ use super::enums::{ActorType, ExecutionStatus, RecordSource};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
 use super::run_list::RunsField;
 use super::run_topics::RunTopics;
 use super::run_trace::LlmRunTrace;
-use super::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
+use super::scalars::{DateTime, Decimal, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, RunId};
 use crate::domain::trace::TraceRef;
@@ -21,14 +22,9 @@ use crate::facade::runs::StoredRun;
 /// Microseconds of a millisecond; durations are shown in whole milliseconds, rounded down.
 pub const MICROS_PER_MILLI: i64 = 1_000;
 
-/// See [`crate::domain::run::LlmRun`].
-#[derive(Clone)]
-pub struct LlmRun(pub StoredRun);
-
-impl From<StoredRun> for Row<LlmRun> {
-    fn from(run: StoredRun) -> Self {
-        Self(LlmRun(run))
-    }
+record! {
+    /// See [`crate::domain::run::LlmRun`].
+    LlmRun(StoredRun)
 }
 
 /// One run of an application that works with language models: who ran what, with which model, how it ended and what it
@@ -254,14 +250,9 @@ impl LlmRun {
         self.0.trace_root_hash.map(Sha256)
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in the tenant's evidence log, from 0: the order in which records were written.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -307,8 +298,7 @@ columns!(LlmRun {
     "startedAt" => started_at, "completedAt" => completed_at, "durationMs" => duration_ms, "source" => source,
     "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id,
     "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
-    "traceRootHash" => trace_root_hash, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
-
+    "traceRootHash" => trace_root_hash, "metadata" => metadata, ..record_fields
 });
 
 /// Root fields about runs.

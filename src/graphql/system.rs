@@ -10,8 +10,9 @@ use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TimeRange, texts, values};
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime, Json};
+use super::scalars::{DateTime, Json};
 use super::system_audit::SystemAudit;
 use crate::domain::ids::{IdKind, RecordId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
@@ -21,14 +22,9 @@ use crate::domain::{evidence, system::StoredSystemRecord};
 use crate::error::Result;
 use crate::facade::LogsFacade;
 
-/// See [`crate::domain::system::SystemRecord`].
-#[derive(Clone)]
-pub struct SystemRecord(pub StoredSystemRecord);
-
-impl From<StoredSystemRecord> for Row<SystemRecord> {
-    fn from(record: StoredSystemRecord) -> Self {
-        Self(SystemRecord(record))
-    }
+record! {
+    /// See [`crate::domain::system::SystemRecord`].
+    SystemRecord(StoredSystemRecord)
 }
 
 /// Something that happened to the platform around the runs: a start, a deploy, a change, an error. Written once and never
@@ -122,14 +118,9 @@ impl SystemRecord {
         Maybe::of(details(ctx, &self.0).await)
     }
 
-    /// When the record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of the record in the evidence log of its tenant, or of the platform, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -149,7 +140,7 @@ columns!(SystemRecord {
     "component" => component, "eventType" => event_type, "severity" => severity, "summary" => summary,
     "causedBy" => caused_by, "actorType" => actor_type, "actorId" => actor_id, "correlationId" => correlation_id,
     "serviceName" => service_name, "serviceInstanceId" => service_instance_id, "sourceComponent" => source_component,
-    "occurredAt" => occurred_at, "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "occurredAt" => occurred_at, "metadata" => metadata, ..record_fields
 });
 
 /// Details of a record as JSON.

@@ -5,8 +5,9 @@ use async_graphql::{Context, ID, Object};
 use super::enums::ExecutionStatus;
 use super::error::Maybe;
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::RecordFields;
 use super::row::{Row, columns};
-use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
+use super::scalars::{DateTime, Json, SafeInt, Sha256};
 use super::traces::payload;
 use crate::domain::ids::IdKind;
 use crate::domain::payload::PayloadPart;
@@ -67,14 +68,9 @@ impl TraceSeal {
         Maybe::of(payload(ctx, is_recorded.then_some(self.0.id), PayloadPart::Metadata).await)
     }
 
-    /// When the seal was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of the seal in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -92,7 +88,5 @@ columns!(TraceSeal {
     "reason" => reason,
     "stepCount" => step_count,
     "rootHash" => root_hash,
-    "endedAt" => ended_at,
-    "createdAt" => created_at,
-    "sequence" => sequence,
+    "endedAt" => ended_at, ..record_fields
 });

@@ -10,9 +10,10 @@ use super::enums::{OutcomeCategory, StepKind, StepLevel, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::filters::checked;
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::RecordFields;
 use super::row::{Row, columns};
 use super::runs::MICROS_PER_MILLI;
-use super::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
+use super::scalars::{DateTime, Decimal, Json, SafeInt, Sha256};
 use super::traces::payload;
 use crate::domain::ids::{IdKind, TraceId};
 use crate::domain::page::{Count, Page, PageRequest};
@@ -196,14 +197,9 @@ impl TraceStep {
         Maybe::of(payload(ctx, is_recorded.then_some(self.0.id), PayloadPart::Content).await)
     }
 
-    /// When this record was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// The place of this record in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&**self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -226,8 +222,7 @@ columns!(TraceStep {
     "provider" => provider, "model" => model, "responseId" => response_id, "inputTokens" => input_tokens,
     "outputTokens" => output_tokens, "costUsd" => cost_usd, "costCents" => cost_cents, "timestamp" => timestamp,
     "startedAt" => started_at, "endedAt" => ended_at, "durationMs" => duration_ms, "inputHash" => input_hash,
-    "outputHash" => output_hash, "idempotencyKey" => idempotency_key, "isLate" => is_late, "createdAt" => created_at,
-    "sequence" => sequence,
+    "outputHash" => output_hash, "idempotencyKey" => idempotency_key, "isLate" => is_late, ..record_fields
 });
 
 /// The steps of a trace.

@@ -5,17 +5,19 @@ use async_graphql::{Context, ID, Object, OneofObject, Value};
 use super::connection::{Connection, List, PageArgs, connect, given};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
-use super::enums::{StepKind, StepStatus, TraceStatus};
+use super::enums::{StepKind, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TraceFilter, TraceOrder};
 use super::ledger_entries::LedgerEntry;
+use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
 use super::runs::LlmRun;
-use super::scalars::{BigInt, DateTime, Json, SafeInt, Sha256};
+use super::scalars::{BigInt, DateTime, Json, Sha256};
+use super::trace_fields::TraceFields;
 use super::trace_seals::TraceSeal;
 use super::trace_steps::StepList;
-use super::trace_summary::{TraceSummary, TraceTotals};
+use super::trace_summary::TraceTotals;
 use crate::domain::ids::{IdKind, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
@@ -24,14 +26,9 @@ use crate::domain::{evidence, filter};
 use crate::error::Result;
 use crate::facade::LogsFacade;
 
-/// See [`crate::domain::trace::Trace`].
-#[derive(Clone)]
-pub struct Trace(pub TraceView);
-
-impl From<TraceView> for Row<Trace> {
-    fn from(view: TraceView) -> Self {
-        Self(Trace(view))
-    }
+record! {
+    /// See [`crate::domain::trace::Trace`].
+    Trace(TraceView)
 }
 
 /// Points at a trace in one of three ways. Exactly one must be given.
@@ -68,11 +65,6 @@ impl Trace {
         ID(self.0.trace.id.typed(IdKind::Trace))
     }
 
-    /// The name of the trace, unique within the tenant. For OpenTelemetry it is the 32 hexadecimal digits of the trace id.
-    fn trace_id(&self) -> ID {
-        ID(self.0.trace.trace_id.to_string())
-    }
-
     /// The run that the trace belongs to, as far as it was known when the trace began.
     fn run_id(&self) -> ID {
         ID(self.0.trace.run_id.to_string())
@@ -82,11 +74,6 @@ impl Trace {
     /// work of a language model.
     async fn run(&self, ctx: &Context<'_>) -> Maybe<Row<LlmRun>> {
         Maybe::of(self.load_run(ctx).await)
-    }
-
-    /// Where the trace stands: running until it is sealed.
-    fn status(&self) -> TraceStatus {
-        self.0.status().into()
     }
 
     /// The tenant that the trace belongs to.
@@ -174,6 +161,11 @@ impl Trace {
         self.0.seal.as_ref().map(|seal| DateTime(seal.ended_at))
     }
 
+    /// Sums over the steps, each model call counted once. So far, while the trace is running.
+    async fn totals(&self, ctx: &Context<'_>) -> ApiResult<TraceTotals> {
+        Ok(TraceTotals(ctx.facade()?.trace_totals(&self.0).await?))
+    }
+
     /// The steps in the order in which they were recorded.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, one by one")]
     async fn steps(
@@ -193,25 +185,9 @@ impl Trace {
         StepList::of(&self.0.trace.trace_id, kind, status)?.connect(ctx, &args).await
     }
 
-    /// How many steps the trace has now, those included that came after it was sealed.
-    fn total_steps(&self) -> SafeInt {
-        SafeInt(self.0.step_count)
-    }
-
-    /// Sums over the steps, each model call counted once. So far, while the trace is running.
-    async fn totals(&self, ctx: &Context<'_>) -> ApiResult<TraceTotals> {
-        Ok(TraceTotals(ctx.facade()?.trace_totals(&self.0).await?))
-    }
-
-    /// Merkle root over the behaviour of the steps, from the newest seal: traces with equal roots behaved alike. Null
-    /// while the trace is running.
-    fn root_hash(&self) -> Option<Sha256> {
-        self.0.seal.as_ref().map(|seal| Sha256(seal.root_hash))
-    }
-
-    /// How many steps of each kind ended how.
-    async fn summary(&self, ctx: &Context<'_>) -> ApiResult<TraceSummary> {
-        TraceSummary::load(ctx, &self.0.trace.trace_id).await
+    #[graphql(flatten)]
+    fn trace_fields(&self) -> TraceFields<'_> {
+        TraceFields(&self.0)
     }
 
     /// Every seal of the trace, newest first. Empty while it is running.
@@ -226,14 +202,9 @@ impl Trace {
         Maybe::of(payload(ctx, is_recorded.then_some(self.0.trace.id), PayloadPart::Plan).await)
     }
 
-    /// When the beginning of the trace was written to the ledger.
-    fn created_at(&self) -> DateTime {
-        DateTime(self.0.trace.created_at)
-    }
-
-    /// The place of the trace's beginning in the tenant's evidence log, from 0.
-    fn sequence(&self) -> BigInt {
-        BigInt(self.0.trace.seq)
+    #[graphql(flatten)]
+    fn record_fields(&self) -> RecordFields {
+        (&self.0.trace).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:
@@ -255,13 +226,12 @@ impl Trace {
 }
 
 columns!(Trace {
-    "id" => id, "traceId" => trace_id, "runId" => run_id, "status" => status, "tenant" => tenant, "agent" => agent,
+    "id" => id, "runId" => run_id, "tenant" => tenant, "agent" => agent,
     "parentRunId" => parent_run_id, "correlationId" => correlation_id, "planHash" => plan_hash, "seed" => seed,
     "frozenAt" => frozen_at, "replayMode" => replay_mode, "schemaVersion" => schema_version,
     "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id, "serviceName" => service_name,
     "serviceInstanceId" => service_instance_id, "serviceVersion" => service_version, "environment" => environment,
-    "startedAt" => started_at, "endedAt" => ended_at, "totalSteps" => total_steps, "rootHash" => root_hash,
-    "createdAt" => created_at, "sequence" => sequence, "metadata" => metadata,
+    "startedAt" => started_at, "endedAt" => ended_at, "metadata" => metadata, ..record_fields, ..trace_fields
 });
 
 /// A payload part of a record as JSON; `None` where the record has none.

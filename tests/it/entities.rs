@@ -9,7 +9,7 @@ use crate::support::app::TestApp;
 use crate::support::topics::{append, call, code, export, incident, new};
 
 async fn activate(app: &TestApp, policy: &str) -> Value {
-    let input = json!({ "policyId": policy, "sourcePatternId": format!("pattern of {policy}"), "confidence": "1",
+    let input = json!({ "policyId": policy, "sourcePatternId": format!("pattern of {policy}"), "confidence": 1,
         "confidenceVersion": "v1", "approvalPath": "threshold" });
     call(app, "recordPolicyActivation", input, "policyActivation { id }").await["policyActivation"]["id"].clone()
 }

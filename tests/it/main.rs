@@ -31,6 +31,7 @@ mod paging;
 mod policies;
 mod replay;
 mod run_export;
+mod secret_inputs;
 mod secrets;
 mod shutdown;
 mod statements;

@@ -63,6 +63,18 @@ db_test! {
         assert_eq!(found["llmRuns"], json!({ "nodes": [{ "revision": 2 }], "totalCount": { "value": 1 } }));
     }
 
+    async fn a_correction_keeps_the_runs_trace(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let step = json!({ "kind": "LLM", "skillName": "chat", "status": "SUCCESS", "startedAt": "2026-11-21T08:00:00Z", "durationMs": 1 });
+        call(&app, "recordLlmRun", json!({ "runId": "r", "trace": { "traceId": "t" }, "steps": [step] }), "run { id }").await;
+        let selection = "run { revision traceId stepCount traceRootHash trace { rootHash } }";
+        let found = call(&app, "recordLlmRun", json!({ "runId": "r", "supersedesRevision": 1, "costUsd": "0.1" }), selection).await["run"].clone();
+        assert_eq!((&found["revision"], &found["traceId"], &found["stepCount"]), (&json!(2), &json!("t"), &json!(1)));
+        assert!(found["traceRootHash"].is_string() && found["traceRootHash"] == found["trace"]["rootHash"], "{found}");
+        let back = app.query("{ trace(by: { runId: \"r\" }) { run { revision } } }").await;
+        assert_eq!(back["trace"]["run"]["revision"], 2);
+    }
+
     async fn a_trace_piece_by_piece(db: TestDb) {
         let app = TestApp::on(&db).await;
         let started = call(&app, "startTrace", json!({ "traceId": "t", "runId": "r", "planHash": "p" }), "trace { status totalSteps }").await;

@@ -56,10 +56,12 @@ db_test! {
         let ids: std::collections::HashSet<_> = found.iter().map(|(_, id)| id).collect();
         let objects: std::collections::HashSet<_> = found.iter().collect();
         assert_eq!(ids.len(), objects.len(), "no id is that of two types");
+        let theirs = app.other_tenant("theirs");
         for (name, id) in &found {
             let query = "query($id: ID!) { node(id: $id) { __typename id } }";
             let node = app.query_with(query, json!({ "id": id })).await;
             assert_eq!(node["node"], json!({ "__typename": name, "id": id }));
+            assert_eq!(theirs.query_with(query, json!({ "id": id })).await["node"], Value::Null, "{name} is another tenant's");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::support::db::TestDb;
 use crate::support::topics::{call, code};
 
 fn input(policy: &str, extra: Value) -> Value {
-    let mut input = json!({ "policyId": policy, "sourcePatternId": "pattern", "confidence": "0.87",
+    let mut input = json!({ "policyId": policy, "sourcePatternId": "pattern", "confidence": 0.87,
         "confidenceVersion": "v1", "approvalPath": "auto", "activatedAt": "2026-11-21T08:00:00Z" });
     input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
     input
@@ -47,13 +47,14 @@ db_test! {
 
     async fn wrong_activations_are_refused_by_name(db: TestDb) {
         let app = TestApp::on(&db).await;
-        for (field, value) in [("confidence", "1.000001"), ("confidence", "-0.1"), ("confidence", "0.1234567"),
-            ("approvalPath", "human:"), ("sourcePatternId", ""), ("confidenceVersion", ""), ("policyId", "")] {
+        for (field, value) in [("confidence", json!(1.000_001)), ("confidence", json!(-0.1)), ("confidence", json!(0.123_456_7)),
+            ("approvalPath", json!("human:")), ("sourcePatternId", json!("")), ("confidenceVersion", json!("")), ("policyId", json!(""))] {
             let refused = call(&app, "recordPolicyActivation", input("p", json!({ field: value })), "isReplayed").await;
             assert_eq!(refused["errors"][0]["extensions"]["field"], field, "{value}: {refused}");
         }
-        for exact in ["0", "1", "0.000001"] {
-            record(&app, "p", json!({ "confidence": exact })).await;
+        for (exact, stored) in [(json!(0), "0.000000"), (json!(1.0), "1.000000"), (json!(0.000_001), "0.000001"), (json!(0.3), "0.300000")] {
+            let payload = record(&app, "p", json!({ "confidence": exact })).await;
+            assert_eq!(payload["policyActivation"]["confidence"], stored);
         }
     }
 

@@ -217,6 +217,11 @@ const STORY: &str = r#"{
   systemRecords { nodes { eventType causedBy } }
   traces(filter: { status: [RUNNING] }) { totalCount { value } }
   ledger { checkpoint { size } entries(first: 200) { nodes { kind } } }
+  rehearsal: llmRun(runId: "rehearsal-7") {
+    revision revisions { revision costUsd } isSynthetic syntheticScenarioId tags
+    trace { steps { nodes { idempotencyKey inputHash attributes } } trace { plan planHash seed frozenAt replayMode parentRunId } }
+  }
+  idempotencyCheck(key: "refund-4711") { executed outputHash }
 }"#;
 
 #[test]
@@ -266,7 +271,23 @@ fn the_demo_tells_a_whole_story() {
     assert!(story["ledger"]["checkpoint"]["size"].is_string(), "nothing is signed");
     let kinds = texts("/ledger/entries/nodes", "/kind");
     assert!(kinds.len() >= 4, "{kinds:?}");
+    has_a_rehearsal(&story);
     assert_eq!(server.stop().code(), Some(0));
+}
+
+/// Test data with all that only an application's own records have: a plan, a replay's settings, a revision, a write done once.
+fn has_a_rehearsal(story: &Value) {
+    let run = &story["rehearsal"];
+    assert_eq!((&run["revision"], &run["isSynthetic"]), (&json!(2), &json!(true)), "{run:#}");
+    let costs: BTreeSet<_> =
+        run["revisions"].as_array().expect("revisions").iter().map(|each| each["costUsd"].to_string()).collect();
+    assert_eq!(costs.len(), 2, "the revision corrects the cost: {costs:?}");
+    assert!(run["syntheticScenarioId"].is_string() && run["tags"][1].is_string(), "{run:#}");
+    let trace = run["trace"]["trace"].as_object().expect("a trace");
+    assert!(trace.values().all(|value| !value.is_null()), "{trace:#?}");
+    assert_eq!(run["trace"]["steps"]["nodes"][1]["idempotencyKey"], "refund-4711", "{run:#}");
+    let check = &story["idempotencyCheck"];
+    assert!(check["executed"] == true && check["outputHash"].is_string(), "{check}");
 }
 
 /// What the server said of itself: event, severity, and the names of changed settings.

@@ -61,7 +61,7 @@ async fn record(app: &TestApp, mark: &str) -> Value {
             "incident": { "incidentId": format!("{mark}-incident"), "severity": "HIGH", "status": mark, "title": mark,
                 "sourceRunId": format!("{mark}-run"), "policyId": format!("{mark}-policy"),
                 "openedAt": "2026-11-21T08:00:00Z" },
-            "policy": { "policyId": format!("{mark}-policy"), "sourcePatternId": mark, "confidence": "0.5",
+            "policy": { "policyId": format!("{mark}-policy"), "sourcePatternId": mark, "confidence": 0.5,
                 "confidenceVersion": mark, "approvalPath": "auto", "activatedAt": "2026-11-21T08:00:00Z" }
         }),
     )

@@ -260,7 +260,7 @@ fn writes(text: &str) -> Vec<(&'static str, Value)> {
         ),
         (
             "recordPolicyActivation",
-            json!({ "policyId": "p", "sourcePatternId": "s", "confidence": "0.5", "confidenceVersion": "1",
+            json!({ "policyId": "p", "sourcePatternId": "s", "confidence": 0.5, "confidenceVersion": "1",
             "approvalPath": "auto" }),
         ),
     ]

@@ -8,6 +8,7 @@ use crate::domain::ids::RunId;
 use crate::domain::input::{RunInput, SealInput, StepInput, TraceInput};
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
+use crate::facade::runs::StoredRun;
 
 impl LogsFacade {
     /// Records a whole run, with its trace and steps where there are any. All or nothing.
@@ -37,24 +38,31 @@ impl LogsFacade {
         }
         let context = self.capture_context().await?;
         let fallback = RunId::trusted(self.fresh_name());
-        let revision = match &run.run_id {
-            Some(run_id) => self.next_revision(run_id, run.supersedes_revision).await?,
-            None => 1,
+        let superseded = match &run.run_id {
+            Some(run_id) => self.superseded(run_id, run.supersedes_revision).await?,
+            None => None,
         };
-        let run = input::run(&context, run, &fallback, revision, self.logs.0.clock.now())?;
+        let revision = superseded.as_ref().map_or(1, |run| run.revision + 1);
+        let mut run = input::run(&context, run, &fallback, revision, self.logs.0.clock.now())?;
+        if let Some(superseded) = superseded {
+            run.trace_id = superseded.record.trace_id;
+            run.step_count = superseded.record.step_count;
+            run.trace_root_hash = superseded.record.trace_root_hash;
+        }
         let run = self.logs.new_run(run);
         let answer = Answer { run: Some(run.id.0), ..Answer::default() };
         self.record_atomically(vec![NewRecord::Run(Box::new(run))], Vec::new(), keyed, answer).await
     }
 
-    /// The revision that a record of this run gets, or why it gets none.
-    async fn next_revision(&self, run_id: &RunId, supersedes: Option<i64>) -> Result<i64> {
+    /// The revision that a record of this run corrects, `None` for its first; or why it can be neither.
+    async fn superseded(&self, run_id: &RunId, supersedes: Option<i64>) -> Result<Option<StoredRun>> {
         let mut found = self.store().runs_by_run_id(&self.scope, std::slice::from_ref(run_id)).await?;
-        match (found.remove(run_id).map(|run| run.revision), supersedes) {
-            (None, None) => Ok(1),
+        match (found.remove(run_id), supersedes) {
+            (None, None) => Ok(None),
             (None, Some(_)) => Err(Error::new(Code::NotFound, format!("there is no run {run_id} to supersede"))),
-            (Some(newest), Some(known)) if newest == known => Ok(newest + 1),
+            (Some(newest), Some(known)) if newest.revision == known => Ok(Some(newest)),
             (Some(newest), _) => {
+                let newest = newest.revision;
                 let message = format!(
                     "the run {run_id} is on record at revision {newest}; to correct it set supersedesRevision to {newest}"
                 );

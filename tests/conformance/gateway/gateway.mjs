@@ -25,7 +25,7 @@ await rep.step('a run, its incidents and activations are recorded', async () => 
   const step = { spanId: 'a', kind: 'TOOL', skillName: 'refund', status: 'FAILURE', startedAt: at(1), durationMs: 1000 };
   await write('recordLlmRun', { runId: `${mark}-run`, trace: {}, steps: [step], completedAt: at(30) });
   for (const policy of policies.slice(0, 10)) {
-    const activation = { policyId: policy.id, sourcePatternId: 'p', confidence: '0.9', confidenceVersion: '1', approvalPath: 'auto' };
+    const activation = { policyId: policy.id, sourcePatternId: 'p', confidence: 0.9, confidenceVersion: '1', approvalPath: 'auto' };
     await write('recordPolicyActivation', activation);
   }
   for (const incident of incidents) {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::app::TestApp;
 
 const INTROSPECTION: &str = "{ __schema {
   queryType { name } mutationType { name }
-  types { kind name possibleTypes { name }
+  types { kind name possibleTypes { name } enumValues { name }
+    inputFields { name type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }
     fields { name
       args { name defaultValue type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }
       type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
@@ -40,6 +41,37 @@ impl Schema {
     /// The fields of a type.
     pub fn fields(&self, type_name: &str) -> &[Value] {
         self.types[type_name]["fields"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a type is an object that is handed in.
+    pub fn is_input(&self, type_name: &str) -> bool {
+        self.types[type_name]["kind"] == "INPUT_OBJECT"
+    }
+
+    /// A value of a type in which every field is set: the first of an enum, one of a list, else what `leaf` makes of the path
+    /// of names and the type's name. What is null stays unset.
+    pub fn example(&self, path: &str, reference: &Value, leaf: &mut dyn FnMut(&str, &str) -> Value) -> Value {
+        let wrapped = &reference["ofType"];
+        match reference["kind"].as_str() {
+            Some("NON_NULL") => return self.example(path, wrapped, leaf),
+            Some("LIST") => return json!([self.example(path, wrapped, leaf)]),
+            _ => {}
+        }
+        let name = named(reference);
+        let made = leaf(path, name);
+        if !made.is_null() || !self.is_input(name) {
+            return made;
+        }
+        let fields = self.types[name]["inputFields"].as_array().expect("input fields").iter().map(|field| {
+            let name = field["name"].as_str().expect("a name");
+            (name.to_owned(), self.example(&format!("{path}.{name}"), &field["type"], leaf))
+        });
+        fields.filter(|(_, value)| !value.is_null()).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    /// The first value of an enum; null for another type.
+    pub fn first_of(&self, type_name: &str) -> Value {
+        self.types[type_name]["enumValues"][0]["name"].clone()
     }
 
     /// `field(args) { everything below, to a depth }`; `None` when an argument is required that `argument` does not know.
