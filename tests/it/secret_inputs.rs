@@ -37,8 +37,11 @@ const IDENTIFIERS: [&str; 21] = [
     "traceId",
 ];
 
+/// Its name, the inputs that must be just so, and what it gives.
+type Mutation = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
 /// The mutations, in an order in which each finds what it needs, with what must be just so and what they give.
-const MUTATIONS: [(&str, &[(&str, &str)], &str); 15] = [
+const MUTATIONS: [Mutation; 15] = [
     ("appendAuditEntries", &[("eventType", "\"Happened\""), ("category", "\"GOVERNANCE\"")], RESULTS),
     ("recordSystemRecords", &[("isPlatformWide", "false")], RESULTS),
     ("recordIncidentEvidence", &[], "isReplayed"),
