@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// Libraries that report every start; directives for the same targets go before these.
-const QUIET: &str = "sea_orm_migration=warn";
+/// Libraries that report every start, and that a table is there already; directives for the same targets go before these.
+const QUIET: &str = "sea_orm_migration=warn,sqlx::postgres::notice=warn";
 
 /// Turns logging on, to standard error. `directives` is a level, or what `tracing`'s filters take.
 ///
