@@ -174,10 +174,11 @@ impl Walk<'_> {
             Value::Array(values) => values.iter().for_each(|value| self.note(type_name, value)),
             Value::Object(fields) => {
                 for (name, value) in fields {
-                    if fields.get("__typename").is_some_and(|name| name == type_name) && has_something(value) {
-                        if let Some(seen) = self.fields.get_mut(&format!("{type_name}.{name}")) {
-                            *seen = true;
-                        }
+                    if fields.get("__typename").is_some_and(|name| name == type_name)
+                        && has_something(value)
+                        && let Some(seen) = self.fields.get_mut(&format!("{type_name}.{name}"))
+                    {
+                        *seen = true;
                     }
                     self.note(type_name, value);
                 }
