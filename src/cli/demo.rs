@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::{demo_rehearsal, demo_story};
-use crate::app::AppError;
+use crate::app::{AppError, open_logs, rotate_ledger_key, start_signing};
+use crate::clock::SharedClock;
 use crate::config::{AuthMode, Config, Settings};
 use crate::domain::time::Timestamp;
 use crate::domain::verification::VerificationMode;
 use crate::facade::Logs;
 use crate::facade::capture::{OtlpEncoding, decode_otlp};
 use crate::http::auth::DEMO_TENANT;
+use crate::store::Store;
 
 const FILE_NAME: &str = "demo.db";
-/// Its own key: that of real logs signs nothing made up.
+/// Its own key: that of real logs signs nothing made up, and is not replaced by [`before`].
 const KEY_FILE_NAME: &str = "demo.key";
 /// The runs end within this time before now.
 const SPREAD_NANOS: u64 = 6 * 3_600 * 1_000_000_000;
@@ -54,12 +57,12 @@ const FIXTURES: &[(&str, &[u8])] = fixtures![
     "langchain-openinference/0010.pb",
 ];
 
-/// A database of its own, no keys, and runs that show at once.
+/// A database and a signing key of its own, no API keys, and runs that show at once.
 pub(super) fn adjust(settings: &mut Settings) {
     settings.auth = AuthMode::Off;
     settings.trace_settle = std::time::Duration::ZERO;
     settings.trace_settle_remote = std::time::Duration::ZERO;
-    settings.base.ledger_key.get_or_insert(settings.base.data_dir.join(KEY_FILE_NAME));
+    settings.base.ledger_key = Some(settings.base.data_dir.join(KEY_FILE_NAME));
     settings.base.database_url = format!("sqlite://{}", settings.base.data_dir.join(FILE_NAME).display()).into();
 }
 
@@ -77,10 +80,23 @@ pub(super) fn remove_database(config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Records a rehearsal and the fixtures, seals their traces and tells a story around them; then everything is signed and verified.
+/// What a process with other settings leaves before this one starts: a rehearsal with its message content, signed by a key
+/// that is then replaced.
+pub(super) async fn before(config: &Config, store: &Store, clock: &SharedClock) -> Result<(), AppError> {
+    let mut settings = Settings::clone(config);
+    settings.content_capture = vec![DEMO_TENANT.to_owned()];
+    let config = Config::new(settings)?;
+    let logs = open_logs(&config, store.clone(), Arc::clone(clock))?;
+    start_signing(&config.base, &logs, clock).await?;
+    demo_rehearsal::record(&demo_story::PROGRAM.facade(&logs)?, clock.now()).await?;
+    logs.sign_changed().await?;
+    rotate_ledger_key(&config.base, &logs, clock).await?;
+    Ok(())
+}
+
+/// Records the fixtures, seals their traces and tells a story around them; then everything is signed and verified.
 pub(super) async fn fill(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
     let demo = demo_story::PROGRAM.facade(logs)?;
-    demo_rehearsal::record(&demo, now).await?;
     for request in requests(now)? {
         let report = demo.ingest_otlp(request).await?;
         if report.rejected > 0 {

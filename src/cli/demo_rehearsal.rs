@@ -16,6 +16,8 @@ const NAME: &str = "rehearsal-7";
 const SCENARIO: &str = "refund-after-cancellation";
 /// Before the first of the real runs.
 const AGO_US: i64 = 8 * 60 * MINUTE_US;
+/// How much later than the application the gateway sees a request, and how much earlier the response.
+const GATEWAY_US: i64 = 4_000;
 
 /// Records the rehearsal, then the correction of its cost as a second revision.
 pub(super) async fn record(demo: &LogsFacade, now: Timestamp) -> Result<(), AppError> {
@@ -88,7 +90,7 @@ fn trace(start: Timestamp) -> Result<TraceInput, AppError> {
     })
 }
 
-/// A call to the model, and the refund that it asks for, which is done once.
+/// A call to the model, which the gateway reports as well, and the refund that it asks for, which is done once.
 fn steps(start: Timestamp) -> Vec<StepInput> {
     let call = StepInput {
         caller_index: Some(0),
@@ -134,5 +136,16 @@ fn steps(start: Timestamp) -> Vec<StepInput> {
         attributes: Some(json!({ "order": "4711" })),
         ..call.clone()
     };
-    vec![call, refund]
+    let gateway = StepInput {
+        caller_index: Some(2),
+        span_id: Some("ask-gateway".to_owned()),
+        skill_name: "POST /v1/chat/completions".to_owned(),
+        started_at: start.plus_micros(GATEWAY_US),
+        duration_us: 2 * MICROS_PER_SECOND - 2 * GATEWAY_US,
+        parent_span_id: Some("ask".to_owned()),
+        duplicate_of: Some("ask".to_owned()),
+        attributes: None,
+        ..call.clone()
+    };
+    vec![call, refund, gateway]
 }

@@ -63,6 +63,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let store = open_store(&config, Arc::clone(&clock)).await?;
+    if is_demo {
+        Box::pin(demo::before(&config, &store, &clock)).await?;
+    }
     let logs = open_logs(&config, store.clone(), Arc::clone(&clock))?;
     if !is_demo {
         // The demo's logs begin anew each time: what was remembered of the last ones would miss them.

@@ -13,6 +13,7 @@ mod audit_views;
 mod auth;
 mod backpressure;
 mod checkpoints;
+mod demo;
 mod entities;
 mod governance;
 mod incidents;

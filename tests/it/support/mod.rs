@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod fixtures;
 pub mod ledger;
 pub mod seed;
+pub mod server;
 pub mod topics;
 pub mod walk;
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::app::TestApp;
 
-const INTROSPECTION: &str = "{ __schema {
+/// The question whose answer is the schema.
+pub const INTROSPECTION: &str = "{ __schema {
   queryType { name } mutationType { name }
   types { kind name possibleTypes { name } enumValues { name }
     inputFields { name type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }
@@ -21,7 +22,7 @@ pub struct Schema {
 }
 
 /// The name under non-null and list wrappers.
-fn named(reference: &Value) -> &str {
+pub fn named(reference: &Value) -> &str {
     match reference["kind"].as_str() {
         Some("NON_NULL" | "LIST") => named(&reference["ofType"]),
         _ => reference["name"].as_str().expect("a named type"),
@@ -31,7 +32,11 @@ fn named(reference: &Value) -> &str {
 impl Schema {
     /// Asks the server for it.
     pub async fn of(app: &TestApp) -> Self {
-        let answer = app.query(INTROSPECTION).await;
+        Self::read(&app.query(INTROSPECTION).await)
+    }
+
+    /// From the answer to [`INTROSPECTION`].
+    pub fn read(answer: &Value) -> Self {
         let types = answer["__schema"]["types"].as_array().expect("types").clone();
         Self {
             types: types.into_iter().map(|each| (each["name"].as_str().expect("a name").to_owned(), each)).collect(),
@@ -41,6 +46,17 @@ impl Schema {
     /// The fields of a type.
     pub fn fields(&self, type_name: &str) -> &[Value] {
         self.types[type_name]["fields"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The objects that a type may stand for: itself, or the members of an interface or union. None for a leaf.
+    pub fn objects(&self, type_name: &str) -> Vec<&str> {
+        let of = &self.types[type_name];
+        match of["kind"].as_str() {
+            Some("OBJECT") => vec![of["name"].as_str().expect("a name")],
+            _ => {
+                of["possibleTypes"].as_array().into_iter().flatten().filter_map(|each| each["name"].as_str()).collect()
+            }
+        }
     }
 
     /// Whether a type is an object that is handed in.
