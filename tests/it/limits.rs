@@ -64,7 +64,7 @@ fn documents() -> Vec<(&'static str, String, u64, Option<u64>)> {
             "circles of introspection",
             format!("{{ __schema {{ types {{ {circle} name {} }} }} }}", "} }".repeat(3)),
             2,
-            Some(3),
+            Some(4),
         ),
         ("tokens", format!("{{ {} }}", "__typename ".repeat(10_000)), 10_000, Some(10_001)),
         ("nested brackets", format!("{}{}", "{a".repeat(65), "}".repeat(65)), 64, Some(65)),
@@ -88,7 +88,7 @@ fn documents() -> Vec<(&'static str, String, u64, Option<u64>)> {
             Some(201),
         ),
         (
-            "a text of model",
+            "a text of filter.model",
             format!("{{ llmRuns(filter: {{ model: \"{}\" }}) {{ nodes {{ id }} }} }}", "m".repeat(513)),
             512,
             Some(513),
