@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::input::document;
+use super::input::{check_component, document};
 use super::json::{canonical, check_text};
 use super::redact::{REDACTED, redact_text};
 use super::text::{clip, cut_name};
@@ -21,8 +21,6 @@ use crate::error::{Error, Result};
 pub const STATE_BYTES_MAX: usize = 65_536;
 /// The longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 4_096;
-/// The writer of entries whose caller names none.
-pub const COMPONENT_DEFAULT: &str = "graphql";
 /// Members of a state that name a run, the first that there is counts. The after state is looked at before the before
 /// state: it says what holds now.
 const RUN_MEMBERS: &[&str] = &["run_id", "runId", "source_run_id", "sourceRunId"];
@@ -44,7 +42,7 @@ pub fn entry(input: AuditEntryInput, caller: &Actor, now: Timestamp) -> Result<D
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
     let (actor_type, actor_id) = actor(input.actor_type, input.actor_id, caller)?;
-    let source_component = component(input.source_component)?;
+    let source_component = check_component(input.source_component)?;
     let mut payloads = Vec::new();
     if let Some(reason) = input.reason {
         payloads.push(DraftPayload { part: PayloadPart::ActionReason, text: reason_text(&reason)? });
@@ -91,17 +89,6 @@ fn actor(
             Err(Error::input("actorType", "actorType says what kind of actor actorId is; give both or neither"))
         }
     }
-}
-
-/// The writer's name. Those of the server's own parts cannot be taken.
-fn component(name: Option<String>) -> Result<String> {
-    let Some(name) = name else { return Ok(COMPONENT_DEFAULT.to_owned()) };
-    check_name("sourceComponent", &name)?;
-    if audit_events::RESERVED_COMPONENTS.contains(&name.to_ascii_lowercase().as_str()) {
-        let message = format!("{name} is a part of the server; name the service that wrote the entry");
-        return Err(Error::input("sourceComponent", message));
-    }
-    Ok(cut_name(&redact_text(&name), NAME_BYTES_MAX).into_owned())
 }
 
 /// A reason as canonical JSON, redacted.

@@ -163,6 +163,8 @@ mod tests {
                 "{wrong}"
             );
         }
+        let forged = IncidentInput { source_component: Some("Server".to_owned()), ..input() };
+        assert_eq!(refused(forged), field("sourceComponent"));
         let early = Timestamp::default().plus_micros(-1);
         assert_eq!(refused(IncidentInput { resolved_at: Some(early), ..input() }), field("resolvedAt"));
     }

@@ -5,7 +5,6 @@
 //! | [`otlp`] | bytes to messages, spans to drafts |
 //! | [`genai`] | the versioned alias table: what attribute names mean |
 //! | [`input`], [`audit`] | the same for what callers of the mutations hand in |
-//! | [`input`] | the same for what callers of the mutations hand in |
 //! | [`incidents`], [`policies`] | the same for incident evidence and policy activations |
 //! | [`system`] | what they hand in of the platform |
 //! | [`contents`] | digests of content that came as log events, put into the steps they belong to |

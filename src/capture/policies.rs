@@ -6,6 +6,7 @@ use super::input::{check_component, checked_label};
 use super::json::canonical;
 use super::redact::redact_json;
 use crate::domain::audit::AuditEntry;
+use crate::domain::audit_events::POLICY_ACTIVATED;
 use crate::domain::draft::DraftPayload;
 use crate::domain::ids::check_name;
 use crate::domain::payload::PayloadPart;
@@ -14,9 +15,6 @@ use crate::domain::scope::Actor;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType};
 use crate::error::{Error, Result};
-
-/// The type of the audit entry that an activation appends.
-pub const POLICY_ACTIVATED: &str = "PolicyActivated";
 
 const HUMAN: &str = "human:";
 

@@ -1,9 +1,9 @@
 //! System records that callers of the mutations hand in: checked, redacted, capped.
 
-use super::input::document;
+use super::input::{check_bytes, check_component, checked_label, document};
 use super::json::check_text;
 use super::redact::redact_text;
-use super::text::{NAME_BYTES_MAX, cut_name, floor_char_boundary};
+use super::text::floor_char_boundary;
 use crate::domain::draft::DraftPayload;
 use crate::domain::ids::check_name;
 use crate::domain::payload::PayloadPart;
@@ -16,8 +16,6 @@ use crate::error::{Error, Result};
 pub const SUMMARY_BYTES_MAX: usize = 512;
 /// The largest details, in bytes of canonical JSON.
 pub const DETAILS_BYTES_MAX: usize = 65_536;
-/// Writers that no caller can claim to be.
-const OWN_WRITERS: &[&str] = &["otlp", "server", "export", "verifier"];
 
 /// A record as it is written.
 ///
@@ -26,11 +24,6 @@ const OWN_WRITERS: &[&str] = &["otlp", "server", "export", "verifier"];
 pub fn record(input: SystemRecordInput, now: Timestamp) -> Result<DraftSystemRecord> {
     for (field, id) in [("actorId", &input.actor_id), ("correlationId", &input.correlation_id)] {
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
-    let source_component = label("sourceComponent", input.source_component)?.unwrap_or_else(|| "graphql".to_owned());
-    if OWN_WRITERS.contains(&source_component.as_str()) {
-        let message = format!("{source_component} is what the server calls itself; name the writer otherwise");
-        return Err(Error::input("sourceComponent", message));
     }
     let details = input.details.map(|details| document("details", details, DETAILS_BYTES_MAX)).transpose()?;
     let record = SystemRecord {
@@ -42,9 +35,9 @@ pub fn record(input: SystemRecordInput, now: Timestamp) -> Result<DraftSystemRec
         actor_type: input.actor_type,
         actor_id: input.actor_id,
         correlation_id: input.correlation_id,
-        service_name: label("serviceName", input.service_name)?,
-        service_instance_id: label("serviceInstanceId", input.service_instance_id)?,
-        source_component,
+        service_name: checked_label("serviceName", input.service_name)?,
+        service_instance_id: checked_label("serviceInstanceId", input.service_instance_id)?,
+        source_component: check_component(input.source_component)?,
         occurred_at: input.occurred_at.unwrap_or(now),
         details_commitment: None,
     };
@@ -53,13 +46,9 @@ pub fn record(input: SystemRecordInput, now: Timestamp) -> Result<DraftSystemRec
 }
 
 fn checked_summary(text: &str) -> Result<String> {
-    if text.trim().is_empty() || text.len() > SUMMARY_BYTES_MAX {
-        let message = format!("summary has 1 to {SUMMARY_BYTES_MAX} bytes, got {}", text.len());
-        return if text.len() > SUMMARY_BYTES_MAX {
-            Err(Error::limit(message, SUMMARY_BYTES_MAX as u64, Some(text.len() as u64)))
-        } else {
-            Err(Error::input("summary", message))
-        };
+    check_bytes("summary", text, SUMMARY_BYTES_MAX)?;
+    if text.trim().is_empty() {
+        return Err(Error::input("summary", "summary says in one line what happened; it is empty"));
     }
     check_text("summary", text)?;
     Ok(summary(text))
@@ -73,18 +62,12 @@ pub fn summary(text: &str) -> String {
     redacted[..kept].to_owned()
 }
 
-/// A name as it is stored: checked, then redacted.
-fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
-    let Some(text) = text else { return Ok(None) };
-    check_name(field, &text)?;
-    Ok(Some(cut_name(&redact_text(&text), NAME_BYTES_MAX).into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::audit_events::RESERVED_COMPONENTS;
     use crate::domain::vocabulary::{SystemComponent, SystemEventType};
     use crate::error::{Code, Detail};
 
@@ -165,9 +148,11 @@ mod tests {
 
     #[test]
     fn nobody_can_write_in_the_servers_name() {
-        for name in OWN_WRITERS {
-            let forged = SystemRecordInput { source_component: Some((*name).to_owned()), ..input() };
-            assert_eq!(refused(forged).1, Detail::Field("sourceComponent".to_owned()));
+        for name in RESERVED_COMPONENTS {
+            for name in [(*name).to_owned(), name.to_ascii_uppercase()] {
+                let forged = SystemRecordInput { source_component: Some(name), ..input() };
+                assert_eq!(refused(forged).1, Detail::Field("sourceComponent".to_owned()));
+            }
         }
     }
 }

@@ -268,7 +268,7 @@ impl Logs {
             reason: None,
             detail: serde_json_canonicalizer::to_string(&detail).map_err(Error::internal)?,
             actor_type: ActorType::System,
-            actor_id: Some(super::ledger_keys::SERVER.to_owned()),
+            actor_id: Some(super::own_audit::SERVER.to_owned()),
         };
         Ok(NewRecord::Event(Box::new(New { id: self.0.clock.new_id(), record, payloads: Vec::new() })))
     }

@@ -4,20 +4,18 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::own_audit::{OwnEntry, SERVER};
 use super::{Logs, LogsFacade};
 use crate::domain::append::{AppendUnit, IdempotencyClaim, New, NewRecord};
-use crate::domain::audit::AuditEntry;
 use crate::domain::checkpoint::{LedgerKey, LogSizes};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::LedgerEvent;
-use crate::domain::scope::Permission;
+use crate::domain::scope::{Actor, Permission};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType, LedgerEventKind, Stream};
 use crate::error::{Code, Error, Result};
 use crate::ledger::note::{NoteKey, NoteSigner};
 
-/// Who appends what nobody asked for.
-pub(super) const SERVER: &str = "server";
 /// Logs whose sizes stand in one `key` record; a record for each so many. Keeps the leaf within 64 KiB.
 const LOGS_PER_RECORD: usize = 500;
 
@@ -128,7 +126,7 @@ impl Logs {
                 sizes.iter().skip(part * LOGS_PER_RECORD).take(LOGS_PER_RECORD).cloned().collect();
             records.push(self.key_record(key, event, sizes, part, parts)?);
         }
-        records.push(self.key_audit(key, event, at));
+        records.push(self.key_audit(key, event, at)?);
         let claim = format!("{}/{}", key.key_id, event.as_str());
         let idempotency = IdempotencyClaim {
             operation: "ledgerKey",
@@ -168,27 +166,12 @@ impl Logs {
         Ok(NewRecord::Event(Box::new(New { id: self.0.clock.new_id(), record, payloads: Vec::new() })))
     }
 
-    fn key_audit(&self, key: &LedgerKey, event: KeyEvent, at: Timestamp) -> NewRecord {
-        let record = AuditEntry {
-            category: AuditCategory::Identity,
-            event_type: event.audit_type().to_owned(),
-            entity_type: AuditEntityType::SigningKey,
-            entity_id: key.key_id.clone(),
-            actor_type: ActorType::System,
-            actor_id: Some(SERVER.to_owned()),
-            verdict: None,
-            action: None,
-            policy_id: None,
-            rule_id: None,
-            run_id: None,
-            correlation_id: None,
-            source_component: SERVER.to_owned(),
-            occurred_at: at,
-            action_reason_commitment: None,
-            before_state_commitment: None,
-            after_state_commitment: None,
-        };
-        NewRecord::Audit(Box::new(New { id: self.0.clock.new_id(), record, payloads: Vec::new() }))
+    fn key_audit(&self, key: &LedgerKey, event: KeyEvent, at: Timestamp) -> Result<NewRecord> {
+        self.own_entry(OwnEntry {
+            actor: Some(Actor { actor_type: ActorType::System, id: SERVER.to_owned() }),
+            occurred_at: Some(at),
+            ..OwnEntry::new(AuditCategory::Identity, event.audit_type(), AuditEntityType::SigningKey, &key.key_id)
+        })
     }
 }
 

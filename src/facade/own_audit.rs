@@ -14,6 +14,7 @@ use crate::domain::draft::DraftPayload;
 use crate::domain::ids::{RunId, TenantId};
 use crate::domain::payload::PayloadPart;
 use crate::domain::scope::Actor;
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict};
 use crate::error::{Code, Error, Result};
 
@@ -35,6 +36,11 @@ pub(super) struct OwnEntry {
     /// The permission that was asked for.
     pub rule_id: Option<String>,
     pub run_id: Option<RunId>,
+    pub correlation_id: Option<String>,
+    /// The part of the server that writes it.
+    pub source_component: &'static str,
+    /// `None` is now.
+    pub occurred_at: Option<Timestamp>,
     pub reason: Option<String>,
     pub before_state: Option<Value>,
     pub after_state: Option<Value>,
@@ -56,6 +62,9 @@ impl OwnEntry {
             decision: None,
             rule_id: None,
             run_id: None,
+            correlation_id: None,
+            source_component: SERVER,
+            occurred_at: None,
             reason: None,
             before_state: None,
             after_state: None,
@@ -87,9 +96,9 @@ impl Logs {
             policy_id: None,
             rule_id: entry.rule_id,
             run_id: entry.run_id,
-            correlation_id: None,
-            source_component: SERVER.to_owned(),
-            occurred_at: self.0.clock.now(),
+            correlation_id: entry.correlation_id,
+            source_component: entry.source_component.to_owned(),
+            occurred_at: entry.occurred_at.unwrap_or_else(|| self.0.clock.now()),
             action_reason_commitment: None,
             before_state_commitment: None,
             after_state_commitment: None,

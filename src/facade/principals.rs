@@ -20,7 +20,7 @@ impl Logs {
     /// `UNAVAILABLE` when that could not be written.
     pub(super) async fn first_seen(&self, scope: &Scope) -> Result<()> {
         let (tenant, actor) = (&scope.tenant, &scope.actor);
-        let key = (tenant.clone(), actor.actor_type, actor.id.clone());
+        let key = (tenant.clone(), actor.clone());
         if self.access().principals.contains_key(&key) {
             return Ok(());
         }

@@ -13,6 +13,7 @@ pub use crate::domain::system::StoredSystemRecord;
 use crate::domain::system::{
     RUN_EVENTS_MAX, RunBaseline, RunEvents, SystemRecordFilter, SystemRecordOrder, first_of, newest_by_component,
 };
+use crate::domain::vocabulary::RecordKind;
 use crate::error::{Error, Result};
 
 /// What happened around the decisive moment of a run.
@@ -51,7 +52,7 @@ impl LogsFacade {
     ) -> Result<Page<StoredSystemRecord>> {
         self.require(Permission::SystemRead)?;
         check_as_of(filter, as_of)?;
-        self.store().list_system_records(&self.scope, filter, order, page, as_of).await
+        Ok(self.seen(self.store().list_system_records(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many system records the filter selects, counted to `cap`.
@@ -66,6 +67,7 @@ impl LogsFacade {
     ) -> Result<Count> {
         self.require(Permission::SystemRead)?;
         check_as_of(filter, as_of)?;
+        self.viewed(RecordKind::SystemRecord, []);
         self.store().count_system_records(&self.scope, filter, as_of, cap).await
     }
 

@@ -28,16 +28,14 @@ use uuid::Uuid;
 use self::look::{Look, Looker, unwatched};
 use self::trusted::{TrustedFile, TrustedLog};
 use super::Logs;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
-use crate::domain::audit::AuditEntry;
+use super::own_audit::OwnEntry;
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
-use crate::domain::payload::PayloadPart;
 use crate::domain::scope::Actor;
 use crate::domain::time::MICROS_PER_SECOND;
 use crate::domain::verification::{Verification, VerificationMode, VerificationStatus};
 use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType};
 use crate::error::{Error, Result};
-use crate::ledger::commitment;
 use crate::store::verifications::Standing;
 use crate::store::verify::{LogHead, VERIFIER};
 
@@ -230,28 +228,19 @@ impl Logs {
             "anomalies": look.verification.anomaly_count.to_string(),
             "warnings": look.verification.warning_count.to_string(),
         });
-        let text = serde_json_canonicalizer::to_string(&state).map_err(Error::internal)?;
-        let payload = commitment::payload(PayloadPart::AfterState, self.0.clock.entropy()?, text);
-        let record = AuditEntry {
-            category: AuditCategory::Integrity,
-            event_type: event_type(*status).to_owned(),
-            entity_type: AuditEntityType::Ledger,
-            entity_id: log_id.simple().to_string(),
-            actor_type: actor.actor_type,
-            actor_id: Some(actor.id.clone()),
-            verdict: None,
-            action: None,
-            policy_id: None,
-            rule_id: None,
-            run_id: None,
+        self.own_entry(OwnEntry {
+            actor: Some(actor.clone()),
             correlation_id: Some(id.to_string()),
-            source_component: VERIFIER.to_owned(),
-            occurred_at: look.verification.finished_at,
-            action_reason_commitment: None,
-            before_state_commitment: None,
-            after_state_commitment: Some(payload.commitment),
-        };
-        Ok(NewRecord::Audit(Box::new(New { id: self.0.clock.new_id(), record, payloads: vec![payload] })))
+            source_component: VERIFIER,
+            occurred_at: Some(look.verification.finished_at),
+            after_state: Some(state),
+            ..OwnEntry::new(
+                AuditCategory::Integrity,
+                event_type(*status),
+                AuditEntityType::Ledger,
+                log_id.simple().to_string(),
+            )
+        })
     }
 }
 

@@ -251,7 +251,8 @@ pub struct RecordIncidentEvidenceInput {
     resolved_at: Option<DateTime>,
     /// Your own id for cross-reference.
     correlation_id: Option<String>,
-    /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given.
+    /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
+    /// server's own parts (otlp, server, export, verifier) are refused.
     source_component: Option<String>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
     /// again.

@@ -219,7 +219,8 @@ pub struct RecordPolicyActivationInput {
     actor_type: Option<ActorType>,
     /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
     actor_id: Option<String>,
-    /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given.
+    /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
+    /// server's own parts (otlp, server, export, verifier) are refused.
     source_component: Option<String>,
     /// When the policy came into force. Now when it is not given.
     activated_at: Option<DateTime>,

@@ -16,7 +16,7 @@ use super::state::busy;
 use crate::error::{Code, Error};
 
 /// Time for a body to arrive.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a body was not taken.
 #[derive(Debug)]
@@ -68,10 +68,7 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<
     let reading = async move { if is_gzip { read_gzip(body, sink).await } else { read_plain(body, sink).await } };
     match tokio::time::timeout(READ_TIMEOUT, reading).await {
         Ok(read) => read,
-        Err(_) => Err(Refused::new(
-            StatusCode::REQUEST_TIMEOUT,
-            Error::new(Code::Timeout, "the body did not arrive within 30 s"),
-        )),
+        Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, late())),
     }
 }
 
@@ -169,6 +166,11 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The body did not arrive in time.
+pub(super) fn late() -> Error {
+    Error::new(Code::Timeout, format!("the body did not arrive within {READ_TIMEOUT:?}; send it again"))
 }
 
 fn too_large(limit: usize, value: Option<u64>) -> Refused {

@@ -112,6 +112,12 @@ impl Refusal {
     }
 }
 
+impl From<super::body::Refused> for Refusal {
+    fn from(refused: super::body::Refused) -> Self {
+        Self::new(refused.status, refused.error)
+    }
+}
+
 /// Answers one request.
 async fn serve(State(state): State<GraphqlState>, request: Request) -> Response {
     let media = match Media::negotiate(request.headers()) {
@@ -126,10 +132,10 @@ async fn serve(State(state): State<GraphqlState>, request: Request) -> Response 
         }
         Ok(Err(refused)) => refuse(media, &refused),
         Err(_) => {
-            let seconds = state.limits.time.as_secs();
             let message = format!(
-                "the request took longer than {seconds} s; ask for less, and send a mutation again with the same \
-                 idempotencyKey"
+                "the request took longer than {:?}; ask for less, and send a mutation again with the same \
+                 idempotencyKey",
+                state.limits.time
             );
             refuse(media, &Refusal::new(StatusCode::GATEWAY_TIMEOUT, Error::new(Code::Timeout, message)))
         }

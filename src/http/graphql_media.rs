@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::graphql::Refusal;
-use crate::error::{Code, Error};
+use crate::error::Error;
 
 /// The media types of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +115,6 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     let error = Error::input("content-type", "send the request as application/json in UTF-8");
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
-}
-
-/// The refusal of a body that is too long.
-pub fn too_long(limit: usize) -> Refusal {
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    let error = Error::limit(format!("a request has at most {limit} bytes"), limit, None);
-    debug_assert_eq!(error.code(), Code::LimitExceeded);
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error)
 }
 
 #[cfg(test)]

@@ -1,19 +1,17 @@
 //! From an HTTP request to the parameters of a GraphQL request.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use async_graphql::Variables;
 use axum::body::Body;
 use axum::extract::Query;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use flate2::read::MultiGzDecoder;
-use futures_util::StreamExt;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::body::{self, BodyLimit};
 use super::graphql::Refusal;
-use super::graphql_media::{check_content_type, too_long};
+use super::graphql_media::check_content_type;
 use super::graphql_variables::variables;
 use crate::error::Error;
 
@@ -63,7 +61,8 @@ impl Parameters {
     /// Reads the body of a POST request, of at most `limit` bytes after decompression.
     pub async fn from_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Refusal> {
         check_content_type(headers)?;
-        let bytes = decompress(headers, read(body, limit).await?, limit)?;
+        let limit = BodyLimit { bytes_max: limit, budget: None };
+        let bytes = body::read(headers, body, &limit).await?.bytes;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         if text.trim_ascii_start().first() == Some(&b'[') {
             return Err(bad_request("body", "batches are not taken: send one request at a time".to_owned()));
@@ -79,41 +78,6 @@ fn json_text<T: Default + DeserializeOwned>(name: &str, text: Option<String>) ->
             serde_json::from_str(&text).map_err(|error| bad_request(name, format!("{name} does not fit: {error}")))
         }
         None => Ok(T::default()),
-    }
-}
-
-/// Reads a body up to a limit, without trusting its announced length.
-async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::new();
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| bad_request("body", "the body ended too early".to_owned()))?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(too_long(limit));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-/// Undoes gzip, up to a limit of the result.
-fn decompress(headers: &HeaderMap, bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map_or("identity", |value| value.to_str().unwrap_or_default());
-    match encoding.trim().to_ascii_lowercase().as_str() {
-        "identity" | "" => Ok(bytes),
-        "gzip" => {
-            let mut plain = Vec::new();
-            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-            MultiGzDecoder::new(bytes.as_slice())
-                .take(most)
-                .read_to_end(&mut plain)
-                .map_err(|_| bad_request("body", "the body is not gzip, as its Content-Encoding says".to_owned()))?;
-            if plain.len() > limit { Err(too_long(limit)) } else { Ok(plain) }
-        }
-        _ => {
-            let error = Error::input("content-encoding", "send the body as it is, or compressed with gzip");
-            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::domain::scope::Scope;
+use crate::domain::ids::TenantId;
+use crate::domain::scope::{Actor, Scope};
 use crate::error::{Error, Result};
 
 /// Requests after which keys that have been quiet are forgotten.
@@ -15,7 +16,7 @@ const SWEEP_EVERY: u32 = 4096;
 
 /// A bucket a key: it holds one second's requests and fills steadily.
 pub(super) struct RateLimit {
-    limiter: DefaultKeyedRateLimiter<(String, String)>,
+    limiter: DefaultKeyedRateLimiter<(TenantId, Actor)>,
     requests: AtomicU32,
 }
 
@@ -34,7 +35,7 @@ impl RateLimit {
         if self.requests.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.limiter.retain_recent();
         }
-        let key = (scope.tenant.as_str().to_owned(), scope.actor.id.clone());
+        let key = (scope.tenant.clone(), scope.actor.clone());
         self.limiter.check_key(&key).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now()).max(Duration::from_millis(1));
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);

@@ -123,6 +123,19 @@ db_test! {
         assert_eq!(looks[4]["after"]["kinds"], json!(["llm_run"]));
     }
 
+    async fn lists_and_counts_of_system_records_are_seen(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let input = json!({ "input": { "records": [{ "component": "API", "eventType": "DEPLOY", "summary": "version 7" }] } });
+        app.query_with("mutation($input: RecordSystemRecordsInput!) { recordSystemRecords(input: $input) { isReplayed } }", input).await;
+        app.query("{ systemRecords { nodes { id } } }").await;
+        app.query("{ systemRecords { totalCount { value } } }").await;
+        app.query("{ systemAudit { items { id } } }").await;
+        let looks = looks(&db).await;
+        let seen: Vec<_> = looks.iter().map(|look| (&look["after"]["kinds"], &look["after"]["record_count"])).collect();
+        let kinds = json!(["system_record"]);
+        assert_eq!(seen, [(&kinds, &json!(1)); 3], "{looks:#?}");
+    }
+
     async fn at_most_a_hundred_ids_are_kept_and_all_are_counted(db: TestDb) {
         let app = TestApp::on(&db).await;
         for number in 0..120 {

@@ -1,11 +1,15 @@
 //! Every limit trips through the real router, with its error code, the limit, and the value where counting goes on.
 
 use std::io::Write;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use runledger::http::auth::AuthSettings;
+use runledger::http::graphql::GraphqlLimits;
+use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, AppSettings, Encoding, TestApp};
@@ -39,14 +43,34 @@ fn bomb(doublings: usize) -> String {
     format!("{{ ...F0 }} {fragments} fragment F{doublings} on Query {{ __typename }}")
 }
 
-/// A document, and the error's limit and value; `None` where the value saturates or counting stops.
+/// What the error names, the document, and the error's limit and value; `None` where the value saturates or counting stops.
 fn documents() -> Vec<(&'static str, String, u64, Option<u64>)> {
+    let circle = "fields { type { ".repeat(3);
     vec![
+        ("introspection selections", format!("{{ __schema {{ {} }} }}", "description ".repeat(501)), 500, Some(501)),
+        (
+            "levels of introspection",
+            format!("{{ __type(name: \"X\") {{ {} name {} }} }}", "ofType { ".repeat(20), "}".repeat(20)),
+            20,
+            None,
+        ),
+        (
+            "representations",
+            format!("{{ _entities(representations: [{}]) {{ __typename }} }}", "1 ".repeat(1_001)),
+            1_000,
+            Some(1_001),
+        ),
+        (
+            "circles of introspection",
+            format!("{{ __schema {{ types {{ {circle} name {} }} }} }}", "} }".repeat(3)),
+            2,
+            Some(4),
+        ),
         ("tokens", format!("{{ {} }}", "__typename ".repeat(10_000)), 10_000, Some(10_001)),
         ("nested brackets", format!("{}{}", "{a".repeat(65), "}".repeat(65)), 64, Some(65)),
-        ("depth", nested(16), 15, None),
+        ("levels of fields", nested(16), 15, None),
         (
-            "complexity",
+            "fields to resolve",
             "{ llmRuns(first: 200) { nodes { trace { steps(first: 200) { nodes { id } } } } } }".into(),
             50_000,
             None,
@@ -55,16 +79,16 @@ fn documents() -> Vec<(&'static str, String, u64, Option<u64>)> {
         ("aliases", format!("{{ viewer {{ {} }} }}", aliased(101, "actorId")), 100, Some(101)),
         ("directives", format!("{{ viewer {{ actorId {} }} }}", "@include(if: true) ".repeat(21)), 20, Some(21)),
         ("root fields", format!("{{ {} }}", aliased(21, "viewer { actorId }")), 20, Some(21)),
-        ("page", "{ llmRuns(first: 201) { nodes { id } } }".into(), 200, Some(201)),
-        ("page from the end", "{ traces(last: 201) { nodes { id } } }".into(), 200, Some(201)),
+        ("first", "{ llmRuns(first: 201) { nodes { id } } }".into(), 200, Some(201)),
+        ("last", "{ traces(last: 201) { nodes { id } } }".into(), 200, Some(201)),
         (
-            "filter",
+            "model holds",
             format!("{{ llmRuns(filter: {{ model: [{}] }}) {{ nodes {{ id }} }} }}", "\"m\" ".repeat(201)),
             200,
             Some(201),
         ),
         (
-            "text of a filter",
+            "a text of filter.model",
             format!("{{ llmRuns(filter: {{ model: \"{}\" }}) {{ nodes {{ id }} }} }}", "m".repeat(513)),
             512,
             Some(513),
@@ -100,6 +124,7 @@ db_test! {
             let extensions = extensions(&answer);
             assert_eq!(extensions["code"], "LIMIT_EXCEEDED", "{what}: {}", answer.text());
             assert_eq!(extensions["limit"], limit, "{what}");
+            assert!(answer.text().contains(what), "{what}: {}", answer.text());
             match value {
                 Some(value) => assert_eq!(extensions["value"], value, "{what}"),
                 None => assert!(extensions["value"].as_u64().is_none_or(|value| value > limit), "{what}"),
@@ -112,6 +137,27 @@ db_test! {
         ] {
             app.query(&document).await;
         }
+    }
+
+    async fn a_query_that_takes_too_long_is_given_up(db: TestDb) {
+        let time = Duration::from_millis(200);
+        let hurried = TestApp::with(&db, AuthSettings::Off, GraphqlLimits { time, ..GraphqlLimits::default() }).await;
+        let patient = TestApp::on(&db).await;
+        // Somebody holds the access log, where the read must be noted before its answer leaves.
+        let connection = db.raw().await;
+        let held = connection.begin().await.expect("begins");
+        let hold = match db.backend {
+            DbBackend::Sqlite => "UPDATE ledger_log SET size = size",
+            _ => "LOCK TABLE ledger_log IN ACCESS EXCLUSIVE MODE",
+        };
+        held.execute_unprepared(hold).await.expect("held");
+        let query = "{ llmRuns { nodes { id } } }";
+        let answer = hurried.ask(query, json!({})).await;
+        assert_eq!((answer.status, extensions(&answer)["code"].as_str()), (504, Some("TIMEOUT")), "{}", answer.text());
+        assert!(answer.text().contains("longer than 200ms"), "{}", answer.text());
+        assert!(answer.json().get("data").is_none(), "{}", answer.text());
+        held.rollback().await.expect("let go");
+        patient.query(query).await;
     }
 
     async fn bodies_that_are_too_long_are_refused(db: TestDb) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
 use runledger::domain::scope::Permission;
 use runledger::facade::access::ENTRIES_A_MINUTE;
 use runledger::facade::authorize::{Access, TABLE};
@@ -216,9 +217,38 @@ db_test! {
         app.clock.advance_us(1);
         ask().await;
         assert_eq!(allowed().await.len(), 6);
-        // Another key is another caller.
-        app.with_key(&token(&app, &[Permission::RunsRead]).await).query("{ traces { nodes { id } } }").await;
-        assert_eq!(allowed().await.len(), 7);
+    }
+
+    async fn each_key_has_its_own_allows_also_where_requests_come_together(db: TestDb) {
+        let app = closed(&db).await;
+        let keys = [token(&app, &[Permission::RunsRead]).await, token(&app, &[Permission::RunsRead]).await];
+        let allowed = async || {
+            let entries = of_event(&db, "AUTHORIZATION", "AccessAllowed").await;
+            let mut of_keys: Vec<(String, String)> = entries.iter()
+                .map(|entry| (entry["actor"].to_string(), entry["entityId"].to_string())).collect();
+            of_keys.sort();
+            of_keys
+        };
+        let ask = async || {
+            // Operations in both orders: none waits for another that waits for it.
+            let texts = ["{ llmRuns { nodes { id } } traces { nodes { id } } }", "{ traces { nodes { id } } llmRuns { nodes { id } } }"];
+            let callers = keys.iter().map(|key| app.with_key(key)).collect::<Vec<_>>();
+            let asked = callers.iter().flat_map(|caller| texts.iter().cycle().take(10).map(|text| caller.query(text)));
+            join_all(asked).await;
+        };
+        ask().await;
+        let mut once: Vec<(String, String)> = keys.iter()
+            .flat_map(|key| ["llmRuns", "traces"].map(|field| (json!(format!("key:{}", key_id(key))).to_string(), json!(field).to_string())))
+            .collect();
+        once.sort();
+        assert_eq!(allowed().await, once);
+        app.clock.advance_us(59_999_999);
+        ask().await;
+        assert_eq!(allowed().await, once);
+        app.clock.advance_us(1);
+        ask().await;
+        let twice: Vec<_> = once.iter().flat_map(|one| [one.clone(), one.clone()]).collect();
+        assert_eq!(allowed().await, twice, "a minute later each key once more");
     }
 
     async fn a_principal_is_seen_for_the_first_time_once(db: TestDb) {

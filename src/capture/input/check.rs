@@ -4,6 +4,7 @@ use super::NUMBER_MAX;
 use crate::capture::genai::provider;
 use crate::capture::redact::redact_text;
 use crate::capture::text::{NAME_BYTES_MAX, TAGS_MAX, cut_name};
+use crate::domain::audit_events::RESERVED_COMPONENTS;
 use crate::domain::ids::check_name;
 use crate::domain::input::{RunInput, StepInput};
 use crate::error::{Error, Result};
@@ -132,7 +133,12 @@ pub(in crate::capture) fn check_length(field: &str, text: &str, bytes_max: usize
     Err(Error::limit(format!("{field} has at most {bytes_max} bytes; shorten it"), limit, Some(sent)))
 }
 
-/// The writer of a record: what the caller said, else `graphql`.
+/// The writer of a record: what the caller said, else `graphql`. Names of the server's own parts cannot be taken.
 pub(in crate::capture) fn check_component(component: Option<String>) -> Result<String> {
-    Ok(label("sourceComponent", component)?.unwrap_or_else(|| GRAPHQL.to_owned()))
+    let component = label("sourceComponent", component)?.unwrap_or_else(|| GRAPHQL.to_owned());
+    if RESERVED_COMPONENTS.contains(&component.to_ascii_lowercase().as_str()) {
+        let message = format!("{component} is a part of the server; name the service that wrote this");
+        return Err(Error::input("sourceComponent", message));
+    }
+    Ok(component)
 }

@@ -6,6 +6,7 @@ use crate::capture::audit::reason_text;
 use crate::capture::facts::Facts;
 use crate::capture::genai::guardrail::Evaluation;
 use crate::capture::json::canonical;
+use crate::capture::redact::redact_text;
 use crate::capture::text::{clip, without_nul};
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit_events::POLICY_EVALUATED;
@@ -59,8 +60,9 @@ fn payloads(evaluation: &Evaluation, step: &TraceStep) -> Vec<DraftPayload> {
         state["target"] = Value::String(target.clone());
     }
     let reason = evaluation.reason.as_deref().and_then(|reason| {
-        // Cut and cleaned first, so that it cannot be refused: a span is not lost for a guardrail's long reason.
-        reason_text(&without_nul(&clip(reason, REASON_BYTES_MAX))).ok()
+        // Cut and cleaned first, so that it cannot be refused: a span is not lost for a guardrail's long reason. Redacted
+        // before it is cut: half a secret would look like none.
+        reason_text(&clip(&redact_text(&without_nul(reason)), REASON_BYTES_MAX)).ok()
     });
     let reason = reason.map(|text| DraftPayload { part: PayloadPart::ActionReason, text });
     let state = canonical(&state).ok().map(|text| DraftPayload { part: PayloadPart::AfterState, text });

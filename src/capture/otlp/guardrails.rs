@@ -179,6 +179,14 @@ fn a_long_reason_costs_no_span() {
     assert!(draft.payloads[0].text.len() < 3_000);
 }
 
+#[test]
+fn a_secret_across_the_cut_of_a_reason_is_gone() {
+    let reason = format!("{}jane.doe@example.test", "x ".repeat(1_020));
+    let said = text("gen_ai.guardrail.reason", reason);
+    let draft = audits(span(1, vec![text("gen_ai.guardrail.name", "g"), said])).remove(0);
+    assert!(!draft.payloads[0].text.contains("jane"), "{}", draft.payloads[0].text);
+}
+
 /// The fixtures hold calls that a content filter ended, one an instrumentation; nothing else of them is a verdict.
 #[test]
 fn real_calls_that_a_filter_ended_are_found_and_no_others() {

@@ -1,7 +1,7 @@
 //! Denials. Each is an entry of its own, before its refusal is answered; a caller who collects more than
 //! [`ENTRIES_A_MINUTE`] in a minute is counted from then on, and the counts are appended when the minute ends. Callers
 //! without valid credentials are one caller here. So a flood of refused requests is a bounded number of writes, and none
-//! of them is lost.
+//! of them is lost but the counts of a minute in which the process dies.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,12 +58,12 @@ impl Denial {
 
     fn caller(&self) -> Caller {
         let actor = self.actor.as_ref().filter(|_| self.is_authenticated);
-        actor.map(|actor| (self.tenant.clone(), actor.id.clone()))
+        actor.map(|actor| (self.tenant.clone(), actor.clone()))
     }
 }
 
 /// Who shares one budget; `None` is everybody without valid credentials.
-type Caller = Option<(TenantId, String)>;
+type Caller = Option<(TenantId, Actor)>;
 
 #[derive(Default)]
 struct Counts {

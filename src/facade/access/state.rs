@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -16,9 +16,9 @@ use super::denials::{Denial, Denials};
 use super::look::{Known, Look, Repeats};
 use super::request::permission_entity;
 use crate::domain::ids::TenantId;
-use crate::domain::scope::{Permission, Scope};
+use crate::domain::scope::{Actor, Permission, Scope};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{ActorType, AuditAction, AuditCategory, Stream, Verdict};
+use crate::domain::vocabulary::{AuditAction, AuditCategory, Stream, Verdict};
 use crate::error::Result;
 
 /// Looks that may wait in async mode.
@@ -27,6 +27,8 @@ const WAITING_MAX: usize = 1_024;
 const UNIT_ENTRIES: usize = 256;
 /// An operation that a caller was allowed is recorded again after this time.
 const ALLOWED_US: i64 = 60_000_000;
+/// What nobody has asked for in this time was recorded longer ago than [`ALLOWED_US`], and can be forgotten.
+const ALLOWED_IDLE: Duration = Duration::from_secs(61);
 /// How often the background looks for counts whose minute is over.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -55,17 +57,19 @@ pub struct AccessConfig {
 }
 
 /// Who, and what they were allowed.
-type Allowed = (TenantId, String, String);
+type Allowed = (TenantId, Actor, String);
+/// When that was last recorded. Held while it is being recorded: who asks for the same meanwhile waits for that entry, and
+/// writes none.
+type LastAllowed = Arc<tokio::sync::Mutex<Option<Timestamp>>>;
 
 /// What the process remembers of its callers.
 pub(in crate::facade) struct AccessState {
     pub config: AccessConfig,
     pub(super) repeats: Repeats,
     pub denials: Denials,
-    /// When a caller was last recorded to be allowed an operation.
-    allowed: Cache<Allowed, Timestamp>,
+    allowed: Cache<Allowed, LastAllowed>,
     /// Actors that are known to be on record.
-    pub principals: Cache<(TenantId, ActorType, String), ()>,
+    pub principals: Cache<(TenantId, Actor), ()>,
     waiting: Mutex<VecDeque<(Look, u64)>>,
     has_news: Notify,
     /// Whether the latest append of looks failed: then nothing is only counted.
@@ -78,7 +82,7 @@ impl AccessState {
             config,
             repeats: Repeats::default(),
             denials: Denials::default(),
-            allowed: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(60)).build(),
+            allowed: Cache::builder().max_capacity(100_000).time_to_idle(ALLOWED_IDLE).build(),
             principals: Cache::builder().max_capacity(100_000).build(),
             waiting: Mutex::default(),
             has_news: Notify::new(),
@@ -143,17 +147,19 @@ impl Logs {
         }
         let mut allowed = Vec::new();
         if access.config.identifies_callers {
-            for (operation, permission) in allows {
-                let key = (scope.tenant.clone(), scope.actor.id.clone(), operation.to_owned());
-                if access.allowed.get(&key).is_none_or(|last| now.since(last) >= ALLOWED_US) {
+            // Each once and in order of their names: so no two requests wait for each other.
+            for (operation, permission) in BTreeMap::from_iter(allows) {
+                let key = (scope.tenant.clone(), scope.actor.clone(), operation.to_owned());
+                let last = access.allowed.get_with(key, LastAllowed::default).lock_owned().await;
+                if last.is_none_or(|last| now.since(last) >= ALLOWED_US) {
                     entries.push(self.own_entry(allow(scope, operation, permission))?);
-                    allowed.push(key);
+                    allowed.push(last);
                 }
             }
             self.first_seen(scope).await?;
         }
         self.append_own(scope.tenant.clone(), Stream::Evidence, entries).await?;
-        allowed.into_iter().for_each(|key| access.allowed.insert(key, now));
+        allowed.into_iter().for_each(|mut last| *last = Some(now));
         Ok(())
     }
 

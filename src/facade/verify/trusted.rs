@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -50,13 +51,15 @@ struct Document {
 #[derive(Clone, Debug)]
 pub struct TrustedFile {
     path: PathBuf,
+    /// Held while the file is written: verifications of several tenants end at the same time.
+    writing: Arc<Mutex<()>>,
 }
 
 impl TrustedFile {
     /// The file in a data folder; it need not be there yet.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join(TRUSTED_FILE) }
+        Self { path: folder.join(TRUSTED_FILE), writing: Arc::default() }
     }
 
     /// Reads every position. No file is no position.
@@ -76,6 +79,7 @@ impl TrustedFile {
         if logs.is_empty() {
             return Ok(());
         }
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut document = self.read()?;
         for log in logs {
             let known = document.logs.get(&log.log_id).and_then(|line| line.size.parse::<i64>().ok());
@@ -157,6 +161,22 @@ mod tests {
         file.advance(&[log(1, 7), log(2, 3)]).expect("written");
         let logs = file.load().expect("read");
         assert_eq!(logs.into_values().collect::<Vec<_>>(), [log(1, 7), log(2, 9)]);
+    }
+
+    #[test]
+    fn writers_at_the_same_time_keep_each_others_positions() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = TrustedFile::in_folder(folder.path());
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let file = &file;
+                scope.spawn(move || {
+                    (1..=8).for_each(|size| file.advance(&[log(writer, size)]).expect("written"));
+                });
+            }
+        });
+        let logs: Vec<TrustedLog> = file.load().expect("whole").into_values().collect();
+        assert_eq!(logs, (0..8).map(|writer| log(writer, 8)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl RemoteKeys {
         if found.is_some() && is_fresh {
             return Ok(found);
         }
-        self.refresh().await;
+        self.refresh(found.is_some()).await;
         let (found, _, was_read) = self.look_up(algorithm, kid);
         if !was_read {
             return Err(Error::unavailable("the keys of the token issuer cannot be read now", 10_000));
@@ -150,8 +150,13 @@ impl RemoteKeys {
         (known.keys.find(algorithm, kid), is_fresh, known.read_at.is_some())
     }
 
-    async fn refresh(&self) {
-        let mut last_try = self.last_try.lock().await;
+    /// Asks the URL. Who has a key, only not a fresh one, does not wait while another request asks.
+    async fn refresh(&self, has_key: bool) {
+        let mut last_try = match self.last_try.try_lock() {
+            Ok(last_try) => last_try,
+            Err(_) if has_key => return,
+            Err(_) => self.last_try.lock().await,
+        };
         if last_try.is_some_and(|at| at.elapsed() < FETCH_INTERVAL_MIN) {
             return;
         }
@@ -176,5 +181,33 @@ impl RemoteKeys {
             }
         }
         Keys::parse(&document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037, appendix A.2.
+    const JWKS: &[u8] =
+        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    #[tokio::test]
+    async fn known_keys_stay_in_use_while_the_url_does_not_answer() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let KeySource::Remote(remote) = KeySource::from_url("http://127.0.0.1:1/jwks".to_owned()).expect("a source")
+        else {
+            panic!("a URL is remote");
+        };
+        let keys = Arc::new(Keys::parse(JWKS).expect("keys"));
+        let stale = Instant::now().checked_sub(FRESH_FOR);
+        *remote.known.lock().expect("lock") =
+            Known { keys, read_at: Some(stale.expect("a machine that runs for long")) };
+        let _asking = remote.last_try.lock().await;
+        let found = tokio::time::timeout(Duration::from_secs(1), remote.find(Algorithm::EdDSA, Some("k"))).await;
+        assert!(found.expect("does not wait").expect("keys").is_some());
+        let unknown =
+            tokio::time::timeout(Duration::from_millis(20), remote.find(Algorithm::EdDSA, Some("other"))).await;
+        assert!(unknown.is_err(), "a key that is not known may be among the new ones");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,6 +20,7 @@ use prost::Message as _;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
+use super::super::body::{READ_TIMEOUT, late};
 use super::super::error;
 use super::super::state::HttpState;
 use super::{
@@ -65,13 +67,23 @@ pub(in crate::http) async fn admit(State(state): State<HttpState>, mut request: 
         Ok((scope, _permit)) => {
             let caller = Caller { scope, is_read: Arc::default() };
             request.extensions_mut().insert(caller.clone());
-            let mut response = next.run(request).await;
+            let mut response = unless_late(READ_TIMEOUT, &caller.is_read, next.run(request)).await;
             if !caller.is_read.load(Ordering::Relaxed) {
                 correct_unread(response.headers_mut());
             }
             response
         }
         Err(error) => to_status(&error).into_http::<Body>(),
+    }
+}
+
+/// The answer to a call whose message arrives in time: one that never does would hold its place for ever.
+async fn unless_late(time: Duration, is_read: &AtomicBool, call: impl Future<Output = Response>) -> Response {
+    let mut call = std::pin::pin!(call);
+    match tokio::time::timeout(time, &mut call).await {
+        Ok(response) => response,
+        Err(_) if is_read.load(Ordering::Relaxed) => call.await,
+        Err(_) => to_status(&late()).into_http(),
     }
 }
 
@@ -128,4 +140,23 @@ fn to_status(error: &Error) -> tonic::Status {
     }
     let details = Bytes::from(status.encode_to_vec());
     tonic::Status::with_details(code, status.message, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_that_does_not_arrive_is_given_up_and_work_on_one_that_did_is_not() {
+        let brief = Duration::from_millis(5);
+        let never = unless_late(brief, &AtomicBool::new(false), std::future::pending()).await;
+        let deadline_exceeded = HeaderValue::from(i32::from(tonic::Code::DeadlineExceeded));
+        assert_eq!(never.headers()[tonic::Status::GRPC_STATUS], deadline_exceeded);
+        let slow = async {
+            tokio::time::sleep(brief * 10).await;
+            Response::default()
+        };
+        let answered = unless_late(brief, &AtomicBool::new(true), slow).await;
+        assert!(!answered.headers().contains_key(tonic::Status::GRPC_STATUS));
+    }
 }
