@@ -76,14 +76,15 @@ const INDEXES: &[&str] = &[
     "CREATE UNIQUE INDEX audit_entry_access_seq ON audit_entry (tenant_id, seq) WHERE category = 'ACCESS'",
     // The views of one category.
     "CREATE INDEX audit_entry_category ON audit_entry (tenant_id, category, seq)",
-    // governance_by_run.
+    // governance_by_run, and the run's entries of governance_in_windows.
     "CREATE INDEX audit_entry_run ON audit_entry (tenant_id, run_id, seq) WHERE run_id IS NOT NULL",
     // The filter policy_ids, a policy's entries.
     "CREATE INDEX audit_entry_policy ON audit_entry (tenant_id, policy_id, seq) WHERE policy_id IS NOT NULL",
     // Entries of one thing.
     "CREATE INDEX audit_entry_entity ON audit_entry (tenant_id, entity_type, entity_id, seq)",
-    // governance_in_windows: replay. Reads of evidence outnumber what is governed, so only that is in it.
-    "CREATE INDEX audit_entry_governed ON audit_entry (tenant_id, occurred_at, id) WHERE category = 'GOVERNANCE'",
+    // governance_in_windows: replay, entries of no run. Reads of evidence outnumber what is governed, so only that is in it.
+    "CREATE INDEX audit_entry_governed ON audit_entry (tenant_id, occurred_at, id)
+        WHERE category = 'GOVERNANCE' AND run_id IS NULL",
     // The filter occurred_at.
     "CREATE INDEX audit_entry_occurred ON audit_entry (tenant_id, occurred_at, seq)",
 ];
