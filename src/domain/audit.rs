@@ -98,6 +98,8 @@ pub struct GovernanceSummary {
     pub total: i64,
     /// Whether the action of any is BLOCKED.
     pub is_blocked: bool,
+    /// How many have the action BLOCKED or MODIFIED.
+    pub enforced: i64,
     /// Policies that they name, in bytewise order, at most [`NAMES_SHOWN`].
     pub policy_ids: BTreeSet<String>,
     /// Incidents that they are about, likewise.
@@ -119,6 +121,7 @@ impl GovernanceSummary {
     pub fn with(mut self, other: &Self) -> Self {
         self.total += other.total;
         self.is_blocked |= other.is_blocked;
+        self.enforced += other.enforced;
         self.policy_ids.extend(other.policy_ids.iter().cloned());
         self.incident_ids.extend(other.incident_ids.iter().cloned());
         self.first_occurred_at = [self.first_occurred_at, other.first_occurred_at].into_iter().flatten().min();

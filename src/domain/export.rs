@@ -1,5 +1,6 @@
 //! Exports that were made: the record of each, written when it was done.
 
+use super::audit::GovernanceSummary;
 use super::ids::{Digest, RunId};
 use super::incident::IncidentEvidence;
 use super::run::{LlmRun, Stored};
@@ -44,15 +45,11 @@ pub struct LogExport {
 /// Most past exports of a run that are shown.
 pub const EXPORTS_OF_RUN_MAX: usize = 200;
 
-/// What is on record about a run, for its compliance tags.
+/// What is on record about a run, for its compliance tags, beside its trace, its incidents and its governance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunExportFacts {
     /// The place of the run's record among the entries of the evidence log; `None` where the log has no entry for it.
     pub ledger_seq: Option<i64>,
-    /// Governance entries of the run.
-    pub governance: i64,
-    /// Of these, the ones whose action is BLOCKED or MODIFIED.
-    pub blocked: i64,
     /// Steps of its trace that were recorded with message content.
     pub content_steps: i64,
     /// Of these, the ones whose content is still kept.
@@ -101,6 +98,7 @@ pub fn compliance_tags(
     run: &LlmRun,
     trace: Option<&TraceView>,
     incidents: &[Stored<IncidentEvidence>],
+    governance: &GovernanceSummary,
     facts: &RunExportFacts,
 ) -> Vec<TagReason> {
     use ComplianceTag as Tag;
@@ -126,11 +124,11 @@ pub fn compliance_tags(
         Some((view, None)) => add(Tag::UnsealedTrace, format!("the trace {} has no seal yet", view.trace.trace_id)),
         None => {}
     }
-    if facts.governance > 0 {
-        add(Tag::PolicyEvaluated, format!("governance entries of the run: {}", facts.governance));
+    if governance.total > 0 {
+        add(Tag::PolicyEvaluated, format!("governance entries of the run: {}", governance.total));
     }
-    if facts.blocked > 0 {
-        add(Tag::PolicyEnforced, format!("governance entries that blocked or modified: {}", facts.blocked));
+    if governance.enforced > 0 {
+        add(Tag::PolicyEnforced, format!("governance entries that blocked or modified: {}", governance.enforced));
     }
     if let Some(newest) = incidents.first() {
         let count = incidents.len();

@@ -1,6 +1,7 @@
 //! Reads of exports that were made, and of what can be said of a run that may be exported.
 
 use super::LogsFacade;
+use super::audit::RunNames;
 use super::loaders::{DeliveryOf, ExportById, ExportFactsOf, ExportsOfRun};
 use super::runs::StoredRun;
 use crate::domain::export::{LogExport, TagReason, compliance_tags};
@@ -48,7 +49,7 @@ impl LogsFacade {
     /// As above.
     pub async fn run_compliance_tags(&self, run: &StoredRun) -> Result<Vec<TagReason>> {
         self.require(Permission::RunsRead)?;
-        let key = ExportFactsOf((run.id, run.run_id.clone(), run.trace_id.clone()));
+        let (key, names) = (ExportFactsOf((run.id, run.trace_id.clone())), RunNames::of(run));
         let trace = async {
             match &run.trace_id {
                 Some(trace_id) => self.get_trace(&TraceRef::TraceId(trace_id.clone())).await,
@@ -56,7 +57,8 @@ impl LogsFacade {
             }
         };
         let facts = self.loaders.loader.load_one(key);
-        let (trace, incidents, facts) = futures_util::try_join!(trace, self.incidents_of_run(&run.run_id), facts)?;
-        Ok(compliance_tags(run, trace.as_ref(), &incidents, &facts.unwrap_or_default()))
+        let (incidents, governance) = (self.incidents_of_run(&run.run_id), self.run_governance_summary(&names));
+        let (trace, incidents, governance, facts) = futures_util::try_join!(trace, incidents, governance, facts)?;
+        Ok(compliance_tags(run, trace.as_ref(), &incidents, &governance, &facts.unwrap_or_default()))
     }
 }

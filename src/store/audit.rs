@@ -150,6 +150,7 @@ impl Store {
             .expr(Expr::cust("CASE WHEN entity_type = 'INCIDENT' THEN entity_id END"))
             .expr(Expr::cust("COUNT(*)"))
             .expr(Expr::cust("COUNT(CASE WHEN action = 'BLOCKED' THEN 1 END)"))
+            .expr(Expr::cust("COUNT(CASE WHEN action IN ('BLOCKED', 'MODIFIED') THEN 1 END)"))
             .expr(Expr::cust("MIN(occurred_at)"))
             .expr(Expr::cust("MAX(created_at)"))
             .expr(Expr::cust("MAX(seq)"))
@@ -194,10 +195,11 @@ fn decode_group(columns: &mut Columns<'_>) -> Result<(String, GovernanceSummary)
     let name = columns.take()?;
     let (policy_id, incident_id) = (columns.text()?, columns.text()?);
     let total = columns.take()?;
-    let is_blocked = columns.take::<i64>()? > 0;
+    let (is_blocked, enforced) = (columns.take::<i64>()? > 0, columns.take()?);
     let summary = GovernanceSummary {
         total,
         is_blocked,
+        enforced,
         policy_ids: policy_id.into_iter().collect(),
         incident_ids: incident_id.into_iter().collect(),
         first_occurred_at: Some(columns.instant()?),

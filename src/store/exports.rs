@@ -20,17 +20,13 @@ use crate::error::Result;
 
 const TABLE: &str = "log_export";
 
-/// A run whose facts are looked for: its record, its name and its trace.
-pub type RunKey = (RecordId, RunId, Option<TraceId>);
+/// A run whose facts are looked for: its record and its trace.
+pub type RunKey = (RecordId, Option<TraceId>);
 
 /// What is on record about the run `k`, each a look into an index.
 const FACTS: &str = "SELECT k.place, \
     (SELECT e.seq FROM ledger_log l JOIN ledger_entry e ON e.log_id = l.log_id \
         WHERE l.tenant_id = $1 AND l.stream = 'evidence' AND e.record_id = {record}), \
-    (SELECT COUNT(*) FROM audit_entry c WHERE c.tenant_id = $1 AND c.run_id IN (k.run, k.trace) \
-        AND c.category = 'GOVERNANCE'), \
-    (SELECT COUNT(*) FROM audit_entry c WHERE c.tenant_id = $1 AND c.run_id IN (k.run, k.trace) \
-        AND c.category = 'GOVERNANCE' AND c.action IN ('BLOCKED', 'MODIFIED')), \
     (SELECT COUNT(*) FROM trace_step c WHERE c.tenant_id = $1 AND c.trace_id = k.trace \
         AND c.content_commitment IS NOT NULL), \
     (SELECT COUNT(*) FROM trace_step c JOIN payload p ON p.tenant_id = c.tenant_id AND p.record_id = c.id \
@@ -106,16 +102,14 @@ impl Store {
             _ => "unhex(k.record)",
         };
         let sql = FACTS.replace("{record}", record).replace("{keys}", keys(self.db().backend));
-        let wanted = keys_json(runs.iter().map(|(id, run_id, trace_id)| {
+        let wanted = keys_json(runs.iter().map(|(id, trace_id)| {
             let trace_id = trace_id.as_ref().map(TraceId::as_str);
-            json!({ "record": id.0.simple().to_string(), "run": run_id.as_str(), "trace": trace_id })
+            json!({ "record": id.0.simple().to_string(), "trace": trace_id })
         }));
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
         let found = by_place(runs.len(), &rows, TABLE, |columns| {
             Ok(RunExportFacts {
                 ledger_seq: columns.take()?,
-                governance: columns.take()?,
-                blocked: columns.take()?,
                 content_steps: columns.take()?,
                 content_kept: columns.take()?,
             })

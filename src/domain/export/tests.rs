@@ -68,7 +68,10 @@ fn incident() -> Stored<IncidentEvidence> {
 
 /// `(tag, reason)` of each.
 fn tags(run: &LlmRun, trace: Option<&TraceView>, facts: &RunExportFacts) -> Vec<(ComplianceTag, String)> {
-    compliance_tags(run, trace, &[], facts).into_iter().map(|tag| (tag.tag, tag.reason)).collect()
+    compliance_tags(run, trace, &[], &GovernanceSummary::default(), facts)
+        .into_iter()
+        .map(|tag| (tag.tag, tag.reason))
+        .collect()
 }
 
 fn has(tags: &[(ComplianceTag, String)], tag: ComplianceTag) -> bool {
@@ -89,8 +92,9 @@ fn each_fact_gives_its_own_tag_with_its_reason() {
         synthetic_scenario_id: Some("load".to_owned()),
         ..run()
     };
-    let facts = RunExportFacts { ledger_seq: Some(12), governance: 3, blocked: 1, content_steps: 2, content_kept: 1 };
-    let found = compliance_tags(&synthetic, Some(&trace(5, Some(5))), &[incident()], &facts);
+    let governance = GovernanceSummary { total: 3, enforced: 1, ..GovernanceSummary::default() };
+    let facts = RunExportFacts { ledger_seq: Some(12), content_steps: 2, content_kept: 1 };
+    let found = compliance_tags(&synthetic, Some(&trace(5, Some(5))), &[incident()], &governance, &facts);
     let words: Vec<String> = found.iter().map(|tag| format!("{}: {}", tag.tag.as_str(), tag.reason)).collect();
     assert_eq!(
         words,
