@@ -68,12 +68,20 @@ INSERT INTO system_record (tenant_id, id, seq, created_at, component, event_type
 SELECT 'bench', gen_random_uuid(), :next + row_number() OVER (ORDER BY instant) - 1, instant,
     (ARRAY['API', 'WORKER', 'DB'])[1 + instant / 10000000 % 3], CASE WHEN instant / 10000000 % 6 = 0 THEN 'DEPLOY' ELSE 'ERROR' END,
     CASE WHEN instant / 10000000 % 6 = 1 THEN 'WARN' ELSE 'INFO' END, 'what happened', 'graphql', instant
-FROM generate_series(:since::bigint, :until, 10000000) AS instant;
+FROM generate_series(:since::bigint - 200000000000, :until, 10000000) AS instant;
 INSERT INTO metric_series (tenant_id, series_id, service_name, service_instance_id, name, unit, kind, is_monotonic, scope,
     attributes, last_at)
 SELECT 'bench', gen_random_uuid(), 'service-' || service, '', 'series ' || number, '1', 'GAUGE', FALSE, '', '{}', :until
 FROM generate_series(0, 19) AS service, generate_series(1, 3) AS number;
 INSERT INTO metric_point (tenant_id, series_id, at, value) SELECT tenant_id, series_id, instant, '"1.5"'
 FROM metric_series, generate_series(:since::bigint, :until, 10000000) AS instant WHERE tenant_id = 'bench';
+-- Entries of a log that nobody reads, and the attributes of each trace's first step: without them the planner would find
+-- their tables empty, and read them whole.
+INSERT INTO ledger_entry (log_id, seq, kind, record_id, leaf_hash)
+SELECT '00000000-0000-7000-8000-000000000000', seq, 'run', id, sha256(run_id::bytea)
+FROM llm_run WHERE tenant_id = 'bench' AND trace_id IS NOT NULL;
+INSERT INTO payload (tenant_id, record_id, part, text, salt)
+SELECT tenant_id, id, 'attributes', '{"gen_ai.operation.name":"invoke_agent"}', sha256(span_id::bytea)
+FROM trace_step WHERE tenant_id = 'bench' AND step_index = 0;
 VACUUM (ANALYZE) llm_run, trace, trace_step, trace_seal, trace_state, llm_run_tag, audit_entry, incident_evidence,
-    log_export, system_record, metric_series, metric_point;
+    log_export, system_record, metric_series, metric_point, ledger_entry, payload;

@@ -104,6 +104,10 @@ const INDEXES: &[&str] = &[
     "CREATE UNIQUE INDEX trace_seal_seq ON trace_seal (tenant_id, seq)",
     // steps_by_id.
     "CREATE UNIQUE INDEX trace_step_id ON trace_step (tenant_id, id)",
+    // inflection_facts: the failed steps of a trace, which are few.
+    "CREATE INDEX trace_step_failed ON trace_step (tenant_id, trace_id) WHERE status = 'FAILURE'",
+    // run_export_facts: whether the steps of a trace were recorded with content, which most are not.
+    "CREATE INDEX trace_step_content ON trace_step (tenant_id, trace_id) WHERE content_commitment IS NOT NULL",
     // idempotency_hit.
     "CREATE INDEX trace_step_idempotency ON trace_step (tenant_id, idempotency_key, seq)
         WHERE idempotency_key IS NOT NULL",

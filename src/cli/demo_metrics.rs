@@ -4,9 +4,9 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use serde_json::{Value, json};
 
 use crate::app::AppError;
+use crate::domain::run::StoredRun;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::facade::capture::{OtlpEncoding, decode_otlp};
-use crate::facade::runs::StoredRun;
 
 /// How far apart samples are.
 const EVERY_US: i64 = 10 * MICROS_PER_SECOND;

@@ -12,6 +12,7 @@ use crate::domain::ids::{IdKind, TenantId};
 use crate::domain::input::AuditEntryInput;
 use crate::domain::page::PageRequest;
 use crate::domain::payload::PayloadPart;
+use crate::domain::run::StoredRun;
 use crate::domain::scope::{Actor, Permission, Permissions, Scope};
 use crate::domain::system::SystemRecordInput;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
@@ -22,7 +23,6 @@ use crate::domain::vocabulary::{
 use crate::facade::access::AuditedRequest;
 use crate::facade::audit::{RunNames, StoredAuditEntry};
 use crate::facade::capture::SystemRecordResult;
-use crate::facade::runs::StoredRun;
 use crate::facade::{Logs, LogsFacade};
 use crate::http::auth::DEMO_TENANT;
 
@@ -105,7 +105,7 @@ async fn cancel_open(logs: &Logs) -> Result<(), AppError> {
     operator.enter("traces")?;
     let filter = TraceFilter { statuses: Some(vec![TraceStatus::Running]), ..TraceFilter::default() };
     let open = operator.list_traces(&filter, TraceOrder::default(), &PageRequest::first(RUNS_MAX), None).await?;
-    for trace in open.rows.into_iter().map(|row| row.item.trace) {
+    for trace in open.rows.into_iter().map(|row| row.item.trace.clone()) {
         let reason = Some("its root never arrived: cancelled by hand".to_owned());
         let abort = operator.abort_trace(trace.trace_id.clone(), reason, None);
         Box::pin(operator.loads().drive(abort)).await?;

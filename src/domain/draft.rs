@@ -4,7 +4,7 @@ use super::append::StepFacts;
 use super::audit::AuditEntry;
 use super::ids::TraceId;
 use super::payload::PayloadPart;
-use super::run::{LlmRun, Stored};
+use super::run::{LlmRun, Stored, StoredRun};
 use super::settle::TraceSignals;
 use super::trace::{Trace, TraceSeal, TraceStep};
 
@@ -62,7 +62,7 @@ pub struct SealSource {
     /// The newest seal's revision; 0 where there is none.
     pub seal_revision: i64,
     /// The newest run that was made from it.
-    pub run: Option<Stored<LlmRun>>,
+    pub run: Option<StoredRun>,
     /// What its steps have said about it so far.
     pub signals: TraceSignals,
     /// Version of the trace, for the guard.

@@ -10,7 +10,7 @@ use super::policy::PolicyActivation;
 use super::run::{LlmRun, Stored};
 use super::system::SystemRecord;
 use super::time::Timestamp;
-use super::trace::{StoredStep, Trace, TraceSeal, TraceStep, TraceView};
+use super::trace::{StoredStep, StoredTrace, Trace, TraceSeal, TraceStep};
 use super::vocabulary::{LedgerEventKind, RecordKind};
 
 /// A record of any kind.
@@ -114,7 +114,7 @@ pub enum StoredRecord {
     /// A run.
     Run(Box<Stored<LlmRun>>),
     /// The beginning of a trace, with its newest seal.
-    Trace(Box<TraceView>),
+    Trace(StoredTrace),
     /// A step.
     Step(Box<StoredStep>),
     /// The end of a trace.

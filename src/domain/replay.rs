@@ -10,8 +10,7 @@ use super::incident::IncidentEvidence;
 use super::run::{LlmRun, Stored};
 use super::system::SystemRecord;
 use super::time::{MICROS_PER_SECOND, Timestamp};
-use super::trace::StoredStep;
-use super::vocabulary::{AuditCategory, InflectionRule, ReplaySource};
+use super::vocabulary::{AuditCategory, InflectionRule, ReplaySource, StepStatus};
 use crate::error::{Error, Result};
 
 /// Seconds of a window when the caller does not say.
@@ -153,11 +152,28 @@ pub fn named_steps<'i>(incidents: impl IntoIterator<Item = &'i Stored<IncidentEv
     steps
 }
 
+/// What a replay tells of a step: a run has many, and they have many columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayStep {
+    /// Its record.
+    pub id: RecordId,
+    /// Its place in its trace.
+    pub step_index: i64,
+    /// The tool, agent or operation.
+    pub skill_name: String,
+    /// What came of it.
+    pub status: StepStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_us: i64,
+}
+
 /// A record of a replay. Shared, because the windows of a page of runs overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplayRecord {
     /// A step of the run's trace.
-    Step(Arc<StoredStep>),
+    Step(Arc<ReplayStep>),
     /// A system record of the tenant or the platform.
     System(Arc<Stored<SystemRecord>>),
     /// A governance entry.

@@ -1,6 +1,7 @@
 //! LLM runs: the canonical immutable record of one execution.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use super::time::Timestamp;
@@ -27,6 +28,9 @@ impl<T> Deref for Stored<T> {
         &self.record
     }
 }
+
+/// A run as it is read. Shared: everything that hangs below it holds it.
+pub type StoredRun = Arc<Stored<LlmRun>>;
 
 /// One revision of a run. The newest revision is the run; older ones stay readable.
 #[derive(Clone, Debug, PartialEq, Eq)]

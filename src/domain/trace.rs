@@ -1,6 +1,7 @@
 //! Traces, their steps and their seals.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::ids::{Digest, RecordId, RunId, TraceId};
 use super::run::Stored;
@@ -162,6 +163,9 @@ pub struct TraceView {
     pub step_count: i64,
 }
 
+/// A trace as it is read. Shared: everything that hangs below it holds it.
+pub type StoredTrace = Arc<TraceView>;
+
 impl TraceView {
     /// RUNNING without a seal, else what the newest seal says.
     #[must_use]
@@ -252,9 +256,9 @@ pub enum DivergenceReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceComparison {
     /// The left trace.
-    pub left: TraceView,
+    pub left: StoredTrace,
     /// The right trace.
-    pub right: TraceView,
+    pub right: StoredTrace,
     /// Root over the left trace's behaviour hashes, as of now.
     pub left_root_hash: Digest,
     /// Root over the right trace's behaviour hashes, as of now.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::LogsFacade;
 use super::loaders::{AuditEntryById, GovernanceOf, GovernanceSummaryOf, PayloadOf};
-use super::runs::StoredRun;
 use crate::domain::audit::{AccessDetail, GovernanceSummary};
 use crate::domain::audit_events::LOG_VIEWED;
 use crate::domain::diff::{CHANGES_MAX, Diff};
@@ -13,7 +12,7 @@ use crate::domain::filter::{AuditFilter, AuditOrder, ExportFilter};
 use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
-use crate::domain::run::Stored;
+use crate::domain::run::{Stored, StoredRun};
 use crate::domain::scope::Permission;
 use crate::domain::vocabulary::{AuditCategory, RecordKind, Stream};
 use crate::error::{Error, Result};

@@ -3,10 +3,9 @@
 use super::LogsFacade;
 use super::audit::RunNames;
 use super::loaders::{DeliveryOf, ExportById, ExportFactsOf, ExportsOfRun};
-use super::runs::StoredRun;
 use crate::domain::export::{LogExport, TagReason, compliance_tags};
 use crate::domain::ids::{RecordId, RunId};
-use crate::domain::run::Stored;
+use crate::domain::run::{Stored, StoredRun};
 use crate::domain::scope::Permission;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::TraceRef;
@@ -59,6 +58,6 @@ impl LogsFacade {
         let facts = self.loaders.loader.load_one(key);
         let (incidents, governance) = (self.incidents_of_run(&run.run_id), self.run_governance_summary(&names));
         let (trace, incidents, governance, facts) = futures_util::try_join!(trace, incidents, governance, facts)?;
-        Ok(compliance_tags(run, trace.as_ref(), &incidents, &governance, &facts.unwrap_or_default()))
+        Ok(compliance_tags(run, trace.as_deref(), &incidents, &governance, &facts.unwrap_or_default()))
     }
 }

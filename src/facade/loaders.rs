@@ -12,12 +12,16 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::Logs;
 use super::access::Views;
 use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
 use crate::store::Store;
 
+mod ahead;
 mod keys;
 mod loads;
 
@@ -27,6 +31,7 @@ pub(super) use keys::*;
 const BATCH_KEYS_MAX: usize = 500;
 
 /// Reads one caller's records.
+#[derive(Clone)]
 pub(super) struct Reader {
     logs: Logs,
     store: Store,
@@ -34,10 +39,20 @@ pub(super) struct Reader {
     views: Arc<Views>,
 }
 
+/// Starts a store call on a task of its own, so that rows are decoded while the request's task goes on with what it has.
+/// It ends when the request does.
+fn apart<T: Send + 'static>(
+    call: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = Result<T>> + Send + 'static {
+    let task = AbortOnDropHandle::new(tokio::spawn(call.in_current_span()));
+    async { task.await.map_err(Error::internal)? }
+}
+
 /// The loaders of one request.
 pub(super) struct Loaders {
     pub loader: DataLoader<Reader, HashMapCache>,
     pub queue: LoadQueue,
+    ahead: Mutex<Vec<ahead::Ahead>>,
 }
 
 impl Loaders {
@@ -47,17 +62,18 @@ impl Loaders {
         let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
-        Self { loader, queue }
+        Self { loader, queue, ahead: Mutex::default() }
     }
 }
 
-/// Loads that were started and not yet polled. They run on the request's own task, after its resolvers have all been
-/// polled: a batch on another thread would start before the page has asked for all of its keys.
+/// Loads that were started and not yet polled. They begin and end on the request's own task, after its resolvers have all
+/// been polled: a batch that began on another thread would start before the page has asked for all of its keys, and one
+/// that ended there would wake some resolvers before others, whose next batch would split. What lies between is [`apart`].
 #[derive(Clone, Default)]
 pub struct LoadQueue(Arc<Mutex<Vec<FutureObj<'static, ()>>>>);
 
 impl Spawn for LoadQueue {
-    fn spawn_obj(&self, future: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+    fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(future);
         Ok(())
     }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use super::LogsFacade;
 use super::incidents::StoredIncident;
 use super::loaders::{GovernanceIn, InflectionFactsOf, StepsIn, SystemRecordsIn};
-use super::runs::StoredRun;
 use crate::domain::replay::{
     Inflection, ReplayEvents, ReplayRecord, Window, check_window, inflection, merge, named_steps,
 };
-use crate::domain::run::Stored;
+use crate::domain::run::{Stored, StoredRun};
 use crate::domain::scope::Permission;
 use crate::domain::system::SystemRecord;
 use crate::error::Result;

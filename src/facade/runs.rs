@@ -5,13 +5,10 @@ use super::loaders::{RevisionsOf, RunById, RunNamed, RunOfTrace};
 use crate::domain::filter::{LlmRunFilter, LlmRunOrder};
 use crate::domain::ids::{RecordId, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
-use crate::domain::run::{LlmRun, Stored};
+use crate::domain::run::StoredRun;
 use crate::domain::scope::Permission;
 use crate::domain::vocabulary::RecordKind;
 use crate::error::Result;
-
-/// A run as it is stored.
-pub type StoredRun = Stored<LlmRun>;
 
 impl LogsFacade {
     /// The newest revision of a run; batched.

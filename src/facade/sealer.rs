@@ -15,7 +15,7 @@ use crate::capture::seal::{self, SealOptions};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, SealGuard};
 use crate::domain::draft::{DueTrace, SealSource};
 use crate::domain::ids::{RunId, TenantId, TraceId};
-use crate::domain::run::{LlmRun, Stored};
+use crate::domain::run::StoredRun;
 use crate::domain::scope::{Actor, Permissions, Scope};
 use crate::domain::vocabulary::{ActorType, ExecutionStatus};
 use crate::error::Result;
@@ -148,8 +148,8 @@ impl Logs {
         sources: &[SealSource],
     ) -> Result<HashMap<RunId, Option<TraceId>>> {
         let wanted: Vec<RunId> = sources.iter().map(wanted_or_default).collect();
-        let found: HashMap<RunId, Stored<LlmRun>> = self.0.store.runs_by_run_id(&sealer_scope(tenant), &wanted).await?;
-        Ok(found.into_iter().map(|(run_id, run)| (run_id, run.record.trace_id)).collect())
+        let found: HashMap<RunId, StoredRun> = self.0.store.runs_by_run_id(&sealer_scope(tenant), &wanted).await?;
+        Ok(found.into_iter().map(|(run_id, run)| (run_id, run.trace_id.clone())).collect())
     }
 
     /// The seal of a trace as it is on record, and the run of the trace as it is with content that came as log events.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::LogsFacade;
 use super::loaders::{SystemBaselineOf, SystemDetailsOf, SystemEventsOf, SystemRecordById};
-use super::runs::StoredRun;
 use crate::domain::ids::RecordId;
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::replay::{EVENTS_MAX, Inflection, Window, check_window};
+use crate::domain::run::StoredRun;
 use crate::domain::scope::Permission;
 pub use crate::domain::system::StoredSystemRecord;
 use crate::domain::system::{

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::loaders::{PointCountOf, PointsOf, SeriesOf};
-use super::runs::StoredRun;
 use super::{Logs, LogsFacade};
+use crate::domain::run::StoredRun;
 use crate::domain::scope::Permission;
 use crate::domain::telemetry_series::{
     MetricPoint, MetricSeries, POINTS_MAX, RUN_SERIES_MAX, RunTelemetry, SeriesWindow,

@@ -1,12 +1,10 @@
 //! Reads of traces, steps, seals and payloads.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::LogsFacade;
-use super::loaders::{
-    PayloadOf, SealMetadataOf, SealsOf, StepById, StepCountOf, StepGroupsOf, StepsOf, TraceById, TraceNamed,
-};
+use super::loaders::{PayloadOf, SealMetadataOf, SealsOf, StepById, StepCountOf, StepGroupsOf, TraceById};
 use crate::capture::{digest, seal};
 use crate::domain::filter::{TraceFilter, TraceOrder};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
@@ -15,8 +13,8 @@ use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
 use crate::domain::trace::{
-    Divergence, IdempotencyHit, StepFilter, StepGroup, StoredStep, TraceComparison, TraceRef, TraceSeal, TraceTotals,
-    TraceView,
+    Divergence, IdempotencyHit, StepFilter, StepGroup, StoredStep, StoredTrace, TraceComparison, TraceRef, TraceSeal,
+    TraceTotals,
 };
 use crate::domain::vocabulary::RecordKind;
 use crate::error::{Error, Result};
@@ -32,12 +30,12 @@ impl LogsFacade {
     ///
     /// # Errors
     /// `FORBIDDEN` without `runs:read`, as for every read below.
-    pub async fn get_trace(&self, by: &TraceRef) -> Result<Option<TraceView>> {
+    pub async fn get_trace(&self, by: &TraceRef) -> Result<Option<StoredTrace>> {
         self.require(Permission::RunsRead)?;
         match by {
-            TraceRef::TraceId(trace_id) => self.loaders.loader.load_one(TraceNamed(trace_id.clone())).await,
-            TraceRef::RunId(run_id) => match self.get_llm_run(run_id).await?.and_then(|run| run.record.trace_id) {
-                Some(trace_id) => self.loaders.loader.load_one(TraceNamed(trace_id)).await,
+            TraceRef::TraceId(trace_id) => self.loaders.trace(trace_id).await,
+            TraceRef::RunId(run_id) => match self.get_llm_run(run_id).await?.and_then(|run| run.trace_id.clone()) {
+                Some(trace_id) => self.loaders.trace(&trace_id).await,
                 // A run without a record of its own yet: its trace is still running.
                 None => Ok(self.seen(self.store().trace_by_run_id(&self.scope, run_id).await?)),
             },
@@ -51,7 +49,7 @@ impl LogsFacade {
     ///
     /// # Errors
     /// As above.
-    pub async fn get_trace_by_id(&self, id: RecordId) -> Result<Option<TraceView>> {
+    pub async fn get_trace_by_id(&self, id: RecordId) -> Result<Option<StoredTrace>> {
         self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(TraceById(id)).await
     }
@@ -66,7 +64,7 @@ impl LogsFacade {
         order: TraceOrder,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<TraceView>> {
+    ) -> Result<Page<StoredTrace>> {
         self.require(Permission::RunsRead)?;
         Ok(self.seen(self.store().list_traces(&self.scope, filter, order, page, as_of).await?))
     }
@@ -81,33 +79,13 @@ impl LogsFacade {
         self.store().count_traces(&self.scope, filter, as_of, cap).await
     }
 
-    /// Loads traces, and a page of steps of each, in one statement each, so that the calls below find them loaded.
+    /// Starts to read traces, and a page of steps of each, in one statement each, for the calls below to wait for.
     ///
     /// # Errors
-    /// As above.
-    pub async fn prefetch_traces(
-        &self,
-        trace_ids: &[TraceId],
-        steps: Option<(&StepFilter, &PageRequest)>,
-    ) -> Result<()> {
+    /// `FORBIDDEN` without `runs:read`.
+    pub fn prefetch_traces(&self, traces: HashSet<TraceId>, steps: Option<(StepFilter, PageRequest)>) -> Result<()> {
         self.require(Permission::RunsRead)?;
-        let traces = self.store().traces_by_trace_id(&self.scope, trace_ids);
-        let pages = async {
-            match steps {
-                Some((filter, page)) => self.store().steps_by_trace_id(&self.scope, trace_ids, filter, page).await,
-                None => Ok(HashMap::new()),
-            }
-        };
-        let (traces, pages) = futures_util::try_join!(traces, pages)?;
-        self.views.note_all(traces.values());
-        self.views.note_all(pages.values());
-        let loader = &self.loaders.loader;
-        loader.feed_many(traces.into_iter().map(|(trace_id, view)| (TraceNamed(trace_id), view))).await;
-        if let Some((filter, page)) = steps {
-            let feed =
-                pages.into_iter().map(|(trace_id, steps)| (StepsOf(trace_id, filter.clone(), page.clone()), steps));
-            loader.feed_many(feed).await;
-        }
+        self.loaders.read_ahead(traces, steps);
         Ok(())
     }
 
@@ -122,8 +100,7 @@ impl LogsFacade {
         page: &PageRequest,
     ) -> Result<Page<Arc<StoredStep>>> {
         self.require(Permission::RunsRead)?;
-        let key = StepsOf(trace_id.clone(), filter.clone(), page.clone());
-        Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
+        self.loaders.steps(trace_id, (filter.clone(), page.clone())).await
     }
 
     /// How many steps of a trace the filter selects, exactly; batched.
@@ -171,7 +148,7 @@ impl LogsFacade {
     ///
     /// # Errors
     /// As above.
-    pub async fn trace_totals(&self, trace: &TraceView) -> Result<TraceTotals> {
+    pub async fn trace_totals(&self, trace: &StoredTrace) -> Result<TraceTotals> {
         self.require(Permission::RunsRead)?;
         if trace.seal.is_some() {
             let metadata = self.loaders.loader.load_one(SealMetadataOf(trace.trace.trace_id.clone())).await?;
@@ -228,7 +205,7 @@ impl LogsFacade {
     }
 
     /// A trace with all of its steps, in the order in which behaviour is compared.
-    async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(TraceView, Vec<Arc<StoredStep>>)> {
+    async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(StoredTrace, Vec<Arc<StoredStep>>)> {
         let missing = || Error::input(field, format!("{field} names no trace of this tenant"));
         let view = self.get_trace(by).await?.ok_or_else(missing)?;
         let trace_ids = std::slice::from_ref(&view.trace.trace_id);

@@ -13,8 +13,8 @@ use super::scalars::{DateTime, Json, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::export::{TagReason, available_formats, missing_reason, newest_checksum};
 use crate::domain::ids::IdKind;
+use crate::domain::run::StoredRun;
 use crate::facade::exports::StoredExport;
-use crate::facade::runs::StoredRun;
 
 record! {
     /// See [`crate::domain::export::LogExport`].

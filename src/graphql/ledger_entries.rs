@@ -155,8 +155,8 @@ impl EvidenceRecord {
     /// The record as a type of the API.
     fn of(record: Arc<StoredRecord>) -> Self {
         match Arc::unwrap_or_clone(record) {
-            StoredRecord::Run(run) => Self::LlmRun((*run).into()),
-            StoredRecord::Trace(view) => Self::Trace((*view).into()),
+            StoredRecord::Run(run) => Self::LlmRun(Arc::new(*run).into()),
+            StoredRecord::Trace(view) => Self::Trace(view.into()),
             StoredRecord::Step(step) => Self::TraceStep((*step).into()),
             StoredRecord::Seal(seal) => Self::TraceSeal(Row(TraceSeal(*seal))),
             StoredRecord::Event(event) => Self::LedgerEvent(Row(LedgerEvent(*event))),

@@ -241,7 +241,7 @@ fn trace(recorded: &Recorded) -> Result<Row<Trace>> {
 
 /// The receipt of a trace's seal; of its beginning while it has none.
 fn receipt(trace: &Row<Trace>) -> Receipt {
-    let TraceView { trace, seal, .. } = &trace.0.0;
+    let TraceView { trace, seal, .. } = &*trace.0.0;
     Receipt(Some(seal.as_ref().map_or(trace.id, |seal| seal.id)))
 }
 

@@ -27,11 +27,11 @@ use super::trace_steps::TraceStep;
 use super::traces::Trace;
 use super::verification::{Anomaly, Verification};
 use crate::domain::ids::{IdKind, RecordId};
-use crate::domain::trace::TraceView;
+use crate::domain::run::StoredRun;
+use crate::domain::trace::StoredTrace;
 use crate::domain::verification::StoredAnomaly;
 use crate::domain::vocabulary::AuditCategory;
 use crate::facade::LogsFacade;
-use crate::facade::runs::StoredRun;
 
 /// A record with an id of its own, which node reads it by.
 #[derive(Interface)]
@@ -232,7 +232,7 @@ pub async fn load_run(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<StoredRun>
 }
 
 /// A trace by the id of its record.
-pub async fn load_trace(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<TraceView>> {
+pub async fn load_trace(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<StoredTrace>> {
     let facade = ctx.facade()?;
     match RecordId::parse_typed(&id.0) {
         Some((IdKind::Trace, id)) => Ok(facade.get_trace_by_id(id).await?),

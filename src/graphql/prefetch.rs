@@ -1,5 +1,7 @@
-//! Looking ahead on the hot list: a page of runs whose traces and steps are selected reads both in one statement each,
-//! before the fields below ask one by one. A guess that does not fit costs nothing but the guess: loaders do the rest.
+//! Looking ahead on the hot list: a page of runs whose traces and steps are selected starts to read both, in one statement
+//! each, before the fields below ask one by one. A guess that does not fit costs nothing but the guess: loaders do the rest.
+
+use std::collections::HashSet;
 
 use async_graphql::{Context, InputType, Lookahead, Name, SelectionField, Value};
 
@@ -11,21 +13,19 @@ use crate::domain::ids::TraceId;
 use crate::domain::page::{ListKey, PageRequest};
 use crate::domain::trace::StepFilter;
 
-/// Reads the traces of a page of runs ahead, where the query goes on to them, and their steps, where it asks for one
+/// Starts to read the traces of a page of runs, where the query goes on to them, and their steps, where it asks for one
 /// page of them only.
 ///
 /// # Errors
 /// As the facade says.
-pub async fn traces(ctx: &Context<'_>, trace_ids: Vec<TraceId>) -> ApiResult<()> {
+pub fn traces(ctx: &Context<'_>, trace_ids: HashSet<TraceId>) -> ApiResult<()> {
     let list = ctx.look_ahead();
     let below = [list.field("edges").field("node").field("trace"), list.field("nodes").field("trace")];
     if trace_ids.is_empty() || !below.iter().any(Lookahead::exists) {
         return Ok(());
     }
     let fields: Vec<_> = below.iter().flat_map(|trace| trace.field("steps").selection_fields()).collect();
-    let steps = one_page(&fields);
-    let steps = steps.as_ref().map(|(filter, request)| (filter, request));
-    Ok(ctx.facade()?.prefetch_traces(&trace_ids, steps).await?)
+    Ok(ctx.facade()?.prefetch_traces(trace_ids, one_page(&fields))?)
 }
 
 /// The page that all selections of `steps` ask for; `None` when there is none, or they differ.

@@ -14,10 +14,10 @@ use crate::domain::audit::GovernanceSummary;
 use crate::domain::evidence;
 use crate::domain::ids::IdKind;
 use crate::domain::page::{Count, Page, PageRequest};
+use crate::domain::run::StoredRun;
 use crate::error::Result;
 use crate::facade::LogsFacade;
 use crate::facade::audit::{RunNames, StoredAuditEntry};
-use crate::facade::runs::StoredRun;
 
 /// A run, for what rules made of it.
 pub struct LlmRunGovernance(pub StoredRun);

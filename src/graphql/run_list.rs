@@ -49,7 +49,7 @@ impl RunList {
     /// As [`connect`].
     pub async fn connect(self, ctx: &Context<'_>, args: PageArgs) -> ApiResult<Row<Connection<Self>>> {
         let page = connect(ctx, self, &args).await?;
-        prefetch::traces(ctx, page.items().filter_map(|run| run.0.trace_id.clone()).collect()).await?;
+        prefetch::traces(ctx, page.items().filter_map(|run| run.0.trace_id.clone()).collect())?;
         Ok(page)
     }
 }

@@ -8,7 +8,6 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::node::{self, Node};
 use super::row::{Row, columns};
 use super::scalars::{DateTime, SafeInt};
-use super::trace_steps::TraceStep;
 use crate::domain::evidence;
 use crate::domain::ids::IdKind;
 use crate::domain::replay::ReplayRecord;
@@ -124,7 +123,7 @@ impl ReplayEvent {
 impl ReplayEvent {
     async fn load_record(&self, ctx: &Context<'_>) -> ApiResult<Option<Node>> {
         let kind = match &self.0 {
-            ReplayRecord::Step(step) => return Ok(Some(Node::TraceStep(Row(TraceStep(step.clone()))))),
+            ReplayRecord::Step(_) => IdKind::Step,
             ReplayRecord::System(_) => IdKind::System,
             ReplayRecord::Policy(_) => IdKind::Audit,
         };

@@ -12,8 +12,8 @@ use super::scalars::{DateTime, Json};
 use super::system::{SystemRecord, details};
 use super::telemetry_series::SystemTelemetry;
 use crate::domain::evidence;
+use crate::domain::run::StoredRun;
 use crate::domain::system::StoredSystemRecord;
-use crate::facade::runs::StoredRun;
 use crate::facade::system;
 
 /// The platform around a run.
@@ -164,7 +164,7 @@ impl SystemEvents {
 
     /// When the newest of them happened and was recorded; null when there is none.
     pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
-        let (tenant, run) = (&self.run.tenant_id, Some(&self.run));
+        let (tenant, run) = (&self.run.tenant_id, Some(&*self.run));
         metadata(evidence::EvidenceMetadata::of_system_answer(tenant, run, &self.events))
     }
 }
@@ -217,7 +217,7 @@ impl SystemReplay {
 
     /// When the newest of them happened and was recorded; null when there is none.
     pub(super) fn metadata(&self) -> Row<EvidenceMetadata> {
-        let (tenant, run) = (&self.run.tenant_id, Some(&self.run));
+        let (tenant, run) = (&self.run.tenant_id, Some(&*self.run));
         metadata(evidence::EvidenceMetadata::of_system_answer(tenant, run, &self.replay.events))
     }
 }

@@ -10,7 +10,7 @@ use super::row::Row;
 use super::run_governance::LlmRunGovernance;
 use super::run_replay::LlmRunReplay;
 use super::run_system::RunSystem;
-use crate::facade::runs::StoredRun;
+use crate::domain::run::StoredRun;
 
 /// Fields of LlmRun.
 pub struct RunTopics<'r>(pub &'r StoredRun);

@@ -12,14 +12,14 @@ use super::trace_steps::StepList;
 use super::traces::Trace;
 use crate::domain::evidence;
 use crate::domain::ids::RunId;
-use crate::domain::trace::TraceView;
+use crate::domain::trace::StoredTrace;
 
 /// A trace, seen from its run.
 pub struct LlmRunTrace {
     /// The run.
     pub run_id: RunId,
     /// Its trace.
-    pub view: TraceView,
+    pub view: StoredTrace,
 }
 
 /// What happened in a run, step by step. It is the run's view of its trace, which has more to say.

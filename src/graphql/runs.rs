@@ -16,8 +16,8 @@ use super::run_trace::LlmRunTrace;
 use super::scalars::{DateTime, Decimal, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, RunId};
+use crate::domain::run::StoredRun;
 use crate::domain::trace::TraceRef;
-use crate::facade::runs::StoredRun;
 
 /// Microseconds of a millisecond; durations are shown in whole milliseconds, rounded down.
 pub const MICROS_PER_MILLI: i64 = 1_000;
@@ -252,7 +252,7 @@ impl LlmRun {
 
     #[graphql(flatten)]
     fn record_fields(&self) -> RecordFields {
-        (&self.0).into()
+        (&*self.0).into()
     }
 
     /// The place of this record in the ledger, with its leaf and its proofs. Null where the ledger has lost it:

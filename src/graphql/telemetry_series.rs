@@ -8,9 +8,9 @@ use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};
 use super::scalars::{DateTime, Json, SafeInt};
 use crate::domain::evidence;
+use crate::domain::run::StoredRun;
 use crate::domain::telemetry_series::{self, POINTS_DEFAULT, PointValue, SeriesWindow};
 use crate::error::Error;
-use crate::facade::runs::StoredRun;
 use crate::facade::telemetry_series::Telemetry;
 
 /// Whether there is telemetry of a run.

@@ -84,7 +84,7 @@ impl TraceQueries {
     }
 }
 
-async fn load_trace(ctx: &Context<'_>, by: &TraceRef) -> ApiResult<Option<trace::TraceView>> {
+async fn load_trace(ctx: &Context<'_>, by: &TraceRef) -> ApiResult<Option<trace::StoredTrace>> {
     let facade = ctx.facade()?;
     match by.to_domain() {
         Ok(by) => Ok(facade.get_trace(&by).await?),

@@ -21,14 +21,14 @@ use super::trace_summary::TraceTotals;
 use crate::domain::ids::{IdKind, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
-use crate::domain::trace::{self, TraceView};
+use crate::domain::trace::{self, StoredTrace};
 use crate::domain::{evidence, filter};
 use crate::error::Result;
 use crate::facade::LogsFacade;
 
 record! {
     /// See [`crate::domain::trace::Trace`].
-    Trace(TraceView)
+    Trace(StoredTrace)
 }
 
 /// Points at a trace in one of three ways. Exactly one must be given.
@@ -220,7 +220,7 @@ impl Trace {
 }
 
 impl Trace {
-    async fn load_run(&self, ctx: &Context<'_>) -> ApiResult<Option<crate::facade::runs::StoredRun>> {
+    async fn load_run(&self, ctx: &Context<'_>) -> ApiResult<Option<crate::domain::run::StoredRun>> {
         Ok(ctx.facade()?.run_of_trace(&self.0.trace.trace_id).await?)
     }
 }

@@ -113,7 +113,7 @@ impl Store {
             RecordKind::LlmRun => read!(llm_run, Run, |columns| decode_run(columns, tenant)),
             RecordKind::Trace => {
                 let views = self.traces_with_ids(tenant, ids).await?;
-                views.into_iter().map(|view| StoredRecord::Trace(Box::new(view))).collect()
+                views.into_iter().map(StoredRecord::Trace).collect()
             }
             RecordKind::TraceStep => read!(trace_step, Step, |columns| decode_step(columns, tenant, &mut None)),
             RecordKind::TraceSeal => read!(trace_seal, Seal, |columns| decode_seal(columns, tenant)),

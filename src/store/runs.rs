@@ -1,6 +1,7 @@
 //! Reads of runs. Only the newest revision of a run is a row of a list.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Value};
@@ -14,15 +15,13 @@ use super::scoped::{any_id, any_text, scoped};
 use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
 use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
-use crate::domain::run::{LlmRun, Stored};
+use crate::domain::run::StoredRun;
 use crate::domain::scope::Scope;
 use crate::domain::vocabulary::Stream;
 use crate::entity::{ledger_log, llm_run};
 use crate::error::Result;
 
 /// A run as it is stored.
-pub type StoredRun = Stored<LlmRun>;
-
 const TABLE: &str = "llm_run";
 
 /// What stands for a null in the order of a list, so that it comes last either way; as the computed columns have it.
@@ -152,7 +151,7 @@ impl Store {
         let names = run_ids.iter().map(RunId::as_str);
         let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();
-        for run in decode_all(&rows, TABLE, |columns| decode_run(columns, &scope.tenant))? {
+        for run in decode_all(&rows, TABLE, |columns| decode_run(columns, &scope.tenant).map(Arc::new))? {
             revisions.entry(run.run_id.clone()).or_default().push(run);
         }
         Ok(revisions)
@@ -199,6 +198,6 @@ impl Store {
 
     async fn runs(&self, tenant: &TenantId, select: Select<llm_run::Entity>) -> Result<Vec<StoredRun>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, TABLE, |columns| decode_run(columns, tenant))
+        decode_all(&rows, TABLE, |columns| decode_run(columns, tenant).map(Arc::new))
     }
 }

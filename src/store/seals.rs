@@ -86,7 +86,7 @@ impl Store {
                 run: runs.remove(trace_id),
                 signals,
                 version,
-                trace: view.trace,
+                trace: view.trace.clone(),
             });
         }
         Ok(sources)

@@ -1,6 +1,7 @@
 //! Reads of traces and seals.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
@@ -16,7 +17,7 @@ use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::run::Stored;
 use crate::domain::scope::Scope;
-use crate::domain::trace::{TraceSeal, TraceView};
+use crate::domain::trace::{StoredTrace, TraceSeal};
 use crate::entity::{trace, trace_seal, trace_state};
 use crate::error::Result;
 
@@ -38,7 +39,7 @@ fn sort_key_of_few(order: TraceOrder) -> SortKey {
     SortKey { key, seq: Expr::cust("+\"trace\".\"seq\""), direction: order.direction }
 }
 
-fn position(view: &TraceView, order: TraceOrder) -> Position {
+fn position(view: &StoredTrace, order: TraceOrder) -> Position {
     let key = match order.sort {
         TraceSort::Seq => view.trace.seq,
         TraceSort::StartedAt => view.trace.started_at.as_micros(),
@@ -83,7 +84,7 @@ impl Store {
         order: TraceOrder,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<TraceView>> {
+    ) -> Result<Page<StoredTrace>> {
         let select = self.select_traces(&scope.tenant, filter, order, page, as_of)?;
         let views = self.views(&scope.tenant, select).await?;
         Ok(page.page(views.into_iter().map(|view| Row { position: position(&view, order), item: view }).collect()))
@@ -108,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
-    pub async fn traces_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, TraceView>> {
+    pub async fn traces_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, StoredTrace>> {
         let views = self.traces_with_ids(&scope.tenant, ids).await?;
         Ok(views.into_iter().map(|view| (view.trace.id, view)).collect())
     }
@@ -121,7 +122,7 @@ impl Store {
         &self,
         scope: &Scope,
         trace_ids: &[TraceId],
-    ) -> Result<HashMap<TraceId, TraceView>> {
+    ) -> Result<HashMap<TraceId, StoredTrace>> {
         let views = self.traces_named(&scope.tenant, trace_ids).await?;
         Ok(views.into_iter().map(|view| (view.trace.trace_id.clone(), view)).collect())
     }
@@ -130,7 +131,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
-    pub async fn trace_by_root_hash(&self, scope: &Scope, root_hash: Digest) -> Result<Option<TraceView>> {
+    pub async fn trace_by_root_hash(&self, scope: &Scope, root_hash: Digest) -> Result<Option<StoredTrace>> {
         let sealed = |column: trace_seal::Column| Expr::col((trace_seal::Entity, column));
         let newest = Query::select()
             .expr(sealed(trace_seal::Column::TraceId))
@@ -149,7 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
-    pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Option<TraceView>> {
+    pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Option<StoredTrace>> {
         let (run, name) = (trace::Column::RunId.into_expr(), trace::Column::TraceId.into_expr());
         // Two ways in, each with its index.
         let is_named_so = name.clone().eq(run_id.as_str()).and(run.clone().eq(run_id.as_str()));
@@ -183,13 +184,13 @@ impl Store {
     }
 
     /// Traces by record id, in no order.
-    pub(super) async fn traces_with_ids(&self, tenant: &TenantId, ids: &[RecordId]) -> Result<Vec<TraceView>> {
+    pub(super) async fn traces_with_ids(&self, tenant: &TenantId, ids: &[RecordId]) -> Result<Vec<StoredTrace>> {
         let wanted = any_id(self.db().backend, trace::Column::Id.into_expr(), ids)?;
         self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
     }
 
     /// Traces by name, in no order.
-    pub(super) async fn traces_named(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Vec<TraceView>> {
+    pub(super) async fn traces_named(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Vec<StoredTrace>> {
         let names = trace_ids.iter().map(TraceId::as_str);
         let wanted = any_text(self.db().backend, trace::Column::TraceId.into_expr(), names)?;
         self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
@@ -211,8 +212,8 @@ impl Store {
         Ok(paginate(view(select, as_of), &sort, page))
     }
 
-    async fn views(&self, tenant: &TenantId, select: Select<trace::Entity>) -> Result<Vec<TraceView>> {
+    async fn views(&self, tenant: &TenantId, select: Select<trace::Entity>) -> Result<Vec<StoredTrace>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, "trace", |columns| decode_view(columns, tenant))
+        decode_all(&rows, "trace", |columns| decode_view(columns, tenant).map(Arc::new))
     }
 }

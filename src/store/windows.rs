@@ -9,19 +9,18 @@ use serde_json::{Value as Json, json};
 
 use super::Store;
 use super::convert::audit::decode_audit_entry;
-use super::convert::steps::decode_step;
+use super::convert::steps::decode_replay_step;
 use super::convert::system::decode_system_record;
 use super::convert::{Columns, column_list};
 use super::scoped::scoped_statement;
 use crate::domain::audit::AuditEntry;
 use crate::domain::ids::{RunId, TenantId, TraceId};
-use crate::domain::replay::{Candidate, EVENTS_MAX, InflectionFacts, Window};
+use crate::domain::replay::{Candidate, EVENTS_MAX, InflectionFacts, ReplayStep, Window};
 use crate::domain::run::Stored;
 use crate::domain::scope::Scope;
 use crate::domain::system::SystemRecord;
 use crate::domain::time::Timestamp;
-use crate::domain::trace::StoredStep;
-use crate::entity::{audit_entry, system_record, trace_step};
+use crate::entity::{audit_entry, system_record};
 use crate::error::{Error, Result};
 
 /// A window in the life of a run.
@@ -206,10 +205,10 @@ impl Store {
         &self,
         scope: &Scope,
         windows: &[(TraceId, Window)],
-    ) -> Result<HashMap<(TraceId, Window), Vec<Arc<StoredStep>>>> {
+    ) -> Result<HashMap<(TraceId, Window), Vec<Arc<ReplayStep>>>> {
         let rows = FirstRows {
             table: "trace_step",
-            columns: &column_list::<trace_step::Entity>("c"),
+            columns: "c.id, c.step_index, c.skill_name, c.status, c.started_at, c.duration_us",
             tenant: "$1",
             condition: "c.trace_id = k.trace AND c.started_at < k.upper \
                         AND (c.started_at >= k.lower OR c.started_at + c.duration_us > k.lower)",
@@ -222,8 +221,7 @@ impl Store {
             key
         });
         let rows = self.db().rows(self.of_keys(scope, &rows, keys)).await?;
-        let decode = |columns: &mut Columns<'_>| decode_step(columns, &scope.tenant, &mut None).map(Arc::new);
-        let found = by_place(windows.len(), &rows, "trace_step", decode)?;
+        let found = by_place(windows.len(), &rows, "trace_step", |columns| decode_replay_step(columns).map(Arc::new))?;
         Ok(windows.iter().cloned().zip(found).collect())
     }
 
@@ -254,13 +252,13 @@ impl Store {
             order: &format!("{end}, c.seq"),
             limit: 1,
         };
-        let is_named = match backend {
-            DbBackend::Postgres => "c.step_index = ANY(k.steps)",
-            _ => "c.step_index IN (SELECT value FROM json_each(k.steps))",
+        let named = match backend {
+            DbBackend::Postgres => "unnest(k.steps) AS s(value)",
+            _ => "json_each(k.steps) s",
         };
         let sql = format!(
-            "{} UNION ALL {} UNION ALL SELECT k.place, 'named', {end}, c.step_index FROM {} JOIN trace_step c \
-             ON c.tenant_id = $1 AND c.trace_id = k.trace AND {is_named}",
+            "{} UNION ALL {} UNION ALL SELECT k.place, 'named', {end}, c.step_index FROM {} CROSS JOIN {named} \
+             JOIN trace_step c ON c.tenant_id = $1 AND c.trace_id = k.trace AND c.step_index = s.value",
             blocked.sql(backend),
             failed.sql(backend),
             keys(backend),

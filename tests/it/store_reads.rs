@@ -180,7 +180,7 @@ db_test! {
         assert_eq!(seals.expect("there").iter().map(|seal| seal.revision).collect::<Vec<_>>(), [2, 1]);
         for root in [digest(7), digest(8)] {
             let found = store.trace_by_root_hash(&acme, root).await.expect("read").expect("there");
-            assert_eq!((found.trace.trace_id.as_str(), found.seal.expect("sealed").revision), ("t", 2));
+            assert_eq!((found.trace.trace_id.as_str(), found.seal.as_ref().expect("sealed").revision), ("t", 2));
         }
         assert!(store.runs_by_run_id(&acme, &[]).await.expect("nothing asked").is_empty());
         assert!(store.runs_by_id(&acme, &[]).await.expect("nothing asked").is_empty());

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::*;
@@ -207,7 +209,7 @@ fn what_the_caller_says_of_the_run_goes_first_and_outlives_later_steps() {
     );
     assert_eq!((run.source, run.service_name.as_deref()), (RecordSource::Api, Some("from the trace")));
     assert_eq!(run.prompt_hash, Some(crate::capture::digest::content_digest(&[7; 32], "What?")));
-    source.run = Some(stored(run));
+    source.run = Some(Arc::new(stored(run)));
     source.seal_revision = 1;
     let later = sealed(&source, options());
     let run = later.run.expect("a run");

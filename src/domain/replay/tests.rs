@@ -2,10 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::samples::{self, stored};
-use crate::domain::trace::TraceStep;
 use crate::domain::vocabulary::{
-    ActorType, AuditAction, AuditEntityType, IncidentSeverity, OutcomeCategory, RecordSource, StepKind, StepStatus,
-    SystemComponent, SystemEventType, SystemSeverity,
+    ActorType, AuditAction, AuditEntityType, IncidentSeverity, RecordSource, StepStatus, SystemComponent,
+    SystemEventType, SystemSeverity,
 };
 
 const SECOND: i64 = MICROS_PER_SECOND;
@@ -25,36 +24,13 @@ fn run(completed_at: Option<i64>) -> LlmRun {
 }
 
 fn step(id: u128, start: i64, duration_us: i64) -> ReplayRecord {
-    let record = TraceStep {
-        trace_id: TraceId::trusted("trace"),
-        caller_index: None,
-        span_id: format!("{id}"),
-        parent_span_id: None,
-        attempt: 1,
-        kind: StepKind::Tool,
+    ReplayRecord::Step(Arc::new(ReplayStep {
+        id: RecordId(uuid::Uuid::from_u128(id)),
+        step_index: 0,
         skill_name: "s".to_owned(),
         status: StepStatus::Success,
-        outcome_category: OutcomeCategory::Success,
-        outcome_code: None,
-        provider: None,
-        model: None,
-        response_id: None,
-        input_tokens: None,
-        output_tokens: None,
-        cost_micros: None,
         started_at: at(start),
         duration_us,
-        input_hash: None,
-        output_hash: None,
-        idempotency_key: None,
-        duplicate_of: None,
-        attributes_commitment: None,
-        content_commitment: None,
-    };
-    ReplayRecord::Step(Arc::new(StoredStep {
-        step_index: 0,
-        is_late: id.is_multiple_of(3),
-        step: stored(id, 0, record),
     }))
 }
 

@@ -9,6 +9,7 @@ use crate::domain::ids::{RecordId, RunId};
 use crate::domain::incident::IncidentEvidence;
 use crate::domain::page::Page;
 use crate::domain::policy::PolicyActivation;
+use crate::domain::replay::ReplayStep;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::system::SystemRecord;
 use crate::domain::trace::{StepGroup, StoredStep, Trace, TraceSeal, TraceStep, TraceView};
@@ -77,6 +78,14 @@ impl Viewable for StoredStep {
 
     fn each(&self, noted: &mut Noted) {
         self.step.each(noted);
+    }
+}
+
+impl Viewable for ReplayStep {
+    const KIND: RecordKind = RecordKind::TraceStep;
+
+    fn each(&self, noted: &mut Noted) {
+        noted.record(Self::KIND, self.id);
     }
 }
 

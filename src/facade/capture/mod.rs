@@ -22,7 +22,6 @@ pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use sha2::Digest as _;
 
-use super::runs::StoredRun;
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, New, NewRecord};
@@ -30,9 +29,9 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::draft::{DraftAudit, DraftPayload, DraftSeal, DraftStep};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::payload::{NewPayload, PayloadPart};
-use crate::domain::run::LlmRun;
+use crate::domain::run::{LlmRun, StoredRun};
 use crate::domain::system::{DraftSystemRecord, SystemRecord};
-use crate::domain::trace::{Trace, TraceView};
+use crate::domain::trace::{StoredTrace, Trace};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
 
@@ -42,7 +41,7 @@ pub struct Recorded {
     /// The run, where one was written.
     pub run: Option<StoredRun>,
     /// The trace, where there is one.
-    pub trace: Option<TraceView>,
+    pub trace: Option<StoredTrace>,
     /// The idempotency key had been used: this is the first answer again.
     pub is_replayed: bool,
 }
@@ -249,7 +248,7 @@ impl LogsFacade {
     }
 
     /// A trace as it is now, past the loaders' cache.
-    async fn find_trace(&self, trace_id: &TraceId) -> Result<Option<TraceView>> {
+    async fn find_trace(&self, trace_id: &TraceId) -> Result<Option<StoredTrace>> {
         let mut found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
         Ok(found.remove(trace_id))
     }

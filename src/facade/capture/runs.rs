@@ -6,9 +6,9 @@ use crate::capture::input;
 use crate::domain::append::NewRecord;
 use crate::domain::ids::RunId;
 use crate::domain::input::{RunInput, SealInput, StepInput, TraceInput};
+use crate::domain::run::StoredRun;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
-use crate::facade::runs::StoredRun;
 
 impl LogsFacade {
     /// Records a whole run, with its trace and steps where there are any. All or nothing.
@@ -45,7 +45,7 @@ impl LogsFacade {
         let revision = superseded.as_ref().map_or(1, |run| run.revision + 1);
         let mut run = input::run(&context, run, &fallback, revision, self.logs.0.clock.now())?;
         if let Some(superseded) = superseded {
-            run.trace_id = superseded.record.trace_id;
+            run.trace_id.clone_from(&superseded.trace_id);
             run.step_count = superseded.record.step_count;
             run.trace_root_hash = superseded.record.trace_root_hash;
         }

@@ -9,7 +9,7 @@ use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, 
 use crate::domain::ids::{RecordId, TraceId};
 use crate::domain::input::StepInput;
 use crate::domain::scope::Permission;
-use crate::domain::trace::{StoredStep, TraceView};
+use crate::domain::trace::{StoredStep, StoredTrace};
 use crate::error::{Code, Error, Result};
 
 /// Most steps of one call.
@@ -35,7 +35,7 @@ pub enum StepResult {
 #[derive(Clone, Debug)]
 pub struct RecordedSteps {
     /// The trace.
-    pub trace: TraceView,
+    pub trace: StoredTrace,
     /// One result for each step, in order.
     pub results: Vec<StepResult>,
     /// The idempotency key had been used.
@@ -111,7 +111,7 @@ impl LogsFacade {
 
     async fn steps_recorded(
         &self,
-        trace: TraceView,
+        trace: StoredTrace,
         outcomes: Vec<Outcome>,
         is_replayed: bool,
     ) -> Result<RecordedSteps> {

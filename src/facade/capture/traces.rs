@@ -199,7 +199,7 @@ impl LogsFacade {
 
     /// A seal over the same steps again would say nothing new.
     async fn refuse_second_seal(&self, source: &SealSource) -> Result<()> {
-        let sealed = self.find_trace(&source.trace.trace_id).await?.and_then(|view| view.seal);
+        let sealed = self.find_trace(&source.trace.trace_id).await?.and_then(|view| view.seal.clone());
         match sealed {
             Some(seal) if seal.step_count == i64::try_from(source.steps.len()).unwrap_or(i64::MAX) => {
                 Err(Error::new(Code::Conflict, format!("the trace {} is sealed already", source.trace.trace_id)))

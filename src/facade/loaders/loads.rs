@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 
-use super::{Reader, keys::*};
+use super::{Reader, apart, keys::*};
 use crate::capture::seal;
 use crate::domain::audit::{AuditEntry, GovernanceSummary};
 use crate::domain::export::{LogExport, RunExportFacts};
@@ -16,12 +16,12 @@ use crate::domain::page::{AsOf, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::policy::PolicyActivation;
 use crate::domain::record::StoredRecord;
-use crate::domain::replay::InflectionFacts;
-use crate::domain::run::{LlmRun, Stored};
+use crate::domain::replay::{InflectionFacts, ReplayStep};
+use crate::domain::run::{Stored, StoredRun};
 use crate::domain::system::{StoredSystemRecord, SystemRecord};
 use crate::domain::telemetry_series::{MetricPoint, MetricSeries, SeriesWindow};
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{StepGroup, StoredStep, TraceSeal, TraceView};
+use crate::domain::trace::{StepGroup, StoredStep, StoredTrace, TraceSeal};
 use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
 use crate::facade::audit::{RunNames, StoredAuditEntry, merged};
@@ -38,10 +38,11 @@ macro_rules! by_list {
             type Error = Error;
 
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
-                let $reader = self;
+                let $reader = self.clone();
                 let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-                $reader.views.viewed(RecordKind::$kind, []);
-                Ok($call.await?.into_iter().map(|(name, value)| ($key(name), value)).collect())
+                self.views.viewed(RecordKind::$kind, []);
+                let found = apart(async move { $call.await }).await?;
+                Ok(found.into_iter().map(|(name, value)| ($key(name), value)).collect())
             }
         }
     };
@@ -51,22 +52,22 @@ macro_rules! by_list {
             type Error = Error;
 
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
-                let $reader = self;
+                let $reader = self.clone();
                 let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-                let found = $call.await?;
-                $reader.views.note_all(found.values());
+                let found = apart(async move { $call.await }).await?;
+                self.views.note_all(found.values());
                 Ok(found.into_iter().map(|(name, value)| ($key(name), value)).collect())
             }
         }
     };
 }
 
-by_list!(RunById => Stored<LlmRun>, |reader, ids| reader.store.runs_by_id(&reader.scope, &ids));
-by_list!(RunNamed => Stored<LlmRun>, |reader, ids| reader.store.runs_by_run_id(&reader.scope, &ids));
-by_list!(RunOfTrace => Stored<LlmRun>, |reader, ids| reader.store.runs_by_trace_id(&reader.scope, &ids));
-by_list!(RevisionsOf => Vec<Stored<LlmRun>>, |reader, ids| reader.store.revisions_by_run_id(&reader.scope, &ids, REVISIONS_MAX));
-by_list!(TraceById => TraceView, |reader, ids| reader.store.traces_by_id(&reader.scope, &ids));
-by_list!(TraceNamed => TraceView, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
+by_list!(RunById => StoredRun, |reader, ids| reader.store.runs_by_id(&reader.scope, &ids));
+by_list!(RunNamed => StoredRun, |reader, ids| reader.store.runs_by_run_id(&reader.scope, &ids));
+by_list!(RunOfTrace => StoredRun, |reader, ids| reader.store.runs_by_trace_id(&reader.scope, &ids));
+by_list!(RevisionsOf => Vec<StoredRun>, |reader, ids| reader.store.revisions_by_run_id(&reader.scope, &ids, REVISIONS_MAX));
+by_list!(TraceById => StoredTrace, |reader, ids| reader.store.traces_by_id(&reader.scope, &ids));
+by_list!(TraceNamed => StoredTrace, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
 by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
 by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
 by_list!(AuditEntryById => StoredAuditEntry, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
@@ -81,7 +82,7 @@ by_list!(ExportsOfRun => Vec<Stored<LogExport>>, |reader, ids| reader.store.expo
 by_list!(DeliveryOf => Timestamp, of AuditEntry, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
 by_list!(ExportFactsOf => RunExportFacts, of LlmRun, |reader, runs| reader.store.run_export_facts(&reader.scope, &runs));
 by_list!(InflectionFactsOf => InflectionFacts, of LlmRun, |reader, runs| reader.store.inflection_facts(&reader.scope, &runs));
-by_list!(StepsIn => Vec<Arc<StoredStep>>, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
+by_list!(StepsIn => Vec<Arc<ReplayStep>>, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
 by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
 by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
 by_list!(SystemRecordById => StoredSystemRecord, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
@@ -200,7 +201,7 @@ impl Loader<SealMetadataOf> for Reader {
         let views = self.store.traces_by_trace_id(&self.scope, &traces).await?;
         self.views.note_all(views.values());
         let seals: HashMap<RecordId, TraceId> =
-            views.into_iter().filter_map(|(trace, view)| Some((view.seal?.id, trace))).collect();
+            views.into_iter().filter_map(|(trace, view)| Some((view.seal.as_ref()?.id, trace))).collect();
         let ids: Vec<RecordId> = seals.keys().copied().collect();
         let texts = self.store.payloads_by_record_id(&self.scope, PayloadPart::Metadata, &ids).await?;
         let parsed = texts.into_iter().filter_map(|(id, text)| {
@@ -291,7 +292,9 @@ impl Loader<PointsOf> for Reader {
         }
         let mut found = HashMap::with_capacity(keys.len());
         for (limit, series) in by_limit {
-            let points = self.store.points_of_series(&self.scope, &series, limit).await?;
+            let reader = self.clone();
+            let points = async move { reader.store.points_of_series(&reader.scope, &series, limit).await };
+            let points = apart(points).await?;
             found.extend(points.into_iter().map(|(series, points)| (PointsOf(series, limit), points)));
         }
         Ok(found)

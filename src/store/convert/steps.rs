@@ -5,6 +5,7 @@ use sea_orm::Value;
 use super::{Columns, digest_value, head_values, instant_value, optional_text_value, text_value};
 use crate::domain::append::Appended;
 use crate::domain::ids::{TenantId, TraceId};
+use crate::domain::replay::ReplayStep;
 use crate::domain::trace::{StoredStep, TraceStep};
 use crate::domain::vocabulary::{OutcomeCategory, StepKind, StepStatus};
 use crate::error::Result;
@@ -50,6 +51,18 @@ pub(in crate::store) fn decode_step(
         content_commitment: columns.optional_digest()?,
     };
     Ok(StoredStep { step_index, is_late, step: head.of(record) })
+}
+
+/// Reads what a replay tells of a step: `id, step_index, skill_name, status, started_at, duration_us`.
+pub(in crate::store) fn decode_replay_step(columns: &mut Columns<'_>) -> Result<ReplayStep> {
+    Ok(ReplayStep {
+        id: columns.id()?,
+        step_index: columns.take()?,
+        skill_name: columns.take()?,
+        status: columns.word(StepStatus::parse)?,
+        started_at: columns.instant()?,
+        duration_us: columns.take()?,
+    })
 }
 
 /// Writes a row of `trace_step`.
