@@ -53,7 +53,8 @@ impl<'r> Columns<'r> {
         T: Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sqlite> + Type<Sqlite>,
     {
         let value = match self.cells {
-            Cells::Postgres(row) => row.try_get(self.at),
+            // PostgreSQL holds columns to their types, so there is nothing to ask for each cell. A SQLite file may hold anything.
+            Cells::Postgres(row) => row.try_get_unchecked(self.at),
             Cells::Sqlite(row) => row.try_get(self.at),
         };
         self.at += 1;
