@@ -68,7 +68,7 @@ impl Loaders {
 
 /// Loads that were started and not yet polled. They begin and end on the request's own task, after its resolvers have all
 /// been polled: a batch that began on another thread would start before the page has asked for all of its keys, and one
-/// that ended there would wake some resolvers before others, whose next batch would split. What lies between is [`apart`].
+/// that ended there would wake some resolvers before others, whose next batch would split. What lies between is `apart`.
 #[derive(Clone, Default)]
 pub struct LoadQueue(Arc<Mutex<Vec<FutureObj<'static, ()>>>>);
 

@@ -137,6 +137,24 @@ db_test! {
         assert!(statements <= 7, "{statements} statements for 20 rows");
     }
 
+    async fn lists_side_by_side_start_their_own_traces_and_pages_of_steps(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        record_runs(&app, 3, 4).await;
+        let query = "{ a: llmRuns(first: 3) { nodes { trace { steps(first: 1) { nodes { stepIndex } } } } }
+            b: llmRuns(first: 2) { nodes { runId trace { steps(last: 1) { nodes { stepIndex } } } } }
+            c: llmRuns(last: 1) { nodes { runId trace { steps(first: 1, kind: [TOOL]) { nodes { stepIndex } } } } } }";
+        let (answer, statements) = app.counted(query, json!({})).await;
+        let steps = |list: &str, row: usize| answer[list]["nodes"][row]["trace"]["steps"]["nodes"].clone();
+        for row in 0..3 {
+            assert_eq!(steps("a", row), json!([{ "stepIndex": 0 }]));
+        }
+        assert_eq!(answer["b"]["nodes"][1]["runId"], "run-1");
+        assert_eq!(steps("b", 1), json!([{ "stepIndex": 3 }]));
+        assert_eq!(answer["c"]["nodes"][0]["runId"], "run-0");
+        assert_eq!(steps("c", 0), json!([]));
+        assert_eq!(statements, 9, "three a list");
+    }
+
     async fn totals_are_counted_only_when_selected(db: TestDb) {
         let app = TestApp::on(&db).await;
         record_runs(&app, 5, 1).await;
