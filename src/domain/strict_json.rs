@@ -1,5 +1,6 @@
 //! JSON that is read without losing anything: an object that names a member twice is refused, since reading it would keep
-//! the last of them and hide the others from whoever looks at the value.
+//! the last of them and hide the others from whoever looks at the value. Names that `serde_json` has kept for itself, and
+//! whose objects it reads as something else, are names like any other.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -111,6 +112,8 @@ mod tests {
         }
         let refusal = read(r#"{"a":1,"a":1}"#).expect_err("a member twice").to_string();
         assert!(refusal.contains("an object names its member a twice"), "{refusal}");
+        let kept = r#"{"$serde_json::private::RawValue":"[1]"}"#;
+        assert_eq!(read(kept).expect("JSON").to_string(), kept);
         let deep = "[".repeat(200) + &"]".repeat(200);
         assert!(read(&deep).is_err(), "the parser's own bound on depth holds");
     }

@@ -14,6 +14,7 @@ use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::{Stored, StoredRun};
 use crate::domain::scope::Permission;
+use crate::domain::strict_json::Strict;
 use crate::domain::vocabulary::{AuditCategory, RecordKind, Stream};
 use crate::error::{Error, Result};
 pub use crate::store::audit::StoredAuditEntry;
@@ -100,7 +101,9 @@ impl LogsFacade {
         self.require(Permission::PayloadsRead)?;
         let state = |part, is_recorded: bool| async move {
             let text = if is_recorded { self.payload(entry.id, part).await? } else { None };
-            text.map(|text| serde_json::from_str::<serde_json::Value>(&text).map_err(Error::internal)).transpose()
+            let parse =
+                |text: String| serde_json::from_str::<Strict<serde_json::Value>>(&text).map_err(Error::internal);
+            text.map(|text| Ok(parse(text)?.0)).transpose()
         };
         let before = state(PayloadPart::BeforeState, entry.before_state_commitment.is_some());
         let after = state(PayloadPart::AfterState, entry.after_state_commitment.is_some());

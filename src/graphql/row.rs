@@ -62,11 +62,17 @@ impl<T> Deref for Row<T> {
 /// A field that must be waited for, with its place in the answer.
 type Later<'a> = (usize, Pin<Box<dyn Future<Output = ServerResult<Value>> + Send + 'a>>);
 
-/// The selected fields in the order of the answer: values at hand, and `None` where a future fills in.
-#[derive(Default)]
+/// The object of the answer, with null where a future fills in.
 struct Pass<'a> {
-    ready: Vec<(Name, Option<Value>)>,
+    object: IndexMap<Name, Value>,
     later: Vec<Later<'a>>,
+}
+
+impl Pass<'_> {
+    /// Room for what a selection names; fragments may add to it.
+    fn of(set: &Positioned<SelectionSet>) -> Self {
+        Self { object: IndexMap::with_capacity(set.node.items.len()), later: Vec::new() }
+    }
 }
 
 impl<T: Columns> Row<T> {
@@ -124,7 +130,9 @@ impl<T: Columns> Row<T> {
         } else {
             self.0.column(&ctx.with_field(field), name)
         };
-        if value.is_none() {
+        if let Some(value) = value {
+            insert(&mut pass.object, key, value);
+        } else {
             if !may_wait {
                 return false;
             }
@@ -133,9 +141,9 @@ impl<T: Columns> Row<T> {
                 let ctx_field = ctx.with_field(field);
                 Ok(self.0.resolve_field(&ctx_field).await?.unwrap_or_default())
             };
-            pass.later.push((pass.ready.len(), Box::pin(resolve)));
+            let place = insert(&mut pass.object, key, Value::Null);
+            pass.later.push((place, Box::pin(resolve)));
         }
-        pass.ready.push((key, value));
         true
     }
 }
@@ -152,26 +160,25 @@ fn applies<T: OutputType>(ctx: &ContextSelectionSet<'_>, condition: &Name) -> bo
             .is_some_and(|interfaces| interfaces.contains(condition.as_str()))
 }
 
-/// The object of the answer. A key that was selected twice stands at its first place; objects and lists are merged.
-fn object(fields: Vec<(Name, Option<Value>)>) -> Value {
-    let mut map = IndexMap::with_capacity(fields.len());
-    for (name, value) in fields {
-        insert(&mut map, name, value.unwrap_or_default());
-    }
-    Value::Object(map)
-}
-
-fn insert(map: &mut IndexMap<Name, Value>, name: Name, value: Value) {
+/// Puts a field into an object and tells its place. A key that was selected twice stands at its first place; objects and
+/// lists are merged.
+fn insert(map: &mut IndexMap<Name, Value>, name: Name, value: Value) -> usize {
     match map.entry(name) {
         Entry::Vacant(entry) => {
+            let place = entry.index();
             entry.insert(value);
+            place
         }
-        Entry::Occupied(mut entry) => merge(entry.get_mut(), value),
+        Entry::Occupied(mut entry) => {
+            merge(entry.get_mut(), value);
+            entry.index()
+        }
     }
 }
 
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
+        (into @ Value::Null, from) => *into = from,
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {
                 insert(into, name, value);
@@ -185,9 +192,9 @@ fn merge(into: &mut Value, from: Value) {
 impl<T: Columns> Column for Row<T> {
     fn now(&self, ctx: &Context<'_>) -> Option<Value> {
         let below = ctx.with_selection_set(&ctx.item.node.selection_set);
-        let mut pass = Pass::default();
+        let mut pass = Pass::of(below.item);
         let is_whole = self.walk(&below, below.item, false, &mut pass).unwrap_or(false);
-        is_whole.then(|| object(pass.ready))
+        is_whole.then_some(Value::Object(pass.object))
     }
 }
 
@@ -201,15 +208,15 @@ impl<T: Columns> OutputType for Row<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _field: &Positioned<Field>) -> ServerResult<Value> {
-        let mut pass = Pass::default();
+        let mut pass = Pass::of(ctx.item);
         self.walk(ctx, ctx.item, true, &mut pass)?;
-        let Pass { mut ready, later } = pass;
+        let Pass { mut object, later } = pass;
         let (places, futures): (Vec<_>, Vec<_>) = later.into_iter().unzip();
         let values = futures_util::future::try_join_all(futures).await?;
         for (place, value) in places.into_iter().zip(values) {
-            ready[place].1 = Some(value);
+            merge(&mut object[place], value);
         }
-        Ok(object(ready))
+        Ok(Value::Object(object))
     }
 }
 
@@ -261,13 +268,18 @@ impl<T: Column> Column for Option<T> {
 
 impl<T: Column> Column for Vec<T> {
     fn now(&self, ctx: &Context<'_>) -> Option<Value> {
-        self.iter().map(|value| value.now(ctx)).collect::<Option<_>>().map(Value::List)
+        self.as_slice().now(ctx)
     }
 }
 
 impl<T: Column> Column for &[T] {
     fn now(&self, ctx: &Context<'_>) -> Option<Value> {
-        self.iter().map(|value| value.now(ctx)).collect::<Option<_>>().map(Value::List)
+        // Collecting options would not make room ahead.
+        let mut values = Vec::with_capacity(self.len());
+        for value in *self {
+            values.push(value.now(ctx)?);
+        }
+        Some(Value::List(values))
     }
 }
 

@@ -281,7 +281,17 @@ impl List for StepList {
     const EDGE: &'static str = "TraceStepEdge";
 
     fn selection(&self) -> String {
-        format!("{:?} {:?}", self.trace_id, self.filter)
+        let mut text = String::new();
+        for kind in &self.filter.kinds {
+            text.extend([kind.as_str(), ","]);
+        }
+        text.push(';');
+        for status in &self.filter.statuses {
+            text.extend([status.as_str(), ","]);
+        }
+        // The name last: it may hold anything.
+        text.extend([";", self.trace_id.as_str()]);
+        text
     }
 
     fn filter(&self) -> &Value {

@@ -143,6 +143,7 @@ db_test! {
             entry("LimitCreated", json!({ "after": { "max": 1 } })),
             entry("LimitBreached", json!({})),
             entry("LimitUpdated", json!({ "before": vec![0; 600], "after": vec![1; 600] })),
+            entry("LimitUpdated", json!({ "before": { "$serde_json::private::RawValue": "[1]" }, "after": { "n": 1 } })),
         ]).await;
         let changes = |at: usize| {
             let (app, id) = (app.clone(), results[at]["entry"]["id"].clone());
@@ -161,6 +162,10 @@ db_test! {
         assert_eq!(changes(2).await, Value::Null);
         let many = changes(3).await;
         assert_eq!((&many["truncated"], many["items"].as_array().map(Vec::len)), (&json!(true), Some(500)));
+        assert_eq!(changes(4).await["items"], json!([
+            { "path": "/$serde_json::private::RawValue", "kind": "REMOVED", "before": "[1]", "after": null },
+            { "path": "/n", "kind": "ADDED", "before": null, "after": 1 },
+        ]), "a name that a library reads as something else is a name here");
     }
 
     async fn payloads_are_read_only_when_selected_one_statement_a_part(db: TestDb) {
