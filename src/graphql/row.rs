@@ -59,8 +59,14 @@ impl<T> Deref for Row<T> {
     }
 }
 
-/// A field that must be waited for, with its place in the answer.
-type Later<'a> = (usize, Pin<Box<dyn Future<Output = ServerResult<Value>> + Send + 'a>>);
+/// A field that must be waited for.
+struct Later<'a> {
+    /// Its place in the answer.
+    place: usize,
+    /// Whether its key stood nowhere before it; else it is merged with what stands there.
+    is_first: bool,
+    value: Pin<Box<dyn Future<Output = ServerResult<Value>> + Send + 'a>>,
+}
 
 /// The object of the answer, with null where a future fills in.
 struct Pass<'a> {
@@ -72,6 +78,18 @@ impl Pass<'_> {
     /// Room for what a selection names; fragments may add to it.
     fn of(set: &Positioned<SelectionSet>) -> Self {
         Self { object: IndexMap::with_capacity(set.node.items.len()), later: Vec::new() }
+    }
+
+    /// A value at hand. Behind one that is waited for under the same key it waits too, so that they are merged in order.
+    fn put(&mut self, key: Name, value: Value) {
+        match self.object.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(value)),
+            Entry::Occupied(entry) if self.later.iter().any(|later| later.place == entry.index()) => {
+                let value = Box::pin(std::future::ready(Ok(value)));
+                self.later.push(Later { place: entry.index(), is_first: false, value });
+            }
+            Entry::Occupied(mut entry) => merge(entry.get_mut(), value),
+        }
     }
 }
 
@@ -131,20 +149,21 @@ impl<T: Columns> Row<T> {
             self.0.column(&ctx.with_field(field), name)
         };
         if let Some(value) = value {
-            insert(&mut pass.object, key, value);
-        } else {
-            if !may_wait {
-                return false;
-            }
+            pass.put(key, value);
+            return true;
+        }
+        if may_wait {
             let ctx = ctx.clone();
             let resolve = async move {
                 let ctx_field = ctx.with_field(field);
                 Ok(self.0.resolve_field(&ctx_field).await?.unwrap_or_default())
             };
-            let place = insert(&mut pass.object, key, Value::Null);
-            pass.later.push((place, Box::pin(resolve)));
+            let entry = pass.object.entry(key);
+            let (place, is_first) = (entry.index(), matches!(entry, Entry::Vacant(_)));
+            entry.or_default();
+            pass.later.push(Later { place, is_first, value: Box::pin(resolve) });
         }
-        true
+        may_wait
     }
 }
 
@@ -160,28 +179,15 @@ fn applies<T: OutputType>(ctx: &ContextSelectionSet<'_>, condition: &Name) -> bo
             .is_some_and(|interfaces| interfaces.contains(condition.as_str()))
 }
 
-/// Puts a field into an object and tells its place. A key that was selected twice stands at its first place; objects and
-/// lists are merged.
-fn insert(map: &mut IndexMap<Name, Value>, name: Name, value: Value) -> usize {
-    match map.entry(name) {
-        Entry::Vacant(entry) => {
-            let place = entry.index();
-            entry.insert(value);
-            place
-        }
-        Entry::Occupied(mut entry) => {
-            merge(entry.get_mut(), value);
-            entry.index()
-        }
-    }
-}
-
+/// A key that was selected twice stands at its first place; objects and lists are merged.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
-        (into @ Value::Null, from) => *into = from,
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {
-                insert(into, name, value);
+                match into.entry(name) {
+                    Entry::Vacant(entry) => drop(entry.insert(value)),
+                    Entry::Occupied(mut entry) => merge(entry.get_mut(), value),
+                }
             }
         }
         (Value::List(into), Value::List(from)) => into.iter_mut().zip(from).for_each(|(into, from)| merge(into, from)),
@@ -211,10 +217,12 @@ impl<T: Columns> OutputType for Row<T> {
         let mut pass = Pass::of(ctx.item);
         self.walk(ctx, ctx.item, true, &mut pass)?;
         let Pass { mut object, later } = pass;
-        let (places, futures): (Vec<_>, Vec<_>) = later.into_iter().unzip();
+        let (places, futures): (Vec<_>, Vec<_>) =
+            later.into_iter().map(|later| ((later.place, later.is_first), later.value)).unzip();
         let values = futures_util::future::try_join_all(futures).await?;
-        for (place, value) in places.into_iter().zip(values) {
-            merge(&mut object[place], value);
+        for ((place, is_first), value) in places.into_iter().zip(values) {
+            let field = &mut object[place];
+            if is_first { *field = value } else { merge(field, value) }
         }
         Ok(Value::Object(object))
     }
