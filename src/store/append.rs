@@ -15,6 +15,7 @@ mod prepare;
 mod queue;
 mod records;
 mod thread;
+mod txn;
 
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};

@@ -1,17 +1,17 @@
 //! Erasure of payloads, in the transaction of the event that names them. A trigger refuses any other.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::convert::{id_value, text_value};
 use super::super::database::Database;
-use super::super::error::database;
 use super::prepare::Prepared;
+use super::txn::Txn;
 use crate::domain::append::AppendReceipt;
 use crate::error::{Code, Error, Result};
 
 /// Deletes what the units erase that are written; their events are in place already.
 pub(super) async fn payloads(
-    txn: &DatabaseTransaction,
+    txn: &mut Txn,
     db: &Database,
     units: &[&Prepared],
     outcomes: &[Result<AppendReceipt>],
@@ -24,7 +24,7 @@ pub(super) async fn payloads(
             let tenant = text_value(prepared.unit.tenant.as_str());
             let sql = "DELETE FROM payload WHERE tenant_id = $1 AND record_id = $2 AND part = $3";
             let statement = db.statement(sql, [tenant, id_value(*record), text_value(part.as_str())]);
-            if txn.execute_raw(statement).await.map_err(database)?.rows_affected() == 0 {
+            if txn.execute(statement).await? == 0 {
                 let message = format!("the payload {} of this record was erased before", part.as_str());
                 return Err(Error::new(Code::Conflict, message));
             }

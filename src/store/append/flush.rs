@@ -4,8 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use sea_orm::{DatabaseTransaction, TransactionTrait};
-
 use super::super::database::Database;
 use super::super::error::{database, unavailable};
 use super::changes::ChangedLogs;
@@ -17,6 +15,7 @@ use super::plan::{Plan, Planner};
 use super::prepare::Prepared;
 use super::queue::{CloseOnDrop, Job, Queue};
 use super::records::Updates;
+use super::txn::Txn;
 use crate::clock::SharedClock;
 use crate::domain::append::AppendReceipt;
 use crate::domain::settle::SettlePolicy;
@@ -48,9 +47,8 @@ impl Writer {
         queue: Arc<Queue>,
         changed: Arc<ChangedLogs>,
     ) -> Self {
-        let inserter = Inserter::new(db.backend);
         let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
-        Self { db, clock, settle, inserter, logs, queue, changed, owes_scrub: false }
+        Self { db, clock, settle, inserter: Inserter::default(), logs, queue, changed, owes_scrub: false }
     }
 
     /// Writes until the queue is closed and drained.
@@ -98,8 +96,8 @@ impl Writer {
         let keys: BTreeSet<LogKey> =
             units.iter().map(|prepared| (prepared.unit.tenant.clone(), prepared.unit.stream)).collect();
         self.logs.ensure(&keys).await?;
-        let txn = self.db.begin().await?;
-        match self.write_in_txn(&txn, units, &keys, is_trial).await {
+        let mut txn = Txn::begin(&self.db).await?;
+        match self.write_in_txn(&mut txn, units, &keys, is_trial).await {
             // Whether a commit that failed took place is unknown: sent again, its records are found on record.
             Ok((outcomes, true)) => {
                 let committed = txn.commit().await;
@@ -123,7 +121,7 @@ impl Writer {
     /// The outcomes, and whether there is anything to commit.
     async fn write_in_txn(
         &mut self,
-        txn: &DatabaseTransaction,
+        txn: &mut Txn,
         units: &[&Prepared],
         keys: &BTreeSet<LogKey>,
         is_trial: bool,
@@ -155,17 +153,13 @@ impl Writer {
     }
 
     /// Which records of the only unit the database refuses.
-    async fn try_each(
-        &mut self,
-        txn: &DatabaseTransaction,
-        plan: &Plan,
-        units: &[&Prepared],
-    ) -> Result<HashMap<usize, Error>> {
+    async fn try_each(&mut self, txn: &mut Txn, plan: &Plan, units: &[&Prepared]) -> Result<HashMap<usize, Error>> {
         let mut refused = HashMap::new();
         for place in 0..units.iter().map(|prepared| prepared.unit.records.len()).sum() {
-            let savepoint = txn.begin().await.map_err(database)?;
-            let tried = self.inserter.write(&savepoint, plan.batch.of(place), Updates::default()).await;
-            savepoint.rollback().await.map_err(database)?;
+            txn.command("SAVEPOINT trial").await?;
+            let tried = self.inserter.write(txn, plan.batch.of(place), Updates::default()).await;
+            txn.command("ROLLBACK TO SAVEPOINT trial").await?;
+            txn.command("RELEASE SAVEPOINT trial").await?;
             match tried {
                 Err(error) if is_passing(&error) => return Err(error),
                 Err(error) => drop(refused.insert(place, error)),

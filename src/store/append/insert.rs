@@ -1,23 +1,22 @@
 //! All rows of a flush in one statement: what a flush costs is mostly how often it goes to the database and back.
 //!
 //! PostgreSQL takes a table's rows as one array a column, whatever their number, and all tables as parts of one statement.
-//! SeaORM's array values cannot hold nulls, so that a column that can be null comes with an array that says where it is.
 //! SQLite takes the tables' statements one behind the other in one text, each with rows of values; their number is rounded
 //! up a little, so that it prepares few texts, and the rows that fill it up are left out by their null tenant.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::sea_query::{ArrayType, ColumnType};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Iden, Iterable, PrimaryKeyToColumn,
-    Statement, Value,
-};
+use sea_orm::sea_query::ColumnType;
+use sea_orm::sqlx::error::BoxDynError;
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::{Arguments, Encode, Postgres, Type};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, Iden, Iterable, PrimaryKeyToColumn, Statement, Value};
 
 use super::super::convert::table_name;
-use super::super::error::database;
 use super::records::{Batch, Updates};
-use crate::error::Result;
+use super::txn::{Txn, write_columns};
+use crate::error::{Error, Result};
 
 /// Texts that are remembered; more kinds of flushes than this come only by design.
 const TEXTS_MAX: usize = 256;
@@ -37,6 +36,9 @@ pub(super) struct Part {
     pub table: Arc<Table>,
     pub values: Vec<Value>,
 }
+
+/// A table with a number of rows; on PostgreSQL, which takes any number, with none.
+type Chunk = (Arc<Table>, usize);
 
 /// How tables are written, made once each.
 #[derive(Default)]
@@ -58,27 +60,42 @@ pub(super) struct Table {
 
 struct Column {
     name: String,
-    element: ArrayType,
-    sql_type: &'static str,
-    /// What stands where the value is null.
-    filler: Value,
-    is_nullable: bool,
+    kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Number,
+    Flag,
+    Id,
+    Bytes,
+    Text,
+}
+
+impl Kind {
+    const fn sql_type(self) -> &'static str {
+        match self {
+            Self::Number => "bigint",
+            Self::Flag => "boolean",
+            Self::Id => "uuid",
+            Self::Bytes => "bytea",
+            Self::Text => "text",
+        }
+    }
 }
 
 impl Table {
     fn of<E: EntityTrait + Default>(existing: Existing) -> Self {
         let column = |column: E::Column| {
-            let definition = column.def();
-            let (element, sql_type, filler) = match definition.get_column_type() {
-                ColumnType::BigInteger => (ArrayType::BigInt, "bigint", 0_i64.into()),
-                ColumnType::Boolean => (ArrayType::Bool, "boolean", false.into()),
-                ColumnType::Uuid => (ArrayType::Uuid, "uuid", uuid::Uuid::nil().into()),
-                ColumnType::VarBinary(_) | ColumnType::Binary(_) | ColumnType::Blob => {
-                    (ArrayType::Bytes, "bytea", Vec::<u8>::new().into())
-                }
-                _ => (ArrayType::String, "text", "".into()),
+            let kind = match column.def().get_column_type() {
+                ColumnType::BigInteger => Kind::Number,
+                ColumnType::Boolean => Kind::Flag,
+                ColumnType::Uuid => Kind::Id,
+                ColumnType::VarBinary(_) | ColumnType::Binary(_) | ColumnType::Blob => Kind::Bytes,
+                _ => Kind::Text,
             };
-            Column { name: column.unquoted().to_owned(), element, sql_type, filler, is_nullable: definition.is_null() }
+            Column { name: column.unquoted().to_owned(), kind }
         };
         Self {
             name: table_name::<E>(),
@@ -94,24 +111,12 @@ impl Table {
 
     /// The statement for rows as arrays, whose parameters follow the first `parameters`.
     fn text_of_arrays(&self, parameters: &mut usize) -> String {
-        let mut parameter = |sql_type: &str| {
+        let array = |column: &Column| {
             *parameters += 1;
-            format!("${parameters}::{sql_type}[]")
+            format!("${parameters}::{}[]", column.kind.sql_type())
         };
-        let (mut selected, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, column) in self.columns.iter().enumerate() {
-            arrays.push(parameter(column.sql_type));
-            names.push(format!("v{at}"));
-            if column.is_nullable {
-                arrays.push(parameter("boolean"));
-                names.push(format!("n{at}"));
-                selected.push(format!("CASE WHEN n{at} THEN NULL ELSE v{at} END"));
-            } else {
-                selected.push(format!("v{at}"));
-            }
-        }
-        let source = format!("UNNEST({}) AS rows({})", arrays.join(", "), names.join(", "));
-        format!("{} SELECT {} FROM {source}{}", self.head(), selected.join(", "), self.tail)
+        let arrays: Vec<String> = self.columns.iter().map(array).collect();
+        format!("{} SELECT * FROM UNNEST({}){}", self.head(), arrays.join(", "), self.tail)
     }
 
     /// The statement for so many rows of values, the first column of which is null in those that are left out.
@@ -122,29 +127,27 @@ impl Table {
         format!("{} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL{}", self.head(), self.tail)
     }
 
-    /// Rows as arrays: one a column, and one more behind each that can be null.
-    fn arrays(&self, values: Vec<Value>, into: &mut Vec<Value>) {
+    /// Binds rows as arrays, one a column.
+    fn bind(&self, rows: &[Value], into: &mut PgArguments) -> Result<()> {
         let width = self.columns.len();
-        let rows = values.len() / width;
-        let mut filled: Vec<(Vec<Value>, Vec<Value>)> =
-            self.columns.iter().map(|_| (Vec::with_capacity(rows), Vec::new())).collect();
-        for (at, value) in values.into_iter().enumerate() {
-            let (Column { filler, is_nullable, .. }, (values, nulls)) =
-                (&self.columns[at % width], &mut filled[at % width]);
-            if *is_nullable {
-                let is_null = is_null(&value);
-                nulls.push(is_null.into());
-                values.push(if is_null { filler.clone() } else { value });
-            } else {
-                values.push(value);
+        for (at, column) in self.columns.iter().enumerate() {
+            let cells = rows.iter().skip(at).step_by(width);
+            match column.kind {
+                Kind::Number => {
+                    add(into, cells, |cell| if let Value::BigInt(number) = cell { Some(*number) } else { None })
+                }
+                Kind::Flag => add(into, cells, |cell| if let Value::Bool(flag) = cell { Some(*flag) } else { None }),
+                Kind::Id => add(into, cells, |cell| if let Value::Uuid(id) = cell { Some(*id) } else { None }),
+                Kind::Bytes => {
+                    add(into, cells, |cell| if let Value::Bytes(bytes) = cell { Some(bytes.as_deref()) } else { None })
+                }
+                Kind::Text => {
+                    add(into, cells, |cell| if let Value::String(text) = cell { Some(text.as_deref()) } else { None })
+                }
             }
+            .map_err(|problem| Error::internal(format!("{}.{}: {problem}", self.name, column.name)))?;
         }
-        for (column, (values, nulls)) in self.columns.iter().zip(filled) {
-            into.push(Value::Array(column.element.clone(), Some(Box::new(values))));
-            if column.is_nullable {
-                into.push(Value::Array(ArrayType::Bool, Some(Box::new(nulls))));
-            }
-        }
+        Ok(())
     }
 
     /// Most rows of one statement on SQLite: a power of two.
@@ -154,14 +157,17 @@ impl Table {
     }
 }
 
-fn is_null(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.is_none(),
-        Value::BigInt(number) => number.is_none(),
-        Value::Bytes(bytes) => bytes.is_none(),
-        Value::Uuid(id) => id.is_none(),
-        value => *value == value.as_null(),
-    }
+/// Adds cells as one array; `of` knows those of the column's kind.
+fn add<'c, T>(
+    into: &mut PgArguments,
+    cells: impl Iterator<Item = &'c Value>,
+    of: impl Fn(&'c Value) -> Option<Option<T>>,
+) -> std::result::Result<(), BoxDynError>
+where
+    Vec<Option<T>>: Encode<'c, Postgres> + Type<Postgres>,
+{
+    let cells: Option<Vec<Option<T>>> = cells.map(of).collect();
+    into.add(cells.ok_or("a value of another kind than its column's")?)
 }
 
 fn on_conflict<E: EntityTrait>(existing: Existing) -> String {
@@ -172,39 +178,45 @@ fn on_conflict<E: EntityTrait>(existing: Existing) -> String {
 }
 
 /// Writes rows; remembers its statements' texts.
+#[derive(Default)]
 pub(super) struct Inserter {
-    backend: DbBackend,
     /// By the tables and, on SQLite, the number of rows of each.
-    texts: HashMap<Vec<(&'static str, usize)>, String>,
+    texts: HashMap<Vec<(&'static str, usize)>, Arc<str>>,
     tables: Tables,
 }
 
 impl Inserter {
-    pub fn new(backend: DbBackend) -> Self {
-        Self { backend, texts: HashMap::new(), tables: Tables::default() }
-    }
-
     /// Inserts a batch and brings trace states and logs up to date.
-    pub async fn write(&mut self, txn: &DatabaseTransaction, batch: Batch, updates: Updates) -> Result<()> {
+    pub async fn write(&mut self, txn: &mut Txn, batch: Batch, updates: Updates) -> Result<()> {
         let mut parts = batch.into_parts(&mut self.tables);
         parts.extend(updates.into_parts(&mut self.tables));
         if parts.is_empty() {
             return Ok(());
         }
-        let statement = self.statement(parts);
-        txn.execute_raw(statement).await.map(drop).map_err(database)
+        match txn {
+            Txn::Postgres(txn) => {
+                let (text, columns) = self.columns(&parts)?;
+                write_columns(txn, text, columns).await
+            }
+            Txn::Sqlite(_) => txn.execute(self.rows(parts)).await.map(drop),
+        }
     }
 
-    fn statement(&mut self, parts: Vec<Part>) -> Statement {
+    /// One statement of PostgreSQL, for any number of rows.
+    fn columns(&mut self, parts: &[Part]) -> Result<(Arc<str>, PgArguments)> {
+        let mut columns = PgArguments::default();
+        for Part { table, values } in parts {
+            table.bind(values, &mut columns)?;
+        }
+        let tables: Vec<Chunk> = parts.iter().map(|part| (Arc::clone(&part.table), 0)).collect();
+        Ok((self.text(&tables, one_statement), columns))
+    }
+
+    /// Statements of SQLite, for so many rows each.
+    fn rows(&mut self, parts: Vec<Part>) -> Statement {
         let mut values = Vec::new();
-        // Each table with its number of rows; on PostgreSQL any number.
-        let mut chunks: Vec<(Arc<Table>, usize)> = Vec::with_capacity(parts.len());
+        let mut chunks: Vec<Chunk> = Vec::with_capacity(parts.len());
         for Part { table, values: rows } in parts {
-            if self.backend == DbBackend::Postgres {
-                table.arrays(rows, &mut values);
-                chunks.push((table, 0));
-                continue;
-            }
             let (width, rows_max) = (table.columns.len(), table.rows_max());
             let mut rows = rows.into_iter();
             while rows.len() > 0 {
@@ -215,15 +227,17 @@ impl Inserter {
                 chunks.push((Arc::clone(&table), count));
             }
         }
+        let text = self.text(&chunks, one_text);
+        Statement::from_sql_and_values(DbBackend::Sqlite, &*text, values)
+    }
+
+    /// The text for these tables with so many rows each.
+    fn text(&mut self, tables: &[Chunk], make: fn(&[Chunk]) -> String) -> Arc<str> {
         if self.texts.len() >= TEXTS_MAX {
             self.texts.clear();
         }
-        let key = chunks.iter().map(|(table, rows)| (table.name, *rows)).collect();
-        let text = self.texts.entry(key).or_insert_with(|| match self.backend {
-            DbBackend::Postgres => one_statement(&chunks),
-            _ => one_text(&chunks),
-        });
-        Statement::from_sql_and_values(self.backend, text.as_str(), values)
+        let key = tables.iter().map(|(table, rows)| (table.name, *rows)).collect();
+        Arc::clone(self.texts.entry(key).or_insert_with(|| make(tables).into()))
     }
 }
 
@@ -234,7 +248,7 @@ fn step_up(rows: usize) -> usize {
 }
 
 /// All tables as one statement of PostgreSQL.
-fn one_statement(tables: &[(Arc<Table>, usize)]) -> String {
+fn one_statement(tables: &[Chunk]) -> String {
     let mut parameters = 0;
     let mut texts: Vec<String> = tables.iter().map(|(table, _)| table.text_of_arrays(&mut parameters)).collect();
     let last = texts.pop().unwrap_or_default();
@@ -246,7 +260,7 @@ fn one_statement(tables: &[(Arc<Table>, usize)]) -> String {
 }
 
 /// All chunks of rows as statements of SQLite, one behind the other.
-fn one_text(chunks: &[(Arc<Table>, usize)]) -> String {
+fn one_text(chunks: &[Chunk]) -> String {
     let texts: Vec<String> = chunks.iter().map(|(table, rows)| table.text_of_rows(*rows)).collect();
     texts.join(";\n")
 }
@@ -254,7 +268,7 @@ fn one_text(chunks: &[(Arc<Table>, usize)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{api_key, llm_run_tag, tenant_secret};
+    use crate::entity::{llm_run_tag, tenant_secret};
 
     #[test]
     fn texts_fit_their_database() {
@@ -262,10 +276,10 @@ mod tests {
         let secrets = Arc::new(Table::of::<tenant_secret::Entity>(Existing::Update(&["content_key"])));
         assert_eq!(
             one_statement(&[(Arc::clone(&tags), 0), (secrets, 0)]),
-            "WITH w0 AS (INSERT INTO llm_run_tag (tenant_id, tag, seq) SELECT v0, v1, v2 \
-             FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS rows(v0, v1, v2)) \
-             INSERT INTO tenant_secret (tenant_id, content_key, created_at) SELECT v0, v1, v2 \
-             FROM UNNEST($4::text[], $5::bytea[], $6::bigint[]) AS rows(v0, v1, v2) \
+            "WITH w0 AS (INSERT INTO llm_run_tag (tenant_id, tag, seq) SELECT * \
+             FROM UNNEST($1::text[], $2::text[], $3::bigint[])) \
+             INSERT INTO tenant_secret (tenant_id, content_key, created_at) SELECT * \
+             FROM UNNEST($4::text[], $5::bytea[], $6::bigint[]) \
              ON CONFLICT (tenant_id) DO UPDATE SET content_key = excluded.content_key"
         );
         assert_eq!(
@@ -274,14 +288,11 @@ mod tests {
              WHERE column1 IS NOT NULL;\n\
              INSERT INTO llm_run_tag (tenant_id, tag, seq) SELECT * FROM (VALUES (?, ?, ?)) WHERE column1 IS NOT NULL"
         );
-        let text = Table::of::<api_key::Entity>(Existing::Refuse).text_of_arrays(&mut 0);
-        assert!(text.contains("SELECT v0, v1, CASE WHEN n2 THEN NULL ELSE v2 END, v3"), "{text}");
-        assert!(text.contains("$5::text[], $6::bytea[], $7::bigint[], $8::bigint[], $9::boolean[]"), "{text}");
     }
 
     #[test]
     fn rows_are_filled_up_a_little_and_never_past_what_sqlite_takes() {
-        let mut inserter = Inserter::new(DbBackend::Sqlite);
+        let mut inserter = Inserter::default();
         let part = |rows: usize| {
             let row: [Value; 3] = ["t".into(), "tag".into(), 1_i64.into()];
             Part {
@@ -290,32 +301,18 @@ mod tests {
             }
         };
         let count = |statement: &Statement| statement.values.as_ref().map_or(0, |values| values.0.len());
-        assert_eq!(count(&inserter.statement(vec![part(5)])), 6 * 3);
-        assert_eq!(count(&inserter.statement(vec![part(8_192 + 7)])), (8_192 + 8) * 3);
+        assert_eq!(count(&inserter.rows(vec![part(5)])), 6 * 3);
+        assert_eq!(count(&inserter.rows(vec![part(8_192 + 7)])), (8_192 + 8) * 3);
         assert_eq!(inserter.texts.len(), 2);
     }
 
     #[test]
-    fn nulls_travel_beside_their_column() {
-        let row = |name: Option<&str>| {
-            let name = Value::String(name.map(str::to_owned));
-            [
-                "id".into(),
-                "t".into(),
-                name,
-                "p".into(),
-                vec![1_u8].into(),
-                1_i64.into(),
-                Value::BigInt(None),
-                2_i64.into(),
-            ]
-        };
-        let rows: Vec<Value> = [row(None), row(Some("n"))].concat();
-        let mut arrays = Vec::new();
-        Table::of::<api_key::Entity>(Existing::Refuse).arrays(rows, &mut arrays);
-        let array = |element, values: Vec<Value>| Value::Array(element, Some(Box::new(values)));
-        assert_eq!(arrays[2], array(ArrayType::String, vec!["".into(), "n".into()]));
-        assert_eq!(arrays[3], array(ArrayType::Bool, vec![true.into(), false.into()]));
-        assert_eq!(arrays.len(), 8 + 3);
+    fn a_value_of_another_kind_than_its_column_is_refused_by_name() {
+        let table = Table::of::<llm_run_tag::Entity>(Existing::Refuse);
+        let row = |seq: Value| -> [Value; 3] { ["t".into(), Value::String(None), seq] };
+        let rows = [row(1_i64.into()), row(Value::BigInt(None))].concat();
+        assert!(table.bind(&rows, &mut PgArguments::default()).is_ok(), "nulls go with the others");
+        let refusal = table.bind(&row(true.into()), &mut PgArguments::default()).expect_err("a flag for a number");
+        assert!(format!("{refusal:?}").contains("llm_run_tag.seq"), "{refusal:?}");
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 use uuid::Uuid;
 
 use super::super::convert::Columns;
 use super::super::database::Database;
 use super::super::error::{database, unavailable};
+use super::txn::Txn;
 use crate::clock::SharedClock;
 use crate::domain::ids::TenantId;
 use crate::domain::vocabulary::Stream;
@@ -85,7 +86,7 @@ impl Logs {
     /// Locks the logs in order of their ids. The inner error says why nothing may be appended to one of them.
     pub async fn lock(
         &mut self,
-        txn: &DatabaseTransaction,
+        txn: &mut Txn,
         keys: &BTreeSet<LogKey>,
     ) -> Result<Result<BTreeMap<LogKey, OpenLog>, String>> {
         let ids = self.ids_of(keys);
@@ -104,7 +105,7 @@ impl Logs {
             "SELECT log_id, tenant_id, stream, origin, size, root, edge FROM ledger_log WHERE log_id {among} \
              ORDER BY log_id {lock}"
         );
-        let rows = txn.query_all_raw(self.db.statement(sql, [ids])).await.map_err(database)?;
+        let rows = txn.rows(self.db.statement(sql, [ids])).await?;
         let mut logs = BTreeMap::new();
         for row in &rows {
             let mut columns = Columns::of(row, "ledger_log")?;
