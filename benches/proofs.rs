@@ -1,6 +1,6 @@
 //! Proofs of a large log, on PostgreSQL: latency of inclusion and consistency proofs, one after the other.
 //!
-//!     BENCH_PROOFS_URL=postgres://postgres@127.0.0.1:5432/runledger_proofs cargo bench --profile release-fast --bench proofs
+//!     BENCH_PROOFS_URL=postgres://postgres@127.0.0.1:5432/runledger_proofs cargo bench --bench proofs
 //!
 //! An empty database is filled with `BENCH_LEAVES` entries first (10,000,000: two minutes and 3 GB). The entries stand
 //! for records that do not exist: a proof reads hashes only.

@@ -11,15 +11,15 @@ if [ -z "$server" ]; then
   server=${server%/*}
   trap '.ci/postgres stop "$folder/postgres"; rm -rf "$folder"' EXIT
 fi
-cargo build --profile release-fast
+cargo build --release
 urls=()
 for runs in 10000 100000 1000000; do
   name=runledger_bench_$runs
   if ! psql -qAt "$server/$name" -c 'SELECT 1' >/dev/null 2>&1; then
     psql -q "$server/postgres" -c "CREATE DATABASE $name TEMPLATE template0"
-    target/release-fast/runledger migrate up --database-url "$server/$name"
+    target/release/runledger migrate up --database-url "$server/$name"
     psql -q "$server/$name" -v runs="$runs" -v traced=$((runs / 10)) -f benches/seed.sql
   fi
   urls+=("$server/$name")
 done
-BENCH_URLS="${urls[*]}" cargo bench --profile release-fast --bench read
+BENCH_URLS="${urls[*]}" cargo bench --bench read

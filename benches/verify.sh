@@ -14,4 +14,4 @@ fi
 psql -q "$server/postgres" -c "DROP DATABASE IF EXISTS runledger_verify" \
   -c "CREATE DATABASE runledger_verify TEMPLATE template0"
 BENCH_DATABASES="SQLite=sqlite://$folder/verify.db PostgreSQL=$server/runledger_verify" \
-  cargo bench --profile release-fast --bench verify
+  cargo bench --bench verify

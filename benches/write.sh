@@ -16,4 +16,4 @@ for name in runledger_write_on runledger_write_off; do
 done
 BENCH_PAIRS="SQLite=sqlite://$folder/on.db,sqlite://$folder/off.db
   PostgreSQL=$server/runledger_write_on,$server/runledger_write_off" \
-  cargo bench --profile release-fast --bench write
+  cargo bench --bench write

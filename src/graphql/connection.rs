@@ -159,14 +159,7 @@ impl<L: List> Connection<L> {
     /// # Errors
     /// `BAD_USER_INPUT` or `LIMIT_EXCEEDED` for a wrong cap, and what the list says.
     pub async fn counted(&self, ctx: &Context<'_>, cap: i32) -> ApiResult<Count> {
-        let cap = u32::try_from(cap).ok().filter(|cap| *cap > 0);
-        let cap = cap.ok_or_else(|| Error::input("cap", "cap is a number of rows, from 1"))?;
-        if cap > COUNT_CAP_MAX {
-            let message = format!("cap is at most {COUNT_CAP_MAX}");
-            return Err(Error::limit(message, COUNT_CAP_MAX.into(), Some(cap.into())).into());
-        }
-        let count = self.list.count(ctx.facade()?, cap).await?;
-        Ok(Count { value: SafeInt(count.value), is_exact: count.is_exact })
+        total(ctx, &self.list, cap).await
     }
 }
 
@@ -210,7 +203,7 @@ impl<L: List> Connection<L> {
         )]
         cap: i32,
     ) -> ApiResult<Count> {
-        total(ctx, &self.list, cap).await
+        self.counted(ctx, cap).await
     }
 
     /// The filter that was given, as JSON. An empty object when there was none.
