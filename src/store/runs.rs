@@ -21,7 +21,6 @@ use crate::domain::vocabulary::Stream;
 use crate::entity::{ledger_log, llm_run};
 use crate::error::Result;
 
-/// A run as it is stored.
 const TABLE: &str = "llm_run";
 
 /// What stands for a null in the order of a list, so that it comes last either way; as the computed columns have it.

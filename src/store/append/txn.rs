@@ -10,7 +10,7 @@ use sea_query_sqlx::SqlxValues;
 
 use super::super::database::Database;
 use super::super::error::database;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A transaction of one of the two.
 pub(super) enum Txn {
@@ -24,7 +24,7 @@ impl Txn {
         match db.backend {
             DbBackend::Postgres => {
                 let pool = db.write.get_postgres_connection_pool();
-                pool.begin().await.map(Self::Postgres).map_err(|error| database(of_driver(error)))
+                pool.begin().await.map(Self::Postgres).map_err(refused)
             }
             _ => db.begin().await.map(Self::Sqlite),
         }
@@ -41,7 +41,7 @@ impl Txn {
     pub async fn rows(&mut self, statement: Statement) -> Result<Vec<QueryResult>> {
         match self {
             Self::Postgres(txn) => {
-                let rows = query(statement).fetch_all(&mut **txn).await.map_err(|error| database(of_driver(error)))?;
+                let rows = query(statement).fetch_all(&mut **txn).await.map_err(refused)?;
                 Ok(rows.into_iter().map(QueryResult::from).collect())
             }
             Self::Sqlite(txn) => txn.query_all_raw(statement).await.map_err(database),
@@ -52,7 +52,7 @@ impl Txn {
     pub async fn execute(&mut self, statement: Statement) -> Result<u64> {
         match self {
             Self::Postgres(txn) => {
-                let done = query(statement).execute(&mut **txn).await.map_err(|error| database(of_driver(error)))?;
+                let done = query(statement).execute(&mut **txn).await.map_err(refused)?;
                 Ok(done.rows_affected())
             }
             Self::Sqlite(txn) => txn.execute_raw(statement).await.map(|done| done.rows_affected()).map_err(database),
@@ -64,7 +64,7 @@ impl Txn {
         match self {
             Self::Postgres(txn) => {
                 let done = sqlx::raw_sql(sql).execute(&mut **txn).await;
-                done.map(drop).map_err(|error| database(of_driver(error)))
+                done.map(drop).map_err(refused)
             }
             Self::Sqlite(txn) => txn.execute_unprepared(sql).await.map(drop).map_err(database),
         }
@@ -92,12 +92,16 @@ pub(super) async fn write_columns(
     columns: PgArguments,
 ) -> Result<()> {
     let query = sqlx::query_with(AssertSqlSafe(sql), columns);
-    query.execute(&mut **txn).await.map(drop).map_err(|error| database(of_driver(error)))
+    query.execute(&mut **txn).await.map(drop).map_err(refused)
 }
 
 fn query(statement: Statement) -> sqlx::query::Query<'static, Postgres, SqlxValues> {
     let values = statement.values.unwrap_or(Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+fn refused(error: sqlx::Error) -> Error {
+    database(of_driver(error))
 }
 
 /// As SeaORM reports what the driver says.
