@@ -77,7 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn start(command: Command) -> Result<ExitCode, AppError> {
     // One TLS provider for listeners and clients alike; a second installation is refused, which is as well.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| AppError::new(format!("the runtime does not start: {error}")))?;
     runtime.block_on(async {

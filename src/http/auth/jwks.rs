@@ -194,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn known_keys_stay_in_use_while_the_url_does_not_answer() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let KeySource::Remote(remote) = KeySource::from_url("http://127.0.0.1:1/jwks".to_owned()).expect("a source")
         else {
             panic!("a URL is remote");

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use super::jwks::KeySource;
-use super::{JwtKeys, JwtSettings, refuse};
+use super::{JwtKeys, JwtSettings, jwt_crypto, refuse};
 use crate::domain::ids::{TenantId, check_name};
 use crate::domain::scope::{Actor, Permission, Permissions, Scope};
 use crate::domain::vocabulary::ActorType;
@@ -31,6 +31,7 @@ impl JwtVerifier {
     /// # Errors
     /// `BAD_USER_INPUT` when the keys cannot be used.
     pub(super) fn new(settings: &JwtSettings) -> Result<Self> {
+        jwt_crypto::install();
         let verification = match &settings.keys {
             JwtKeys::Hs256(secret) => Verification::Secret(DecodingKey::from_secret(secret.as_bytes())),
             JwtKeys::JwksFile(path) => Verification::Public(KeySource::from_file(path)?),
@@ -109,4 +110,4 @@ fn permissions(claim: Option<&Value>) -> Permissions {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,6 +2,7 @@
 
 mod jwks;
 mod jwt;
+mod jwt_crypto;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,30 +3,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jsonwebtoken::jwk::Jwk;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
+pub(in crate::http::auth) use self::signing::signer;
 use super::*;
 use crate::error::Code;
 
+mod signing;
+
 // Keys of these tests and of nothing else.
-const RSA: &[u8] = include_bytes!("rsa.test.pem");
+const RSA: &str = include_str!("rsa.test.pem");
 const RSA_PUBLIC: &[u8] = include_bytes!("rsa.test.pub.pem");
-const EC: &[u8] = include_bytes!("ec.test.pem");
-const ED: &[u8] = include_bytes!("ed.test.pem");
+const EC: &str = include_str!("ec.test.pem");
+const ED: &str = include_str!("ed.test.pem");
+/// The public halves.
+const PUBLIC: &str = include_str!("public.test.json");
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
+/// What stands between the first and the last line of a PEM file.
+fn der(pem: &str) -> Vec<u8> {
+    let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    STANDARD.decode(text).expect("base64")
+}
+
 fn rsa() -> EncodingKey {
-    EncodingKey::from_rsa_pem(RSA).expect("key")
+    EncodingKey::from_rsa_der(&der(RSA))
 }
 
 fn ec() -> EncodingKey {
-    EncodingKey::from_ec_pem(EC).expect("key")
+    EncodingKey::from_ec_der(&der(EC))
 }
 
 fn ed() -> EncodingKey {
-    EncodingKey::from_ed_pem(ED).expect("key")
+    EncodingKey::from_ed_der(&der(ED))
 }
 
 fn hs() -> EncodingKey {
@@ -49,21 +61,14 @@ fn with_secret() -> JwtVerifier {
     JwtVerifier::new(&settings(JwtKeys::Hs256(SECRET.to_owned()))).expect("verifier")
 }
 
-fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Value {
-    let mut jwk = Jwk::from_encoding_key(key, algorithm).expect("JWK");
-    jwk.common.key_id = Some(kid.to_owned());
-    serde_json::to_value(jwk).expect("JSON")
-}
-
 fn jwks() -> Value {
-    json!({ "keys": [
-        jwk(&rsa(), Algorithm::RS256, "rsa"),
-        jwk(&ec(), Algorithm::ES256, "ec"),
-        jwk(&ed(), Algorithm::EdDSA, "ed"),
-        // A symmetric key in a public document: must never be used.
-        { "kty": "oct", "kid": "oct", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY" },
-        { "kty": "NEW", "kid": "unknown-type" },
-    ]})
+    let mut keys: Vec<Value> = serde_json::from_str(PUBLIC).expect("JSON");
+    // A symmetric key in a public document: must never be used.
+    keys.push(
+        json!({ "kty": "oct", "kid": "oct", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY" }),
+    );
+    keys.push(json!({ "kty": "NEW", "kid": "unknown-type" }));
+    json!({ "keys": keys })
 }
 
 fn with_jwks(document: &Value) -> JwtVerifier {
@@ -174,7 +179,7 @@ async fn a_public_key_is_no_secret() {
 
 #[tokio::test]
 async fn unsigned_and_altered_tokens_are_refused() {
-    let encode = |json: &str| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, json);
+    let encode = |json: &str| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(json);
     let body = encode(&claims().to_string());
     for verifier in [with_secret(), with_jwks(&jwks())] {
         for alg in ["none", "None", "NONE", ""] {
@@ -207,14 +212,14 @@ fn a_document_without_a_usable_key_is_refused_at_start() {
     for document in documents {
         assert!(super::super::jwks::Keys::parse(document.as_bytes()).is_err(), "{document:.80}");
     }
-    let mut encryption = jwk(&rsa(), Algorithm::RS256, "rsa");
+    let mut encryption = jwks()["keys"][0].clone();
     encryption["use"] = "enc".into();
     assert!(super::super::jwks::Keys::parse(json!({ "keys": [encryption] }).to_string().as_bytes()).is_err());
 }
 
 #[tokio::test]
 async fn a_url_is_asked_once_however_many_unknown_keys_come() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let hits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&hits);
     let serve = axum::routing::get(move || {
@@ -235,7 +240,7 @@ async fn a_url_is_asked_once_however_many_unknown_keys_come() {
 
 #[tokio::test]
 async fn without_any_keys_yet_the_answer_is_come_again() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let verifier =
         JwtVerifier::new(&settings(JwtKeys::JwksUrl("http://127.0.0.1:1/jwks".to_owned()))).expect("verifier");
     let error = verifier.verify(&sign(&claims(), Algorithm::ES256, Some("ec"), &ec())).await.expect_err("no keys");
