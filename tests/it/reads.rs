@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use runledger::domain::append::NewRecord;
 use runledger::domain::ids::RecordId;
 use runledger::domain::scope::Permission;
 use runledger::facade::access::AuditedRequest;
@@ -15,8 +16,8 @@ use crate::support::app::TestApp;
 use crate::support::db::TestDb;
 use crate::support::evidence::every_kind;
 use crate::support::ledger::audit_entries;
-use crate::support::seed::tenant;
-use crate::support::topics::code;
+use crate::support::seed::{at, tenant};
+use crate::support::topics::{append, code, governance, new};
 use crate::support::walk::Schema;
 
 /// The application with keys required, without the limits that keep long documents out.
@@ -36,12 +37,19 @@ async fn with(app: &TestApp, permissions: &[Permission]) -> TestApp {
     app.with_key(&app.logs.create_api_key(tenant("ours"), None, permissions, None).await.expect("a key").1)
 }
 
-/// The ids that are noted of a caller's look with this document.
+/// The ids that are noted of a caller's newest look, which must be the one with this document.
 async fn noted(db: &TestDb, actor: &Value, document: &str) -> BTreeSet<RecordId> {
-    let hash = AuditedRequest::new(None, document, b"").query_hash.to_hex();
-    let looks = audit_entries(db, "ACCESS").await;
-    let look = looks.iter().rev().find(|look| look["actor"] == *actor && look["after"]["query_hash"] == hash);
-    let ids = look.and_then(|look| look["after"]["record_ids"].as_array()).into_iter().flatten();
+    let sql = format!(
+        "SELECT p.text FROM audit_entry e JOIN payload p ON p.tenant_id = e.tenant_id AND p.record_id = e.id \
+         WHERE e.event_type = 'LogViewed' AND e.actor_id = '{}' ORDER BY e.seq DESC LIMIT 1",
+        actor.as_str().expect("an id")
+    );
+    let text: Option<String> = db.query(&sql).await.first().map(|row| row.try_get_by_index(0).expect("a text"));
+    let look: Value = serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default();
+    if look["query_hash"] != AuditedRequest::new(None, document, b"").query_hash.to_hex() {
+        return BTreeSet::new();
+    }
+    let ids = look["record_ids"].as_array().into_iter().flatten();
     ids.filter_map(|id| RecordId::parse_typed(id.as_str()?)).map(|(_, id)| id).collect()
 }
 
@@ -52,14 +60,36 @@ async fn denied(db: &TestDb) -> BTreeSet<(String, String)> {
     denied.map(|entry| (text(&entry["actor"]), text(&entry["rule"]))).collect()
 }
 
+/// The types of records.
+const RECORDS: [&str; 17] = [
+    "LlmRun",
+    "Trace",
+    "TraceStep",
+    "TraceSeal",
+    "SystemRecord",
+    "AuditEntry",
+    "PolicyActivation",
+    "IncidentEvidence",
+    "LogExport",
+    "LedgerEvent",
+    "LedgerEntry",
+    "GovernanceEvent",
+    "IdentityEvent",
+    "AuthorizationDecision",
+    "AccessEvent",
+    "Verification",
+    "Anomaly",
+];
+
 /// Type and id of every record in an answer.
 fn records(value: &Value, found: &mut BTreeSet<(String, String)>) {
     match value {
         Value::Object(fields) => {
             // Those below a union have aliases before their names.
             let id = fields.values().filter_map(Value::as_str).find(|text| RecordId::parse_typed(text).is_some());
-            if let (Some(Value::String(name)), Some(id)) = (fields.get("__typename"), id) {
-                found.insert((name.clone(), id.to_owned()));
+            let name = fields.get("__typename").and_then(Value::as_str).filter(|name| RECORDS.contains(name));
+            if let (Some(name), Some(id)) = (name, id) {
+                found.insert((name.to_owned(), id.to_owned()));
             }
             fields.values().for_each(|value| records(value, found));
         }
@@ -147,11 +177,13 @@ fn documents(schema: &Schema, ids: &BTreeSet<(String, String)>) -> Vec<(String, 
             }
             continue;
         }
-        for stream in if name == "ledger" { &["EVIDENCE", "ACCESS"][..] } else { &["EVIDENCE"] } {
-            let selected = schema
-                .select(field, 5, &argument(stream))
-                .unwrap_or_else(|| panic!("{name} has an argument that this test must learn"));
-            documents.push((name.clone(), format!("{{ {selected} }}")));
+        // Deep, and so shallow that no field below it is refused and takes what is above along.
+        for (stream, depth) in [("EVIDENCE", 4), ("EVIDENCE", 2), ("ACCESS", 4), ("ACCESS", 3)] {
+            if stream == "EVIDENCE" || name == "ledger" {
+                let selected = schema.select(field, depth, &argument(stream));
+                let selected = selected.unwrap_or_else(|| panic!("{name} has an argument that this test must learn"));
+                documents.push((name.clone(), format!("{{ {selected} }}")));
+            }
         }
     }
     for (of, key) in [
@@ -184,6 +216,7 @@ db_test! {
     async fn a_key_of_one_permission_reads_what_that_says_and_each_read_is_noted(db: TestDb) {
         let app = closed(&db).await;
         every_kind(&app, "ours").await;
+        append(&app, "ours", vec![NewRecord::Audit(new(&app, governance(at(5), Some("run"), None)))]).await;
         let everything = with(&app, &[Permission::Admin]).await;
         let ids = all_records(&everything).await;
         for kind in ["LlmRun", "Trace", "TraceStep", "TraceSeal", "SystemRecord", "AuditEntry", "LogExport", "PolicyActivation", "IncidentEvidence", "LedgerEvent", "LedgerEntry"] {
@@ -220,7 +253,7 @@ db_test! {
             }
         }
         // The walk finds what each permission is for, else it proves nothing.
-        for (permission, of) in [(Permission::RunsRead, "TraceStep"), (Permission::RunsRead, "LedgerEvent"), (Permission::RunsRead, "GovernanceEvent"),
+        for (permission, of) in [(Permission::RunsRead, "TraceStep"), (Permission::RunsRead, "PolicyActivation"), (Permission::RunsRead, "LedgerEvent"), (Permission::RunsRead, "GovernanceEvent"),
             (Permission::SystemRead, "SystemRecord"), (Permission::AuditRead, "AuditEntry"), (Permission::AuditRead, "LedgerEntry"),
             (Permission::AuditRead, "LogExport"), (Permission::Admin, "SystemRecord")] {
             assert!(seen_in_all.contains(&(permission, of.to_owned())), "{permission:?} never saw a {of}: {seen_in_all:?}");
@@ -232,7 +265,7 @@ db_test! {
         every_kind(&app, "ours").await;
         let (auditor, reader) = (with(&app, &[Permission::AuditRead]).await, with(&app, &[Permission::RunsRead]).await);
         let whole = |stream: &str| format!(
-            "{{ ledger(stream: {stream}) {{ logId size checkpoint {{ size }} consistencyProof(from: \"1\", to: \"2\") {{ to }}
+            "{{ ledger(stream: {stream}) {{ logId size checkpoint {{ size }} consistencyProof(from: \"1\", to: \"2\") {{ toSize }}
                 keys {{ keyId }} verifications {{ nodes {{ id }} }}
                 entries(first: 1) {{ nodes {{ sequence leaf receipt inclusionProof {{ size }} record {{ __typename }} }} }} }} }}");
         let log = auditor.query(&whole("ACCESS")).await["ledger"].take();
