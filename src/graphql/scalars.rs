@@ -5,6 +5,7 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use crate::domain::ids::Digest;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
+use crate::facade::allowance::charge;
 
 /// The largest integer that JavaScript and JSON libraries carry exactly: 2^53 - 1.
 pub const SAFE_INT_MAX: i64 = 9_007_199_254_740_991;
@@ -220,7 +221,22 @@ impl ScalarType for Json {
     }
 
     fn to_value(&self) -> Value {
+        // Objects and lists of answers count by what is in them: here nobody else does it.
+        if matches!(self.0, Value::Object(_) | Value::List(_)) {
+            charge(bytes(&self.0));
+        }
         self.0.clone()
+    }
+}
+
+/// Bytes of a value as JSON. What is small counts as more than it is written with: it takes more to hold.
+fn bytes(value: &Value) -> usize {
+    const SMALL: usize = 24;
+    match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + SMALL + bytes(value)).sum(),
+        Value::List(items) => items.iter().map(|item| SMALL.max(bytes(item))).sum(),
+        Value::String(text) => text.len() + 2,
+        _ => 8,
     }
 }
 

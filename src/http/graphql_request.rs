@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::body::{self, BodyLimit};
-use super::graphql::Refusal;
+use super::graphql::{Refusal, apart};
 use super::graphql_media::check_content_type;
 use super::graphql_variables::variables;
 use crate::error::Error;
@@ -29,6 +29,9 @@ pub struct Parameters {
     /// A place for protocols of others; an object where it is given. None is in use here.
     #[serde(default, rename = "extensions")]
     _extensions: Option<BTreeMap<String, IgnoredAny>>,
+    /// Bytes of all of it.
+    #[serde(skip)]
+    pub bytes: usize,
 }
 
 /// Variables that are a JSON text of their own.
@@ -51,6 +54,7 @@ impl Parameters {
         let Query(parameters) = Query::<QueryParameters>::try_from_uri(uri)
             .map_err(|error| bad_request("query", format!("the query string does not fit: {error}")))?;
         Ok(Self {
+            bytes: uri.query().map_or(0, str::len),
             query: parameters.query,
             operation_name: parameters.operation_name,
             variables: json_text::<TextVariables>("variables", parameters.variables)?.0,
@@ -63,11 +67,17 @@ impl Parameters {
         check_content_type(headers)?;
         let limit = BodyLimit { bytes_max: limit, budget: None };
         let bytes = body::read(headers, body, &limit).await?.bytes;
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        apart(bytes.len(), move || Self::from_json(&bytes)).await?
+    }
+
+    fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if text.trim_ascii_start().first() == Some(&b'[') {
             return Err(bad_request("body", "batches are not taken: send one request at a time".to_owned()));
         }
-        serde_json::from_slice(text).map_err(|error| bad_request("body", format!("the body does not fit: {error}")))
+        let read = serde_json::from_slice(text);
+        let read = read.map_err(|error| bad_request("body", format!("the body does not fit: {error}")))?;
+        Ok(Self { bytes: bytes.len(), ..read })
     }
 }
 

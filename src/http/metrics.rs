@@ -23,6 +23,10 @@ pub fn describe() {
     metrics::describe_counter!("runledger_http_requests_total", "Requests by route, method and status");
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time to answer, by route");
     metrics::describe_counter!(
+        "runledger_graphql_errors_total",
+        "Errors of GraphQL answers by code; at most 20 of one answer. The status of such an answer may be 200"
+    );
+    metrics::describe_counter!(
         "runledger_otlp_spans_total",
         "Spans of OTLP requests: accepted, and of them existing (sent before) and differing (sent before otherwise); rejected"
     );
@@ -47,6 +51,11 @@ pub(super) fn count_request(route: String, method: &'static str, status: StatusC
     metrics::counter!("runledger_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
         .increment(1);
     metrics::histogram!(LATENCY, "route" => route).record(time.as_secs_f64());
+}
+
+/// Counts an error of a GraphQL answer, whose status may be 200.
+pub(super) fn count_graphql_error(code: &str) {
+    metrics::counter!("runledger_graphql_errors_total", "code" => code.to_owned()).increment(1);
 }
 
 /// Counts what became of an OTLP request's spans.

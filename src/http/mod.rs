@@ -7,6 +7,8 @@ pub mod body;
 pub mod error;
 pub mod fair;
 pub mod graphql;
+mod graphql_answer;
+mod graphql_lanes;
 mod graphql_media;
 mod graphql_request;
 mod graphql_variables;
