@@ -36,6 +36,11 @@ pub(super) fn charge_value(value: &Value) -> bool {
     }
 }
 
+/// What a resolver says that stops because its answer is too large. Whoever runs the request gives it up, and says more.
+fn too_large<T>(at: &Positioned<T>) -> ServerError {
+    ServerError::new("the answer is too large", Some(at.pos))
+}
+
 /// A value that needs no waiting: a scalar, an enum, an object of columns, a list or option of such.
 pub trait Column {
     /// The value, as far as it can be had at once; `None` when something below it must be waited for.
@@ -121,9 +126,8 @@ impl<T: Columns> Row<T> {
         for selection in &set.node.items {
             let below = match &selection.node {
                 Selection::Field(field) => {
-                    // Whoever runs the request gives it up, with an error that says why.
                     if !charge(field.node.response_key().node.len() + FIELD_BYTES) {
-                        return Err(ServerError::new("the answer is too large", Some(field.pos)));
+                        return Err(too_large(field));
                     }
                     if !self.field(ctx, field, may_wait, pass) {
                         return Ok(false);
@@ -248,7 +252,9 @@ impl<T: Columns> OutputType for Row<T> {
             later.into_iter().map(|later| ((later.place, later.is_first), later.value)).unzip();
         let values = futures_util::future::try_join_all(futures).await?;
         for ((place, is_first), value) in places.into_iter().zip(values) {
-            charge_value(&value);
+            if !charge_value(&value) {
+                return Err(too_large(ctx.item));
+            }
             let field = &mut object[place];
             if is_first { *field = value } else { merge(field, value) }
         }

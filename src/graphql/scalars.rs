@@ -222,8 +222,9 @@ impl ScalarType for Json {
 
     fn to_value(&self) -> Value {
         // Objects and lists of answers count by what is in them: here nobody else does it.
-        if matches!(self.0, Value::Object(_) | Value::List(_)) {
-            charge(bytes(&self.0));
+        let is_nested = matches!(self.0, Value::Object(_) | Value::List(_));
+        if is_nested && !charge(bytes(&self.0)) {
+            return Value::Null;
         }
         self.0.clone()
     }

@@ -69,7 +69,8 @@ impl Lanes {
         Self {
             light: FairPool::new(cores * 64, cores * 8, 1_024),
             middle: FairPool::new(cores * 4, cores * 2, 512),
-            dear: FairPool::new(dear, dear.div_ceil(2), 128),
+            // SQLite reads with four connections: one tenant has fewer of these at a time.
+            dear: FairPool::new(dear, dear.div_ceil(2).min(3), 128),
             writes: FairPool::new(cores * 128, cores * 32, 1_024),
         }
     }
