@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{FieldDefinition, TypeDefinition, TypeKind, TypeSystemDefinition};
 use runledger::facade::authorize;
-use runledger::graphql::{guard, schema};
+use runledger::graphql::schema;
 
 /// The committed schema.
 const COMMITTED: &str = include_str!("../schema.graphql");

@@ -23,17 +23,24 @@ struct Now {
     limit: u64,
     work: u32,
     is_paused: bool,
+    is_request: bool,
 }
 
+/// Nothing is counted outside of a request.
+const OUTSIDE: Now = Now { used: 0, limit: u64::MAX, work: u32::MAX, is_paused: false, is_request: false };
+
 thread_local! {
-    /// Of the request that is being polled; without bounds outside of one.
-    static NOW: Cell<Now> = const { Cell::new(Now { used: 0, limit: u64::MAX, work: u32::MAX, is_paused: false }) };
+    /// Of the request that is being polled.
+    static NOW: Cell<Now> = const { Cell::new(OUTSIDE) };
 }
 
 /// Counts bytes of the answer, as they will be written. False when there are more than it may have: then whoever makes them
 /// stops.
 pub fn charge(bytes: usize) -> bool {
     let mut now = NOW.get();
+    if !now.is_request {
+        return true;
+    }
     now.used = now.used.saturating_add(bytes as u64);
     now.work = now.work.saturating_sub(u32::try_from(bytes / BYTES_A_UNIT).unwrap_or(u32::MAX).saturating_add(1));
     NOW.set(now);
@@ -46,9 +53,13 @@ pub fn used() -> u64 {
     NOW.get().used
 }
 
-/// Forgets what was counted since [`used`] said so many: it is not put into the answer, but made again.
+/// Forgets what was counted since [`used`] said so many: it is not put into the answer, but made again. What was too much
+/// stays too much.
 pub fn forget_since(used: u64) {
-    NOW.set(Now { used, ..NOW.get() });
+    let now = NOW.get();
+    if now.used <= now.limit {
+        NOW.set(Now { used, ..now });
+    }
 }
 
 /// Lets others have their turn, if this one has had its own.
@@ -122,7 +133,7 @@ impl Allowance {
                 NOW.set(self.0);
             }
         }
-        let before = Before(NOW.replace(Now { used, limit, work, is_paused: false }));
+        let before = Before(NOW.replace(Now { used, limit, work, is_paused: false, is_request: true }));
         let polled = execution.poll(context);
         let now = NOW.get();
         drop(before);
@@ -167,7 +178,6 @@ mod tests {
         let Turn::Spent(error) = turn else { panic!("it goes on") };
         assert_eq!((made, error.code().as_str(), allowance.used()), (3, "LIMIT_EXCEEDED", 120));
         assert!(charge(usize::MAX), "no request, no limit");
-        NOW.set(Now { used: 0, limit: u64::MAX, work: u32::MAX, is_paused: false });
     }
 
     #[test]

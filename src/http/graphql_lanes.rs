@@ -17,7 +17,7 @@ use crate::graphql::guard::Measured;
 /// The highest complexity of a light query.
 const LIGHT_MAX: u64 = 1_000;
 /// The highest complexity of a query that is not dear: a page of 50 runs with their traces and ten steps each is below it.
-const MIDDLE_MAX: u64 = 5_000;
+const MIDDLE_MAX: u64 = 6_000;
 /// The most rows that a query that is not dear may give.
 const MIDDLE_ROWS_MAX: u64 = 50_000;
 /// How long a request waits for a place.
@@ -158,8 +158,8 @@ mod tests {
     fn what_a_query_costs_says_where_it_waits() {
         let measured = |complexity, rows| Measured { complexity, rows, introspection: 0 };
         assert_eq!(Lane::of(&measured(10, 0), true), Lane::Light);
-        assert_eq!(Lane::of(&measured(4_000, 600), true), Lane::Middle);
-        assert_eq!(Lane::of(&measured(5_001, 600), true), Lane::Dear);
+        assert_eq!(Lane::of(&measured(6_000, 600), true), Lane::Middle);
+        assert_eq!(Lane::of(&measured(6_001, 600), true), Lane::Dear);
         assert_eq!(Lane::of(&measured(100, 200_000), true), Lane::Dear);
         assert_eq!(Lane::of(&measured(4_000, 600), false), Lane::Writes);
     }
