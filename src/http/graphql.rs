@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::any;
 use tower_http::request_id::RequestId as RequestIdHeader;
 
+use super::body::{Budget, Share};
 use super::fair::FairPermit;
 pub use super::graphql_answer::FailedField;
 use super::graphql_answer::{has_code, refuse, write, write_within};
@@ -170,7 +171,10 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
             check_is_asked_for(&parts.headers)?;
             Parameters::from_uri(&parts.uri)?
         }
-        false => Parameters::from_body(&parts.headers, body, state.limits.body_bytes).await?,
+        false => {
+            let budget = parts.extensions.get::<Budget>().cloned();
+            Parameters::from_body(&parts.headers, body, state.limits.body_bytes, budget).await?
+        }
     };
     let id = parts.extensions.get::<RequestIdHeader>().and_then(|id| id.header_value().to_str().ok());
     let id = id.map(|id| RequestId(id.to_owned()));
@@ -196,7 +200,7 @@ async fn run(
     id: Option<&RequestId>,
     place: FairPermit,
 ) -> Result<Response, Refusal> {
-    let Prepared { request, asked, .. } = prepared;
+    let Prepared { request, asked, share: _share, .. } = prepared;
     let Attached { request, loads, audit } = (state.attach)(request, scope);
     let bytes_max = state.limits.answer_bytes;
     let driven = loads.drive_within(bytes_max, schema::execute(&state.schema, request, id)).await;
@@ -260,11 +264,13 @@ struct Prepared {
     request: async_graphql::Request,
     asked: AuditedRequest,
     lane: Lane,
+    /// What it holds of the budget of bytes.
+    share: Share,
 }
 
 /// Puts the document before the guard.
 fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Result<Prepared, Refused> {
-    let Parameters { query, operation_name, variables, .. } = parameters;
+    let Parameters { query, operation_name, variables, share, .. } = parameters;
     let document = guard::parse(&query, limits).map_err(Refused::Document)?;
     let operation = guard::operation(&document, operation_name.as_deref()).map_err(Refused::Document)?;
     let is_query = guard::is_query(operation);
@@ -277,7 +283,7 @@ fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Resu
     request.operation_name = operation_name.or_else(|| guard::only_name(&document));
     request.set_parsed_query(document);
     let asked = audited(&request);
-    Ok(Prepared { request, asked, lane: Lane::of(&measured, is_query) })
+    Ok(Prepared { request, asked, lane: Lane::of(&measured, is_query), share })
 }
 
 #[cfg(test)]
