@@ -63,7 +63,7 @@ pub const LOG_VIEWED: &str = "LogViewed";
 pub const BUNDLE_DOWNLOADED: &str = "BundleDownloaded";
 
 /// Components whose names a caller cannot take: who wrote an entry must not be forged either.
-pub const RESERVED_COMPONENTS: &[&str] = &["otlp", "server", "export", "verifier"];
+pub const RESERVED_COMPONENTS: &[&str] = &["otlp", "graphql", "server", "export", "verifier"];
 
 /// The category of a known event type.
 #[must_use]

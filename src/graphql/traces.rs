@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, OneofObject, Value};
 
-use super::connection::{Connection, List, PageArgs, connect, given};
+use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
 use super::enums::{StepKind, StepStatus};
@@ -254,6 +254,7 @@ pub struct TraceList {
     filter: filter::TraceFilter,
     given: Value,
     order: filter::TraceOrder,
+    chosen: Value,
     as_of: Option<AsOf>,
 }
 
@@ -267,6 +268,7 @@ impl TraceList {
             filter: filter.map(TraceFilter::to_domain).transpose()?.unwrap_or_default(),
             given: given(filter),
             order: TraceOrder::to_domain(order),
+            chosen: chosen([("filter", given(filter)), ("order", ordered(order))]),
             as_of: as_of.map(AsOf::parse).transpose()?,
         })
     }
@@ -285,8 +287,8 @@ impl List for TraceList {
     const CONNECTION: &'static str = "TraceConnection";
     const EDGE: &'static str = "TraceEdge";
 
-    fn selection(&self) -> String {
-        format!("{:?} {:?}", self.filter, self.order)
+    fn selection(&self) -> Result<String> {
+        canonical(&self.chosen)
     }
 
     fn filter(&self) -> &Value {

@@ -16,6 +16,7 @@ mod checkpoints;
 mod demo;
 mod entities;
 mod governance;
+mod idempotency;
 mod incidents;
 mod ledger_erasure;
 mod ledger_feed;
