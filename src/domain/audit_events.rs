@@ -89,7 +89,9 @@ pub fn check(event_type: &str) -> Result<()> {
         && event_type.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !is_name {
         let message = format!(
-            "an eventType is PascalCase, {EVENT_TYPE_MIN} to {EVENT_TYPE_MAX} letters and digits, like LimitBreached"
+            "an eventType is PascalCase, {EVENT_TYPE_MIN} to {EVENT_TYPE_MAX} letters and digits, like LimitBreached, got \
+             {event_type:.64?} of {} bytes",
+            event_type.len()
         );
         return Err(Error::input("eventType", message));
     }

@@ -23,7 +23,7 @@ fn requests(round: usize) -> Vec<(&'static str, Value)> {
         input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
         input
     };
-    let entry = |event: &str, category: &str| json!({ "eventType": event, "category": category, "entityType": "RUN", "entityId": run });
+    let entry = |event: &str, category: &str| json!({ "eventType": event, "category": category, "entityType": "LLM_RUN", "entityId": run });
     vec![
         ("recordLlmRun", json!({ "runId": run, "inputTokens": 3, "prompt": { "text": "a prompt" } })),
         ("recordLlmRun", json!({ "runId": run, "inputTokens": 4, "supersedesRevision": 1 })),
@@ -177,7 +177,7 @@ db_test! {
             ("abortTrace", start(json!({})), "was used with startTrace"),
             ("recordTrace", start(json!({ "steps": [] })), "was used with startTrace"),
             ("appendAuditEntries", json!({ "idempotencyKey": "k", "entries": [{ "eventType": "Seen", "category": "ACCESS",
-                "entityType": "RUN", "entityId": "r" }] }), "was used with startTrace"),
+                "entityType": "LLM_RUN", "entityId": "r" }] }), "was used with startTrace"),
         ] {
             let refused = call(&app, mutation, input, "isReplayed").await;
             let message = refused["errors"][0]["message"].as_str().unwrap_or_default();

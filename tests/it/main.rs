@@ -18,6 +18,7 @@ mod entities;
 mod governance;
 mod idempotency;
 mod incidents;
+mod inputs;
 mod ledger_erasure;
 mod ledger_feed;
 mod ledger_json;

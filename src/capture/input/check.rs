@@ -83,7 +83,7 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     if input.tags.len() > TAGS_MAX {
         let sent = u64::try_from(input.tags.len()).unwrap_or(u64::MAX);
         return Err(Error::limit(
-            format!("a run has at most {TAGS_MAX} tags; send fewer"),
+            format!("a run has at most {TAGS_MAX} tags, got {sent}; send fewer"),
             TAGS_MAX as u64,
             Some(sent),
         ));

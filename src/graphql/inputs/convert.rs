@@ -3,7 +3,7 @@
 use async_graphql::ID;
 
 use super::{ContentInput, LlmRunInput, STEPS_MAX, TraceInput, TraceSealInput, TraceStepInput};
-use crate::domain::ids::{RunId, TraceId};
+use crate::domain::ids::{RunId, TraceId, check_name};
 use crate::domain::input;
 use crate::domain::input::check_range;
 use crate::error::{Error, Result};
@@ -170,7 +170,7 @@ pub fn trace_id(id: &ID) -> Result<TraceId> {
 /// # Errors
 /// `BAD_USER_INPUT` that names the field.
 pub fn run_id(field: &str, id: Option<ID>) -> Result<Option<RunId>> {
-    id.map(|id| RunId::parse(&id.0).map_err(|error| error.at_field(field))).transpose()
+    id.map(|id| check_name(field, &id.0).map(|()| RunId::trusted(id.0))).transpose()
 }
 
 fn number(number: Option<SafeInt>) -> Option<i64> {
