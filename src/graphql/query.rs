@@ -23,7 +23,6 @@ use super::verification::VerificationQueries;
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
 pub struct Query(
-    Gateway,
     TraceQueries,
     RunQueries,
     SystemQueries,
@@ -32,6 +31,8 @@ pub struct Query(
     AuditQueries,
     VerificationQueries,
     GeneralQueries,
+    // Last: the library asks the last first, and the others refuse what is no entity at all.
+    Gateway,
 );
 
 /// Root fields about no particular record.

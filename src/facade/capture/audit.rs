@@ -59,15 +59,15 @@ impl LogsFacade {
                 Err(error) => error.at_place("entries", place),
             }));
         }
-        let mut is_replayed = keyed.is_some();
+        let mut is_replayed = false;
         let [evidence, access] = parts;
-        // With a key this one is written even where it is empty: it is where the key is claimed.
+        // With a key this one is written even where it is empty: it is where the key is claimed, so it says who came first.
         if !evidence.is_empty() || (keyed.is_some() && !access.is_empty()) {
-            is_replayed &= self.append_part(Stream::Evidence, evidence, keyed.as_ref(), &mut outcomes).await?;
+            is_replayed = self.append_part(Stream::Evidence, evidence, keyed.as_ref(), &mut outcomes).await?;
         }
         if !access.is_empty() {
             let keyed = keyed.map(KeyedRequest::of_access);
-            is_replayed &= self.append_part(Stream::Access, access, keyed.as_ref(), &mut outcomes).await?;
+            self.append_part(Stream::Access, access, keyed.as_ref(), &mut outcomes).await?;
         }
         let is_replayed = is_replayed && outcomes.iter().any(|outcome| outcome.id().is_some());
         Ok(RecordedAudit { results: self.audit_results(outcomes).await?, is_replayed })
