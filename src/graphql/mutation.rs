@@ -17,7 +17,7 @@ use super::row::Row;
 use super::runs::LlmRun;
 use super::system_inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
 use super::trace_steps::TraceStep;
-use super::traces::Trace;
+use super::traces::{Trace, TraceNow};
 use super::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
 use crate::domain::input;
 use crate::domain::trace::TraceView;
@@ -143,8 +143,9 @@ pub struct StartTracePayload {
 /// What recordSteps gives.
 #[derive(SimpleObject)]
 pub struct RecordStepsPayload {
-    /// The trace, with its new steps.
-    trace: Row<Trace>,
+    /// The trace, with its new steps. An earlier call began it, so to select it is to read it: it needs the scope runs:read,
+    /// and is null with an error without it. The steps are recorded either way.
+    trace: TraceNow,
     /// One result for each step, in the order of the input.
     results: Vec<RecordStepResult>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -154,8 +155,9 @@ pub struct RecordStepsPayload {
 /// What completeTrace gives.
 #[derive(SimpleObject)]
 pub struct CompleteTracePayload {
-    /// The trace with its seal.
-    trace: Row<Trace>,
+    /// The trace with its seal. An earlier call began it, so to select it is to read it: it needs the scope runs:read, and is
+    /// null with an error without it. The trace is completed either way.
+    trace: TraceNow,
     /// The run that was made from it. Null when it holds no work of a language model.
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -167,8 +169,9 @@ pub struct CompleteTracePayload {
 /// What abortTrace gives.
 #[derive(SimpleObject)]
 pub struct AbortTracePayload {
-    /// The trace with its seal.
-    trace: Row<Trace>,
+    /// The trace with its seal. An earlier call began it, so to select it is to read it: it needs the scope runs:read, and is
+    /// null with an error without it. The trace is aborted either way.
+    trace: TraceNow,
     /// The run that was made from it. Null when it holds no work of a language model.
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -193,11 +196,12 @@ pub enum RecordOutcome {
 pub struct RecordStepResult {
     /// What became of it.
     outcome: RecordOutcome,
-    /// The step that is on record. Null when it was rejected.
+    /// The step that is on record. Null when it was rejected. One that was on record before is null without the scope
+    /// runs:read; the error says so.
     step: Option<Row<TraceStep>>,
     /// Whether a step that was on record before differs from what was sent now.
     differs: bool,
-    /// Why the step was rejected. Null when it was not.
+    /// Why the step was rejected, or is not shown. Null when it is on record and shown.
     error: Option<RecordError>,
     /// The receipt of the step that is on record, made when it is selected: see LedgerEntry.receipt. Null when it was
     /// rejected.
@@ -219,7 +223,10 @@ impl From<StepResult> for RecordStepResult {
     fn from(result: StepResult) -> Self {
         let (outcome, step, differs, error) = match result {
             StepResult::Recorded(step) => (RecordOutcome::Recorded, Some(step), false, None),
-            StepResult::Existing { step, differs } => (RecordOutcome::Existing, Some(step), differs, None),
+            StepResult::Existing { step: Ok(step), differs } => (RecordOutcome::Existing, Some(step), differs, None),
+            StepResult::Existing { step: Err(refusal), differs } => {
+                (RecordOutcome::Existing, None, differs, Some(refusal))
+            }
             StepResult::Rejected(error) => (RecordOutcome::Rejected, None, false, Some(error)),
         };
         let receipt = Receipt(step.as_ref().map(|step| step.id));
@@ -316,9 +323,10 @@ impl CaptureMutations {
     ) -> ApiResult<RecordStepsPayload> {
         let facade = ctx.facade()?;
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
-        let recorded = facade.record_steps(trace_id(&input.trace_id)?, steps(input.steps)?, key).await?;
+        let trace_id = trace_id(&input.trace_id)?;
+        let recorded = facade.record_steps(trace_id.clone(), steps(input.steps)?, key).await?;
         let results = recorded.results.into_iter().map(Into::into).collect();
-        Ok(RecordStepsPayload { trace: recorded.trace.into(), results, is_replayed: recorded.is_replayed })
+        Ok(RecordStepsPayload { trace: TraceNow(trace_id), results, is_replayed: recorded.is_replayed })
     }
 
     /// Seals a trace, and with work of a language model in it records its run.
@@ -331,10 +339,9 @@ impl CaptureMutations {
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let run = input.run.map(LlmRunInput::into_domain).transpose()?;
         let (trace_id, seal) = (trace_id(&input.trace_id)?, input.seal.into_domain()?);
-        let recorded = facade.complete_trace(trace_id, seal, run, key).await?;
-        let trace = trace(&recorded)?;
-        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
-        Ok(CompleteTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+        let recorded = facade.complete_trace(trace_id.clone(), seal, run, key).await?;
+        let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
+        Ok(CompleteTracePayload { trace: TraceNow(trace_id), run, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Records what happened to the platform around the runs: starts, deploys, changes, errors. Good records are kept even
@@ -358,10 +365,10 @@ impl CaptureMutations {
     ) -> ApiResult<AbortTracePayload> {
         let facade = ctx.facade()?;
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
-        let recorded = facade.abort_trace(trace_id(&input.trace_id)?, input.reason, key).await?;
-        let trace = trace(&recorded)?;
-        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
-        Ok(AbortTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+        let trace_id = trace_id(&input.trace_id)?;
+        let recorded = facade.abort_trace(trace_id.clone(), input.reason, key).await?;
+        let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
+        Ok(AbortTracePayload { trace: TraceNow(trace_id), run, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Verify the tenant's logs now: every record against its entry, the tree, the signed checkpoints, the payloads. The

@@ -97,11 +97,11 @@ impl LogsFacade {
     /// Reads the records that the outcomes name.
     async fn audit_results(&self, outcomes: Vec<Outcome>) -> Result<Vec<AuditResult>> {
         let ids: Vec<RecordId> = outcomes.iter().filter_map(Outcome::id).collect();
-        let entries: HashMap<RecordId, StoredAuditEntry> = match ids.is_empty() {
+        let entries: HashMap<RecordId, Result<StoredAuditEntry>> = match ids.is_empty() {
             true => HashMap::new(),
-            false => self.store().audit_entries_by_id(&self.scope, &ids).await?,
+            false => self.audit.told_each(self.store().audit_entries_by_id(&self.scope, &ids).await?),
         };
-        let find = |id| entries.get(&id).cloned().ok_or_else(not_first);
+        let find = |id| entries.get(&id).cloned().unwrap_or_else(|| Err(not_first()));
         let result = |outcome| match outcome {
             Outcome::Recorded(id) | Outcome::Existing(id, _) => find(id),
             Outcome::Rejected(error) => Err(error),

@@ -44,9 +44,9 @@ impl LogsFacade {
         let answer = Answer { records: unit.records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
         let idempotency = keyed.cloned().map(|keyed| keyed.claim(&answer)).transpose()?;
         let append = async {
-            match self.logs.append(AppendUnit { idempotency, ..unit }).await? {
+            match self.append(AppendUnit { idempotency, ..unit }).await? {
                 AppendReceipt::Done(results) => Ok((results.into_iter().map(Outcome::from).collect(), false)),
-                AppendReceipt::Replayed(first) => replayed(First::read(&first)?),
+                AppendReceipt::Replayed(first) => replayed(self.first_answer(&first)?),
                 AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
             }
         };

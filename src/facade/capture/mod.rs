@@ -25,7 +25,7 @@ pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use std::future::Future;
 
-use self::once::{Answer, First, KeyedRequest};
+use self::once::{Answer, KeyedRequest};
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord, TraceTouch};
@@ -38,17 +38,22 @@ use crate::domain::system::{DraftSystemRecord, SystemRecord};
 use crate::domain::trace::{StoredTrace, Trace};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
+use crate::store::unread::Unread;
 
 /// The answer of an atomic write, and whether it is that of an earlier request.
 type Atomic = (Answer, bool);
 
-/// The answer of `recordLlmRun`, `recordTrace`, `startTrace`, `completeTrace` and `abortTrace`.
+/// The answer of `recordLlmRun`, `recordTrace`, `startTrace`, `completeTrace` and `abortTrace`: what was written, and what of
+/// it was written before under the same idempotency key. A trace that was begun by an earlier call is not among it: it is
+/// read by [`LogsFacade::get_trace_now`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The run, where one was written.
     pub run: Option<StoredRun>,
-    /// The trace, where there is one.
+    /// The trace, where one was begun.
     pub trace: Option<StoredTrace>,
+    /// The record of the trace's end, where one was written.
+    pub seal: Option<RecordId>,
     /// The idempotency key had been used: this is the first answer again.
     pub is_replayed: bool,
 }
@@ -174,7 +179,7 @@ impl LogsFacade {
         let idempotency = keyed.cloned().map(|keyed| keyed.claim(&answer)).transpose()?;
         match self.append(AppendUnit { is_atomic: true, idempotency, ..unit }).await? {
             AppendReceipt::Stale => Ok(None),
-            AppendReceipt::Replayed(first) => Ok(Some((First::read(&first)?.answer, true))),
+            AppendReceipt::Replayed(first) => Ok(Some((self.first_answer(&first)?.answer, true))),
             AppendReceipt::Done(results) => {
                 for result in results {
                     match result {
@@ -219,20 +224,21 @@ impl LogsFacade {
     }
 
     async fn recorded(&self, answer: Answer, is_replayed: bool) -> Result<Recorded> {
-        let mut recorded = Recorded { run: None, trace: None, is_replayed };
+        let mut recorded = Recorded { run: None, trace: None, seal: answer.seal.map(RecordId), is_replayed };
         if let Some(id) = answer.run.map(RecordId) {
-            recorded.run = self.store().runs_by_id(&self.scope, &[id]).await?.remove(&id);
+            let found = self.store().runs_by_id(&self.scope, &[id]).await?;
+            recorded.run = self.audit.told(found.map(|mut found| found.remove(&id)))?;
         }
-        if let Some(trace_id) = answer.trace_id {
-            recorded.trace = self.find_trace(&TraceId::trusted(trace_id)).await?;
+        if let (Some(trace_id), Some(_)) = (answer.trace_id, answer.trace) {
+            recorded.trace = self.audit.told_trace(self.find_trace(&TraceId::trusted(trace_id)).await?)?;
         }
         Ok(recorded)
     }
 
     /// A trace as it is now, past the loaders' cache.
-    async fn find_trace(&self, trace_id: &TraceId) -> Result<Option<StoredTrace>> {
-        let mut found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
-        Ok(found.remove(trace_id))
+    async fn find_trace(&self, trace_id: &TraceId) -> Result<Unread<Option<StoredTrace>>> {
+        let found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
+        Ok(found.map(|mut found| found.remove(trace_id)))
     }
 
     /// A name for what the caller left unnamed.

@@ -14,16 +14,32 @@ use crate::domain::input::IdempotencyKey;
 use crate::error::{Code, Error, Result};
 
 /// What is kept under an idempotency key: enough to find the records of the first answer.
-#[derive(Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run: Option<uuid::Uuid>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trace_id: Option<String>,
+    /// The record of the trace's beginning, where the request wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trace: Option<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seal: Option<uuid::Uuid>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub steps: Vec<uuid::Uuid>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub records: Vec<uuid::Uuid>,
+    /// Who asked first. To be told the answer again is a read for anybody else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    by: Option<String>,
+}
+
+impl Answer {
+    /// The records that it names.
+    fn record_ids(&self) -> impl Iterator<Item = RecordId> {
+        let one = [self.run, self.trace, self.seal].into_iter().flatten();
+        one.chain(self.steps.iter().copied()).chain(self.records.iter().copied()).map(RecordId)
+    }
 }
 
 /// A mutation's idempotency key with the hash of its request.
@@ -33,6 +49,8 @@ pub(super) struct KeyedRequest {
     operation: &'static str,
     key: String,
     request_hash: Digest,
+    /// Who asks.
+    by: String,
 }
 
 /// The first answer to a request, as it was kept.
@@ -50,17 +68,10 @@ impl KeyedRequest {
 
     /// The claim that goes into the transaction of the records: two requests at once cannot both be the first.
     pub fn claim(self, answer: &Answer) -> Result<IdempotencyClaim> {
-        let answer = serde_json::to_string(answer).map_err(Error::internal)?;
-        let Self { space, operation, key, request_hash } = self;
+        let Self { space, operation, key, request_hash, by } = self;
+        let answer = Answer { by: Some(by), ..answer.clone() };
+        let answer = serde_json::to_string(&answer).map_err(Error::internal)?;
         Ok(IdempotencyClaim { space, operation, key, request_hash, answer })
-    }
-}
-
-impl First {
-    pub fn read(kept: &FirstAnswer) -> Result<Self> {
-        let answer = serde_json::from_str(&kept.text).map_err(Error::internal)?;
-        let existing = kept.existing.iter().map(|record| (record.place, RecordId(record.id), record.differs)).collect();
-        Ok(Self { answer, existing })
     }
 }
 
@@ -78,7 +89,7 @@ impl LogsFacade {
         check_name("idempotencyKey", key)?;
         let context = self.capture_context().await?;
         let request_hash = request_hash(&context.content_key, operation, sent)?;
-        Ok(Some(KeyedRequest { space: CALLERS_KEYS, operation, key: key.clone(), request_hash }))
+        Ok(Some(KeyedRequest { space: CALLERS_KEYS, operation, key: key.clone(), request_hash, by: self.asker() }))
     }
 
     /// Carries a request out, once under its key: where it was carried out before, `replay` makes the answer of the first.
@@ -106,8 +117,23 @@ impl LogsFacade {
 
     /// The first answer under a key, where it was used.
     async fn first(&self, keyed: &KeyedRequest) -> Result<Option<First>> {
-        let KeyedRequest { space, operation, key, request_hash } = keyed;
+        let KeyedRequest { space, operation, key, request_hash, .. } = keyed;
         let Some(claimed) = self.store().claimed(&self.scope, space, key).await? else { return Ok(None) };
-        First::read(claimed.answer_to(operation, key, *request_hash)?).map(Some)
+        self.first_answer(claimed.answer_to(operation, key, *request_hash)?).map(Some)
+    }
+
+    /// The answer that a key stands for. Whoever asked first is told of their own records again.
+    pub(super) fn first_answer(&self, kept: &FirstAnswer) -> Result<First> {
+        let answer: Answer = serde_json::from_str(&kept.text).map_err(Error::internal)?;
+        if answer.by.as_deref() == Some(self.asker().as_str()) {
+            self.audit.wrote(answer.record_ids());
+        }
+        let existing = kept.existing.iter().map(|record| (record.place, RecordId(record.id), record.differs)).collect();
+        Ok(First { answer, existing })
+    }
+
+    /// Who asks, as one text.
+    fn asker(&self) -> String {
+        format!("{} {}", self.scope.actor.actor_type.as_str(), self.scope.actor.id)
     }
 }

@@ -40,8 +40,9 @@ impl LogsFacade {
             Ok(vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry))])
         };
         let (id, is_replayed) = self.append_keyed(keyed.as_ref(), made).await?;
-        let mut found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
-        let activation = found.remove(&id).ok_or_else(|| Error::internal("an activation that was written is gone"))?;
+        let found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
+        let activation = self.audit.told(found.map(|mut found| found.remove(&id)))?;
+        let activation = activation.ok_or_else(|| Error::internal("an activation that was written is gone"))?;
         Ok(RecordedActivation { activation, is_replayed })
     }
 }

@@ -49,7 +49,7 @@ impl LogsFacade {
             self.require(Permission::PlatformWrite)?;
             // The same use case in the platform's own log.
             let scope = Scope { tenant: TenantId::platform(), ..Scope::clone(&self.scope) };
-            let platform = self.logs.facade(scope);
+            let platform = Self { audit: self.audit.clone(), ..self.logs.facade(scope) };
             return platform.append_system_records(records, idempotency).await;
         }
         self.append_system_records(records, idempotency).await
@@ -76,11 +76,12 @@ impl LogsFacade {
     /// Reads the records that the outcomes name.
     async fn system_results(&self, outcomes: Vec<Outcome>) -> Result<Vec<SystemRecordResult>> {
         let ids: Vec<RecordId> = outcomes.iter().filter_map(Outcome::id).collect();
-        let mut found = self.store().system_records_by_id(&self.scope, &ids).await?;
+        let mut found = self.audit.told_each(self.store().system_records_by_id(&self.scope, &ids).await?);
         let result = |outcome| match outcome {
             Outcome::Rejected(error) => SystemRecordResult::Rejected(error),
             Outcome::Recorded(id) | Outcome::Existing(id, _) => match found.remove(&id) {
-                Some(record) => SystemRecordResult::Recorded(Box::new(record)),
+                Some(Ok(record)) => SystemRecordResult::Recorded(Box::new(record)),
+                Some(Err(refusal)) => SystemRecordResult::Rejected(refusal),
                 None => SystemRecordResult::Rejected(not_first()),
             },
         };
