@@ -31,7 +31,7 @@ pub(super) struct Answer {
     pub records: Vec<uuid::Uuid>,
     /// Who asked first. To be told the answer again is a read for anybody else.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    by: Option<String>,
+    pub by: Option<String>,
 }
 
 impl Answer {
