@@ -156,7 +156,7 @@ pub struct Settings {
     /// Of every command.
     #[command(flatten)]
     pub base: BaseSettings,
-    /// Address of GraphQL, GraphiQL and OTLP/HTTP.
+    /// Address of GraphQL, GraphiQL and OTLP/HTTP; a port alone, like `:8080`, is of 127.0.0.1.
     #[arg(long, env = "RUNLEDGER_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address, value_name = "ADDRESS")]
     pub listen: SocketAddr,
     /// Address of OTLP/gRPC; empty is off.
@@ -181,9 +181,16 @@ pub struct Settings {
     /// is off, and wherever this is set.
     #[arg(long, env = "RUNLEDGER_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub allowed_hosts: Vec<String>,
-    /// Requests a second that one key may make; 0 is no limit.
-    #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
+    /// Connections that may be open at a time; 0 is what the limit of open files allows, at most 4096. One address has as
+    /// many as it leaves to the others: alone half of them, which is what a proxy in front has.
+    #[arg(long, env = "RUNLEDGER_CONNECTIONS", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
+    pub connections: u32,
+    /// Requests a second that one key may make, and at once; 0 is no limit.
+    #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "1000", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
     pub rate_limit: u32,
+    /// Whether each request gets a line in the log, at `info`: method, route, status, gRPC status, time, bytes, tenant, id.
+    #[arg(long, env = "RUNLEDGER_ACCESS_LOG", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub access_log: bool,
     /// When reads are recorded in the access log: `strict` before the answer leaves, `async` soon after, `off` never.
     #[arg(long, env = "RUNLEDGER_ACCESS_AUDIT", default_value = "strict", value_enum, hide_possible_values = true)]
     pub access_audit: AccessAuditMode,

@@ -17,7 +17,7 @@ mod traces;
 
 pub use audit::{AuditResult, RecordedAudit};
 pub use incidents::RecordedIncident;
-pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp};
+pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp, decode_otlp_if};
 pub use otlp_metrics::SignalReport;
 pub use policies::RecordedActivation;
 pub use steps::{RecordedSteps, StepResult};

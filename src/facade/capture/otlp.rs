@@ -30,11 +30,23 @@ pub enum OtlpEncoding {
 /// Reads an OTLP/HTTP body.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` when it is not a message of that encoding.
+/// `BAD_USER_INPUT` when it is not a message of that encoding; `LIMIT_EXCEEDED` when it holds more than one request may.
 pub fn decode_otlp<S: Signal>(encoding: OtlpEncoding, body: &[u8]) -> Result<S> {
+    decode_otlp_if(encoding, body, |_| Ok(()))
+}
+
+/// The same; `admit` is asked first whether there is room for so many bytes of memory.
+///
+/// # Errors
+/// Those, and the one that `admit` gives.
+pub fn decode_otlp_if<S: Signal>(
+    encoding: OtlpEncoding,
+    body: &[u8],
+    admit: impl FnOnce(u64) -> Result<()>,
+) -> Result<S> {
     match encoding {
-        OtlpEncoding::Protobuf => otlp::decode_protobuf(body),
-        OtlpEncoding::Json => otlp::decode_json(body),
+        OtlpEncoding::Protobuf => otlp::decode_protobuf_if(body, admit),
+        OtlpEncoding::Json => otlp::decode_json_if(body, admit),
     }
 }
 
