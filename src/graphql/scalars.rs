@@ -140,7 +140,27 @@ impl Decimal {
         scale_up
             .and_then(|factor| number.mantissa().checked_mul(factor))
             .and_then(|micros| i64::try_from(micros).ok())
-            .ok_or_else(|| Error::input(field, format!("{field} is in US dollars with at most six decimal places")))
+            .ok_or_else(|| {
+                let message =
+                    format!("{field} has at most six decimal places and twelve digits before them, got {}", self.0);
+                Error::input(field, message)
+            })
+    }
+
+    /// A cost in dollars as micro-dollars.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` that names `field`, what was sent and what is allowed.
+    pub fn to_cost(self, field: &str) -> Result<i64> {
+        let micros = self.to_micros(field).ok().filter(|micros| (0..=SAFE_INT_MAX).contains(micros));
+        micros.ok_or_else(|| {
+            let most = Self::usd(SAFE_INT_MAX).0;
+            let message = format!(
+                "{field} lies between 0 and {most} US dollars, with at most six decimal places, got {}",
+                self.0
+            );
+            Error::input(field, message)
+        })
     }
 }
 
