@@ -97,7 +97,7 @@ fn actor(
 /// `LIMIT_EXCEEDED` beyond [`REASON_BYTES_MAX`], `BAD_USER_INPUT` for U+0000.
 pub fn reason_text(reason: &str) -> Result<String> {
     if reason.len() > REASON_BYTES_MAX {
-        let message = format!("reason has at most {REASON_BYTES_MAX} bytes; put more into after");
+        let message = format!("reason has at most {REASON_BYTES_MAX} bytes, got {}; put more into after", reason.len());
         return Err(Error::limit(message, REASON_BYTES_MAX as u64, Some(reason.len() as u64)));
     }
     check_text("reason", reason)?;

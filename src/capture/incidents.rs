@@ -1,10 +1,11 @@
 //! Incident evidence that callers hand in: checked and redacted.
 
-use super::input::{NUMBER_MAX, check_bytes, check_component, checked_label};
+use super::input::{check_bytes, check_component, checked_label};
 use super::redact::redact_text;
 use super::text::{clip, without_nul};
 use crate::domain::ids::check_name;
 use crate::domain::incident::{IncidentEvidence, IncidentInput, TITLE_BYTES_MAX};
+use crate::domain::input::{NUMBER_MAX, check_range};
 use crate::error::{Error, Result};
 
 /// Room for what [`clip`] says behind a title that redaction has made longer.
@@ -65,13 +66,12 @@ fn title(title: &str) -> Result<String> {
 }
 
 fn check_step(field: &str, index: Option<i64>, has_run: bool) -> Result<()> {
-    match index {
-        Some(index) if !(0..=NUMBER_MAX).contains(&index) => {
-            Err(Error::input(field, format!("{field} counts from 0, got {index}")))
-        }
-        Some(_) if !has_run => Err(Error::input(field, format!("{field} is a step of the run; set sourceRunId too"))),
-        _ => Ok(()),
+    let Some(index) = index else { return Ok(()) };
+    check_range(field, index, 0..=NUMBER_MAX)?;
+    if !has_run {
+        return Err(Error::input(field, format!("{field} is a step of the run; set sourceRunId too")));
     }
+    Ok(())
 }
 
 /// A decimal number as it is kept: its text, digits as they were written.
@@ -82,7 +82,10 @@ fn check_decimal(field: &str, number: &str) -> Result<()> {
     if number.len() <= 64 && is_digits(whole) && is_digits(fraction) {
         return Ok(());
     }
-    Err(Error::input(field, format!("{field} is a decimal number of at most 64 digits, for example \"0.25\"")))
+    Err(Error::input(
+        field,
+        format!("{field} is a decimal number of at most 64 digits, for example \"0.25\", got {number:.80}"),
+    ))
 }
 
 #[cfg(test)]

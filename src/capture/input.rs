@@ -41,8 +41,6 @@ pub const PLAN_BYTES_MAX: usize = 262_144;
 pub const METADATA_BYTES_MAX: usize = 65_536;
 /// The longest reason of a seal, in bytes; a longer one is refused.
 pub const REASON_BYTES_MAX: usize = 512;
-/// The highest count, cost or duration taken: what JSON keeps exactly.
-pub const NUMBER_MAX: i64 = 9_007_199_254_740_991;
 
 /// A step as it is recorded.
 ///

@@ -33,7 +33,8 @@ pub fn activation(input: PolicyActivationInput, now: Timestamp) -> Result<Policy
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
     if !(0..=CONFIDENCE_PPM_MAX).contains(&input.confidence_ppm) {
-        return Err(Error::input("confidence", "confidence lies between 0 and 1"));
+        let message = format!("confidence lies between 0 and 1, got {} millionths", input.confidence_ppm);
+        return Err(Error::input("confidence", message));
     }
     let approver = approver(&input.approval_path)?.map(str::to_owned);
     if input.actor_id.is_some() && input.actor_type.is_none() && approver.is_none() {
@@ -59,7 +60,10 @@ fn approver(path: &str) -> Result<Option<&str>> {
     match path.strip_prefix(HUMAN) {
         Some(id) => check_name("approvalPath", id).map(|()| Some(id)),
         None if matches!(path, "auto" | "threshold") => Ok(None),
-        None => Err(Error::input("approvalPath", "approvalPath is auto, threshold, or human: and the person's id")),
+        None => {
+            let message = format!("approvalPath is auto, threshold, or human: and the person's id, got {path:.64?}");
+            Err(Error::input("approvalPath", message))
+        }
     }
 }
 

@@ -139,6 +139,9 @@ pub struct GraphqlSettings {
     /// Fields of the query itself.
     #[arg(long, env = "RUNLEDGER_GRAPHQL_ROOT_FIELDS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "N")]
     pub graphql_root_fields: u32,
+    /// Bytes of an answer, before compression; 64 kB to 1 GB.
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_ANSWER_BYTES", default_value = "33554432", value_parser = clap::value_parser!(u64).range(65_536..=1_073_741_824), value_name = "N")]
+    pub graphql_answer_bytes: u64,
     /// Time to execute a request; 100ms to 5m.
     #[arg(long, env = "RUNLEDGER_GRAPHQL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
     pub graphql_timeout: Duration,

@@ -175,6 +175,7 @@ impl Logs {
             ..OwnRecord::new(SystemComponent::Auth, SystemEventType::AuthChange, format!("API key {what}"))
         })?;
         let claim = IdempotencyClaim {
+            space: event,
             operation: event,
             key: key.key_id.clone(),
             request_hash: hash(&key.key_id),

@@ -1,5 +1,6 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
 pub mod access;
+pub mod allowance;
 pub mod audit;
 pub mod authorize;
 pub mod capture;

@@ -6,8 +6,10 @@ use super::enums::{ActorType, ExecutionStatus, OutcomeCategory, RecordSource, St
 use super::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
 
 mod convert;
+mod sent;
 
-pub use convert::{at_place, bounded, run_id, steps, text, trace_id};
+pub use convert::{run_id, steps, trace_id, whole_steps};
+pub use sent::{JSON_FIELDS, idempotency};
 
 /// Most steps of one mutation.
 pub const STEPS_MAX: usize = 1_000;
@@ -78,7 +80,8 @@ pub struct LlmRunInput {
     started_at: Option<DateTime>,
     /// When the run ended.
     completed_at: Option<DateTime>,
-    /// Who brings the run. API when it is not given.
+    /// Who brings the run: API, SDK, SYNTHETIC or WORKER. API when it is not given; OTLP and SYSTEM are the server's own, and
+    /// refused.
     source: Option<RecordSource>,
     /// Whether the run is test data.
     #[graphql(default)]
@@ -142,7 +145,7 @@ pub struct TraceStepInput {
     span_id: Option<String>,
     /// The span that the step runs under.
     parent_span_id: Option<String>,
-    /// Which try this is, from 1. The first when it is not given.
+    /// Which try this is, 1 to 2,147,483,647. The first when it is not given.
     attempt: Option<SafeInt>,
     /// What the step did.
     kind: StepKind,

@@ -4,7 +4,6 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::context::ContextExt;
 use super::error::ApiResult;
-use super::inputs::text;
 use super::scalars::DateTime;
 use crate::domain::scope::{Permission, Permissions};
 use crate::error::{Error, Result};
@@ -98,8 +97,8 @@ impl KeyMutations {
         #[graphql(desc = "The key.")] input: CreateApiKeyInput,
     ) -> ApiResult<CreateApiKeyPayload> {
         let facade = ctx.facade()?;
-        let (name, permissions) = (text("name", input.name)?, permissions(&input.scopes)?);
-        let (key, token) = facade.create_api_key(name, permissions, input.expires_at.map(|end| end.0)).await?;
+        let permissions = permissions(&input.scopes)?;
+        let (key, token) = facade.create_api_key(input.name, permissions, input.expires_at.map(|end| end.0)).await?;
         Ok(CreateApiKeyPayload { api_key: key.into(), token })
     }
 

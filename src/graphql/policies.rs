@@ -8,7 +8,7 @@ use super::entities::{Policy, Tenant};
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
-use super::inputs::text;
+use super::inputs::idempotency;
 use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
 use super::record_fields::{RecordFields, record};
@@ -149,10 +149,6 @@ impl List for ActivationList {
     const CONNECTION: &'static str = "PolicyActivationConnection";
     const EDGE: &'static str = "PolicyActivationEdge";
 
-    fn selection(&self) -> String {
-        format!("{:?}", self.policy_id)
-    }
-
     fn filter(&self) -> &Value {
         &self.given
     }
@@ -220,12 +216,12 @@ pub struct RecordPolicyActivationInput {
     /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
-    /// server's own parts (otlp, server, export, verifier) are refused.
+    /// server's own parts (otlp, graphql, server, export, verifier) are refused.
     source_component: Option<String>,
     /// When the policy came into force. Now when it is not given.
     activated_at: Option<DateTime>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT.
     idempotency_key: Option<String>,
 }
 
@@ -243,8 +239,8 @@ fn confidence_ppm(confidence: f64) -> Result<i64> {
 }
 
 impl RecordPolicyActivationInput {
-    fn into_domain(self) -> Result<(PolicyActivationInput, Option<String>)> {
-        let input = PolicyActivationInput {
+    fn into_domain(self) -> Result<PolicyActivationInput> {
+        Ok(PolicyActivationInput {
             policy_id: self.policy_id.0,
             source_pattern_id: self.source_pattern_id,
             source_recovery_id: self.source_recovery_id,
@@ -256,8 +252,7 @@ impl RecordPolicyActivationInput {
             actor_id: self.actor_id,
             source_component: self.source_component,
             activated_at: self.activated_at.map(|instant| instant.0),
-        };
-        Ok((input, text("idempotencyKey", self.idempotency_key)?))
+        })
     }
 }
 
@@ -285,8 +280,8 @@ impl PolicyMutations {
         #[graphql(desc = "The activation.")] input: RecordPolicyActivationInput,
     ) -> ApiResult<RecordPolicyActivationPayload> {
         let facade = ctx.facade()?;
-        let (input, key) = input.into_domain()?;
-        let recorded = facade.record_policy_activation(input, key).await?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
+        let recorded = facade.record_policy_activation(input.into_domain()?, key).await?;
         Ok(RecordPolicyActivationPayload {
             receipt: Receipt(Some(recorded.activation.id)),
             policy_activation: recorded.activation.into(),

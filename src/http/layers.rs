@@ -106,6 +106,7 @@ pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, 
     };
     match admitted.await {
         Ok((scope, _place)) => {
+            request.extensions_mut().insert(state.budget(&scope.tenant));
             request.extensions_mut().insert(scope);
             next.run(request).await
         }

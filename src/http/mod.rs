@@ -10,6 +10,8 @@ mod current;
 pub mod error;
 pub mod fair;
 pub mod graphql;
+mod graphql_answer;
+mod graphql_lanes;
 mod graphql_media;
 mod graphql_request;
 mod graphql_variables;

@@ -31,7 +31,7 @@ const BULK_TURNS_A_CORE: usize = 4;
 const WAITING_MAX: usize = PLACES;
 /// How long they may: exporters give up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes that OTLP requests hold at a time, as bodies and as the messages made of them, and those of one tenant.
+/// Bytes that OTLP and GraphQL requests hold at a time, as bodies and as the messages made of them, and those of one tenant.
 const BYTES: usize = 192 << 20;
 const BYTES_OF_A_TENANT: usize = 64 << 20;
 

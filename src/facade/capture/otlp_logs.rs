@@ -62,6 +62,7 @@ impl LogsFacade {
             let part: Vec<NewRecord> = records.by_ref().take(RECORDS_OF_A_UNIT).collect();
             let count = i64::try_from(part.len()).unwrap_or(i64::MAX);
             let idempotency = IdempotencyClaim {
+                space: "otlpLogs",
                 operation: "otlpLogs",
                 key: format!("{}/{}", request_hash.to_hex(), units.len()),
                 request_hash,

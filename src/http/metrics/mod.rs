@@ -29,6 +29,11 @@ pub(super) fn count_request(route: String, method: &'static str, status: StatusC
     metrics::histogram!(catalog::HTTP_SECONDS, "route" => route).record(time.as_secs_f64());
 }
 
+/// Counts an error of a GraphQL answer, whose status may be 200.
+pub(super) fn count_graphql_error(code: &str) {
+    metrics::counter!("runledger_graphql_errors_total", "code" => code.to_owned()).increment(1);
+}
+
 /// Counts a gRPC call: its HTTP status is 200 whatever became of it.
 pub(super) fn count_grpc(route: String, status: tonic::Code) {
     metrics::counter!("runledger_grpc_requests_total", "route" => route, "status" => grpc_name(status)).increment(1);
