@@ -124,7 +124,8 @@ fn a_full_disk_refuses_and_recovers_and_loses_nothing() {
 #[test]
 fn connections_that_are_terminated_lose_nothing() {
     db::on_postgres(|db| async move {
-        let (db, store) = (Arc::new(db), db.store().await);
+        let store = db.store().await;
+        let db = Arc::new(db);
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..4_u32 {
             let (db, store) = (db.clone(), store.clone());

@@ -8,7 +8,6 @@ use runledger::domain::append::AppendResult;
 use runledger::error::{Code, Detail};
 use runledger::store::{Store, StoreConfig};
 
-use crate::support::db::TestDb;
 use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, step, trace, trace_id};
 use crate::support::writer::{assert_gap_free, hold};
 

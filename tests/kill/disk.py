@@ -4,7 +4,7 @@
     tests/kill/disk.py --server target/debug/runledger --rounds 200
 
 Each round one of these, at random, once or twice in a row: the file system fills (a small one of its own, where this may
-mount one, as root may), or a limit of file size comes down to what the files have already, so that writes give I/O errors.
+mount one, as root may), or a limit of file size comes down on all files, so that writes give I/O errors.
 SQLite only. With --database-url of PostgreSQL every connection of the server is terminated instead, at random moments.
 
 What must hold: every span and run that was acknowledged is there, none twice, nothing that was not sent, no gaps, no sequence
@@ -81,8 +81,8 @@ class Limit(File):
     name = "file size limit"
 
     def take(self):
-        largest = max(entry.stat().st_size for entry in os.scandir(self.small.path))
-        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+        # Writes at places beyond it fail, those inside a file too. Pipes have no limit, so the server can still log.
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 
     def give(self):
         resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -104,6 +104,23 @@ class Terminate:
 
     def give(self):
         pass
+
+
+class Log:
+    """The server's log through a pipe, which no limit of file size stops."""
+
+    def __init__(self, folder):
+        pipe, self.path = os.path.join(folder, "server.log"), os.path.join(folder, "log.txt")
+        os.mkfifo(pipe)
+        # Both ends stay open while servers come and go.
+        self.ends = os.open(pipe, os.O_RDWR)
+        with open(self.path, "wb") as file:
+            self.drain = subprocess.Popen(["cat", pipe], stdout=file)
+
+    def close(self):
+        self.drain.kill()
+        self.drain.wait()
+        os.close(self.ends)
 
 
 class Load:
@@ -190,7 +207,7 @@ def play(args, folder):
     is_postgres = args.database_url is not None
     args.database_url = args.database_url or f"sqlite://{small.path}/disk.db"
     # Ignored signals stay ignored in a child: beyond its limit a write fails then, instead of ending the process.
-    server = Server(args, folder)
+    server, log = Server(args, folder), Log(folder)
     kinds = [Limit(small, server)] + ([File(small, server)] if small.is_mounted else [])
     faults = [Terminate(args.database_url)] if is_postgres else kinds
     if not small.is_mounted and not is_postgres:
@@ -207,7 +224,10 @@ def play(args, folder):
                 server.kill()
                 server.start(restore_signals=False)
         client = Client(server.port)
-        resend(client, sent)
+        try:
+            resend(client, sent)
+        except Refused as refusal:
+            sent.refusals.append(f"sent again at the end: {refusal}")
         time.sleep(args.settle_wait)
         steps, runs = read_back(client, sent)
         server.kill()
@@ -224,6 +244,7 @@ def play(args, folder):
         if server.process and server.process.poll() is None:
             server.kill()
         small.close()
+        log.close()
     failed = report(results)
     print(f"{args.rounds} rounds in {time.monotonic() - started:.0f} s: {acknowledged} spans and {len(sent.acknowledged_runs)} runs acknowledged")
     print(f"disk: {len(results) - failed} passed, {failed} failed")
@@ -251,7 +272,7 @@ def main():
         print(f"kept: {folder}", file=sys.stderr)
         raise
     if code:
-        print(f"kept: {folder}/server.log")
+        print(f"kept: {folder}/log.txt")
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return code

@@ -146,14 +146,12 @@ impl Writer {
     async fn write(&mut self, units: &[&Prepared], is_trial: bool) -> Result<Outcomes> {
         let keys: BTreeSet<LogKey> =
             units.iter().map(|prepared| (prepared.unit.tenant.clone(), prepared.unit.stream)).collect();
-        let started = Instant::now();
         let written = self.write_logs(units, &keys, is_trial).await;
         match &written {
             Ok((_, true)) => {
                 (self.owes_proof, self.is_troubled) = (false, false);
                 self.queue.set_trouble(None);
                 let records = units.iter().map(|prepared| prepared.unit.records.len()).sum::<usize>();
-                metrics::histogram!("runledger_append_commit_seconds").record(started.elapsed());
                 // A flush has thousands of records at most, unless one unit has more.
                 metrics::histogram!("runledger_append_flush_records")
                     .record(u32::try_from(records).unwrap_or(u32::MAX));
@@ -184,7 +182,9 @@ impl Writer {
             Ok((outcomes, true)) => {
                 let expected = if self.owes_proof { self.logs.sizes(&mut txn, keys).await? } else { Vec::new() };
                 // Whether a commit that failed took place is unknown: sent again, its records are found on record.
+                let started = Instant::now();
                 let committed = txn.commit().await;
+                metrics::histogram!("runledger_append_commit_seconds").record(started.elapsed());
                 self.changed.add(self.logs.ids_of(keys));
                 committed?;
                 if !expected.is_empty() && !self.logs.are_seen(&expected).await? {
