@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -49,6 +49,24 @@ pub(super) struct Database {
     place: Arc<Place>,
     /// Statements that were read with, since the start.
     reads: Arc<AtomicU64>,
+    /// Statements that are being read with now, those that wait for a connection among them.
+    under_way: Arc<AtomicU32>,
+}
+
+/// A statement that is under way, until this is dropped.
+struct UnderWay<'a>(&'a AtomicU32);
+
+impl<'a> UnderWay<'a> {
+    fn begin(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Database {
@@ -63,7 +81,7 @@ impl Database {
             read.statement_timeout(POSTGRES_READ_TIMEOUT);
             (open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE), &place).await?, open(read, &place).await?)
         };
-        let database = Self { backend, read, write, place, reads: Arc::default() };
+        let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default() };
         database.check_durability().await?;
         Ok(database)
     }
@@ -77,7 +95,7 @@ impl Database {
         } else {
             open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY), &place).await?
         };
-        Ok(Self { backend, write: read.clone(), read, place, reads: Arc::default() })
+        Ok(Self { backend, write: read.clone(), read, place, reads: Arc::default(), under_way: Arc::default() })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
@@ -116,6 +134,7 @@ impl Database {
 
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        let _under_way = UnderWay::begin(&self.under_way);
         match self.read.query_all_raw(statement).await {
             Ok(rows) => Ok(rows),
             Err(cause) => Err(self.explain(cause).await),
@@ -153,6 +172,11 @@ impl Database {
     /// Statements that were read with, since the start.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Statements that are being read with now, those that wait for a connection among them.
+    pub fn reads_under_way(&self) -> u32 {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     pub async fn close(&self) {

@@ -11,6 +11,7 @@ mod convert;
 mod database;
 mod error;
 pub mod exports;
+pub mod holdings;
 mod idempotency;
 pub mod incidents;
 pub mod keys;
@@ -40,6 +41,7 @@ mod transaction;
 mod trouble;
 pub mod verifications;
 pub mod verify;
+pub mod vitals;
 pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};

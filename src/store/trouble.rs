@@ -68,7 +68,8 @@ impl Trouble {
             Self::Memory => "the database is out of memory; send it again later",
             Self::Locked => "another process or a long transaction holds a lock on the database; send it again later",
             Self::Unopenable => {
-                "the database file cannot be opened: it is missing, or permissions, or the limit of open files, keep it shut"
+                "the database file cannot be opened: it is missing or on a read-only disk, or permissions or the limit of open \
+                 files keep it shut"
             }
             Self::NotADatabase => "the file is not a SQLite database (or is encrypted): name another file",
             Self::Damaged => {

@@ -185,7 +185,7 @@ def play_round(args, rng, server, sent, writes, faults, broken):
         if not isinstance(fault, Terminate):
             if not until(lambda: load.refused > before, READY_SECONDS):
                 broken["refused"].append(f"{fault.name}: nothing is refused")
-            status, body = readiness(server)
+            status, body = until(lambda: (said := readiness(server))[0] == 503 and said, 5) or readiness(server)
             if status != 503 or not any(word in body for word in ("no room", "I/O errors", "read-only", "cannot be opened")):
                 broken["said"].append(f"{fault.name}: {status} {body}")
             time.sleep(rng.uniform(0.0, args.write_seconds))

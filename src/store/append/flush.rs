@@ -43,8 +43,8 @@ pub(in crate::store) struct Writer {
     owes_scrub: bool,
     /// The latest flush failed: the next is acknowledged when another connection sees it, and not before.
     owes_proof: bool,
-    /// The database does not take anything, as far as is known.
-    is_troubled: bool,
+    /// When the database last did not take something; `None` once it takes everything again.
+    failed_at: Option<Instant>,
     changed: Arc<ChangedLogs>,
 }
 
@@ -69,7 +69,7 @@ impl Writer {
             changed,
             owes_scrub: false,
             owes_proof: false,
-            is_troubled: false,
+            failed_at: None,
         }
     }
 
@@ -92,16 +92,13 @@ impl Writer {
 
     /// How long to wait for units before the database is tried without any.
     const fn patience(&self) -> Duration {
-        if self.is_troubled { PROBE_EVERY } else { Duration::MAX }
+        if self.failed_at.is_some() { PROBE_EVERY } else { Duration::MAX }
     }
 
     /// Tries whether a database in trouble takes anything again.
     async fn probe(&mut self) {
         match probe::write(&self.db).await {
-            Ok(()) => {
-                self.is_troubled = false;
-                self.queue.set_trouble(None);
-            }
+            Ok(()) => self.note_success(),
             Err(error) => self.note(&error),
         }
     }
@@ -109,8 +106,16 @@ impl Writer {
     /// Keeps in mind, for who asks, that the database does not take what it is given.
     fn note(&mut self, error: &Error) {
         if is_passing(error) {
-            self.is_troubled = true;
+            self.failed_at = Some(Instant::now());
             self.queue.set_trouble(Some(self.db.for_operator(error)));
+        }
+    }
+
+    /// The trouble is over when something is taken a while after the latest failure: a full disk still takes what is small.
+    fn note_success(&mut self) {
+        if self.failed_at.is_some_and(|failed| failed.elapsed() >= PROBE_EVERY) {
+            self.failed_at = None;
+            self.queue.set_trouble(None);
         }
     }
 
@@ -149,8 +154,8 @@ impl Writer {
         let written = self.write_logs(units, &keys, is_trial).await;
         match &written {
             Ok((_, true)) => {
-                (self.owes_proof, self.is_troubled) = (false, false);
-                self.queue.set_trouble(None);
+                self.owes_proof = false;
+                self.note_success();
                 let records = units.iter().map(|prepared| prepared.unit.records.len()).sum::<usize>();
                 // A flush has thousands of records at most, unless one unit has more.
                 metrics::histogram!("runledger_append_flush_records")
