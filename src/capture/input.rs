@@ -2,6 +2,7 @@
 //! a caller can correct their request, an exporter cannot.
 
 mod check;
+mod weight;
 
 use serde_json::{Value, json};
 
@@ -29,6 +30,7 @@ use crate::error::{Error, Result};
 
 pub use self::check::checked_run;
 pub(super) use self::check::{check_component, check_length as check_bytes, label as checked_label};
+pub use self::weight::Weigh;
 pub use super::otlp::signals;
 
 /// The longest text of one side of a call, in bytes.
@@ -259,6 +261,10 @@ fn price(ctx: &CaptureContext, provider: Option<&str>, model: Option<&str>, toke
 
 /// The contents themselves, redacted, where the tenant keeps them.
 fn kept_content(ctx: &CaptureContext, input: &ContentInput, output: &ContentInput) -> Result<Option<DraftPayload>> {
+    // Decided first: what is not kept need not be read.
+    if !ctx.keeps_content {
+        return Ok(None);
+    }
     let mut members = serde_json::Map::new();
     for (side, content) in [("input", input), ("output", output)] {
         if let Some(text) = &content.text {
@@ -266,7 +272,7 @@ fn kept_content(ctx: &CaptureContext, input: &ContentInput, output: &ContentInpu
             members.insert(side.to_owned(), json!({ "text": text }));
         }
     }
-    if !ctx.keeps_content || members.is_empty() {
+    if members.is_empty() {
         return Ok(None);
     }
     Ok(Some(DraftPayload { part: PayloadPart::Content, text: canonical(&Value::Object(members))? }))

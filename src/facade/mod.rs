@@ -80,6 +80,8 @@ struct Inner {
     /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
     content_tenants: Cache<TenantId, bool>,
     metric_writes: Semaphore,
+    /// Where large requests are captured.
+    aside: capture::Aside,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -108,6 +110,7 @@ impl Logs {
             failures: Failures::default(),
             content_tenants,
             metric_writes: Semaphore::new(METRIC_WRITES_MAX),
+            aside: capture::Aside::default(),
         }))
     }
 

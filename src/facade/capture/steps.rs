@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::super::LogsFacade;
 use super::Answer;
-use crate::capture::input;
+use crate::capture::CaptureContext;
+use crate::capture::input::{self, Weigh as _};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
+use crate::domain::draft::DraftStep;
 use crate::domain::ids::{RecordId, TraceId};
 use crate::domain::input::StepInput;
 use crate::domain::scope::Permission;
@@ -79,8 +81,8 @@ impl LogsFacade {
         let context = self.capture_context().await?;
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(steps.len());
         let mut drafts = Vec::new();
-        for step in steps {
-            match input::step(&context, &trace_id, step, &self.fresh_span_id()?) {
+        for captured in self.captured_steps(&context, &trace_id, steps).await? {
+            match captured {
                 Ok(draft) => {
                     drafts.push(draft);
                     outcomes.push(None);
@@ -107,6 +109,20 @@ impl LogsFacade {
             }
             AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
         }
+    }
+
+    /// The steps as they are recorded, each for itself.
+    pub(super) async fn captured_steps(
+        &self,
+        context: &CaptureContext,
+        trace_id: &TraceId,
+        steps: Vec<StepInput>,
+    ) -> Result<Vec<Result<DraftStep>>> {
+        let (context, trace_id, bytes) = (context.clone(), trace_id.clone(), steps.weight());
+        let named = steps.into_iter().map(|step| Ok((step, self.fresh_span_id()?))).collect::<Result<Vec<_>>>()?;
+        let capture =
+            move || named.into_iter().map(|(step, span_id)| input::step(&context, &trace_id, step, &span_id)).collect();
+        self.logs.0.aside.capture(bytes, capture).await
     }
 
     async fn steps_recorded(

@@ -58,9 +58,8 @@ impl LogsFacade {
         if let Some(run_id) = named {
             trace.trace.run_id = run_id;
         }
-        for step in steps {
-            trace.steps.push(input::step(&context, &trace.trace.trace_id, step, &self.fresh_span_id()?)?);
-        }
+        let steps = self.captured_steps(&context, &trace.trace.trace_id, steps).await?;
+        trace.steps = steps.into_iter().collect::<Result<_>>()?;
         let source = self.unsaved_source(&trace);
         let options = self.seal_options(seal, run, trace.trace.run_id.clone());
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
