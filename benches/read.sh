@@ -11,13 +11,13 @@ if [ -z "$server" ]; then
   server=${server%/*}
   trap '.ci/postgres stop "$folder/postgres"; rm -rf "$folder"' EXIT
 fi
-cargo build --release
+cargo build --profile dist
 urls=()
 for runs in 10000 100000 1000000; do
   name=runledger_bench_$runs
   if ! psql -qAt "$server/$name" -c 'SELECT 1' >/dev/null 2>&1; then
     psql -q "$server/postgres" -c "CREATE DATABASE $name TEMPLATE template0"
-    target/release/runledger migrate up --database-url "$server/$name"
+    target/dist/runledger migrate up --database-url "$server/$name"
     psql -q "$server/$name" -v runs="$runs" -v traced=$((runs / 10)) -f benches/seed.sql
   fi
   urls+=("$server/$name")

@@ -31,10 +31,13 @@ pub fn init_logs(directives: &str, is_json: bool) -> Result<(), String> {
     started.map_err(|error| error.to_string())
 }
 
-/// Starts counting. `histogram` is the one that gets `buckets`.
+/// Starts counting. Each histogram gets the bounds that go with its name.
 ///
 /// # Errors
 /// When the process counts already.
-pub fn init_metrics(histogram: &str, buckets: &[f64]) -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(histogram.to_owned()), buckets)?.install_recorder()
+pub fn init_metrics(histograms: &[(&str, &[f64])]) -> Result<PrometheusHandle, BuildError> {
+    let builder = histograms.iter().try_fold(PrometheusBuilder::new(), |builder, (name, bounds)| {
+        builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), bounds)
+    });
+    builder?.install_recorder()
 }

@@ -13,7 +13,7 @@ pub use api::sdl;
 pub use instance::InstanceFile;
 pub use ledger_key::{ledger_key_path, rotate_ledger_key, start_signing};
 pub use listen::Listeners;
-pub use parts::{open_for_command, open_logs, open_store};
+pub use parts::{open_for_command, open_logs, open_store, open_to_look};
 pub use serve::{Server, until_signal};
 
 use crate::config::ConfigError;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::AppError;
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
-use crate::config::{AccessAuditMode, AuthMode, BaseSettings, Config, JwtSettings};
+use crate::config::{AccessAuditMode, AuthMode, BaseSettings, ChangeSettings, Config, JwtSettings};
 use crate::domain::ids::TenantId;
 use crate::domain::settle::SettlePolicy;
 use crate::facade::access::{AccessAudit, AccessConfig};
@@ -15,10 +15,12 @@ use crate::facade::keys::operator;
 use crate::facade::{Logs, LogsConfig};
 use crate::http::HttpSettings;
 use crate::http::auth::{self, AuthSettings, JwtKeys};
-use crate::store::{LedgerConfig, Store, StoreConfig};
+use crate::store::{LedgerConfig, Store, StoreConfig, holdings};
 
 /// Connections to PostgreSQL a core, where the setting leaves it to us.
 const CONNECTIONS_A_CORE: usize = 4;
+/// Commands seal no traces.
+const NEVER: SettlePolicy = SettlePolicy { settle_us: i64::MAX, settle_remote_us: i64::MAX, timeout_us: i64::MAX };
 /// A command writes a record at a time.
 const COMMAND_QUEUE_RECORDS: usize = 512;
 
@@ -32,11 +34,14 @@ pub async fn open_store(config: &Config, clock: SharedClock) -> Result<Store, Ap
         settle_remote_us: micros(config.trace_settle_remote),
         timeout_us: micros(config.trace_timeout),
     };
+    if config.changes.no_migrate {
+        require_file(&config.base)?;
+    }
     std::fs::create_dir_all(&config.base.data_dir)
         .map_err(|error| AppError::new(format!("data-dir: {}: {error}", config.base.data_dir.display())))?;
     let store = StoreConfig {
         database_url: config.base.database_url.expose().to_owned(),
-        migrate: !config.no_migrate,
+        migrate: !config.changes.no_migrate,
         pool_size: pool_size(&config.base),
         settle,
         queue_records: usize::try_from(config.queue_records).unwrap_or(usize::MAX),
@@ -48,31 +53,60 @@ pub async fn open_store(config: &Config, clock: SharedClock) -> Result<Store, Ap
 /// The facade and its store for commands that serve and capture nothing.
 ///
 /// # Errors
-/// When the database cannot be reached or used.
-pub async fn open_for_command(base: &BaseSettings, clock: SharedClock) -> Result<(Logs, Store), AppError> {
-    let settle = SettlePolicy { settle_us: i64::MAX, settle_remote_us: i64::MAX, timeout_us: i64::MAX };
+/// When the database cannot be reached or used, or lacks changes that the settings do not let be applied.
+pub async fn open_for_command(
+    base: &BaseSettings,
+    changes: &ChangeSettings,
+    clock: SharedClock,
+) -> Result<(Logs, Store), AppError> {
+    if changes.no_migrate {
+        require_file(base)?;
+    }
     let config = StoreConfig {
         database_url: base.database_url.expose().to_owned(),
-        migrate: true,
+        migrate: !changes.no_migrate,
         pool_size: 1,
-        settle,
+        settle: NEVER,
         queue_records: COMMAND_QUEUE_RECORDS,
         ledger: LedgerConfig::of(&base.ledger_origin),
     };
     let store = Store::connect(config, Arc::clone(&clock)).await?;
-    let prices = Arc::new(PriceTable::embedded()?);
-    let access = AccessConfig { audit: AccessAudit::Strict, identifies_callers: true };
+    let logs = command_logs(&store, clock)?;
+    logs.record_migrations(store.migrations(), Some(operator())).await?;
+    Ok((logs, store))
+}
+
+/// The same for commands that only look: nothing in the database is changed or made, not even its schema.
+///
+/// # Errors
+/// When there is no database, or it cannot be reached or lacks changes.
+pub async fn open_to_look(base: &BaseSettings, clock: SharedClock) -> Result<(Logs, Store), AppError> {
+    require_file(base)?;
+    let store = Store::open_reader(base.database_url.expose(), 1, Arc::clone(&clock)).await?;
+    Ok((command_logs(&store, clock)?, store))
+}
+
+/// A command that may not make a database says that there is none.
+fn require_file(base: &BaseSettings) -> Result<(), AppError> {
+    match holdings::missing_file(base.database_url.expose())? {
+        None => Ok(()),
+        Some(file) => {
+            let message = format!("database-url: there is no file {}; runledger migrate up makes it", file.display());
+            Err(AppError::new(message))
+        }
+    }
+}
+
+fn command_logs(store: &Store, clock: SharedClock) -> Result<Logs, AppError> {
     let logs = LogsConfig {
-        prices,
+        prices: Arc::new(PriceTable::embedded()?),
         content_capture: HashSet::new(),
-        settle_us: settle.settle_us,
-        access,
+        settle_us: NEVER.settle_us,
+        access: AccessConfig { audit: AccessAudit::Strict, identifies_callers: true },
         idempotency_expiry_us: i64::MAX,
         telemetry_retention_us: i64::MAX,
     };
-    let logs = Logs::new(store.clone(), clock, logs);
-    logs.record_migrations(store.migrations(), Some(operator())).await?;
-    Ok((logs, store))
+    Ok(Logs::new(store.clone(), clock, logs))
 }
 
 /// The facade over a store.

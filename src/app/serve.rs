@@ -47,7 +47,7 @@ impl Server {
     /// When keys, certificate or metrics cannot be set up.
     pub async fn new(config: &Config, store: Store, logs: Logs, instance: InstanceFile) -> Result<Self, AppError> {
         let tls = listen::tls(config).await?;
-        let metrics = telemetry::init_metrics(http::metrics::LATENCY, &http::metrics::LATENCY_BUCKETS)
+        let metrics = telemetry::init_metrics(&http::metrics::catalog::histograms())
             .map_err(|error| AppError::new(format!("metrics: {error}")))?;
         http::metrics::describe();
         let shutdown = CancellationToken::new();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::{init_logs, keys_ledger};
-use crate::app::{AppError, open_for_command};
+use crate::app::{AppError, open_for_command, open_to_look};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{BaseSettings, parse_duration};
+use crate::config::{BaseSettings, ChangeSettings, parse_duration};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Permission, Permissions};
 use crate::domain::time::Timestamp;
@@ -48,6 +48,8 @@ enum Action {
         expires: Option<String>,
         #[command(flatten)]
         base: BaseSettings,
+        #[command(flatten)]
+        changes: ChangeSettings,
     },
     /// List a tenant's keys, without their secrets.
     List {
@@ -66,6 +68,8 @@ enum Action {
         key_id: String,
         #[command(flatten)]
         base: BaseSettings,
+        #[command(flatten)]
+        changes: ChangeSettings,
     },
     /// The keys that sign the ledger's checkpoints.
     Ledger {
@@ -76,10 +80,10 @@ enum Action {
 
 pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
     match args.action {
-        Action::Create { tenant, scopes, name, expires, base } => {
+        Action::Create { tenant, scopes, name, expires, base, changes } => {
             let expires_at = expires.as_deref().map(parse_expiry).transpose()?;
             let permissions: Permissions = scopes.into_iter().collect();
-            let (logs, store) = open(base).await?;
+            let (logs, store) = open(&base, &changes).await?;
             let made = logs.create_api_key(tenant.clone(), name, permissions, expires_at).await;
             store.close().await;
             let (key, token) = made?;
@@ -88,15 +92,17 @@ pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
             Ok(())
         }
         Action::List { tenant, base } => {
-            let (logs, store) = open(base).await?;
+            init_logs(&base)?;
+            let (logs, store) = open_to_look(&base, Arc::new(SystemClock)).await?;
             let keys = logs.list_api_keys(&tenant).await;
             store.close().await;
             print_table(&keys?);
             Ok(())
         }
-        Action::Revoke { tenant, key_id, base } => {
-            let (logs, store) = open(base).await?;
-            let revoked = logs.revoke_api_key(&tenant, &key_id).await;
+        Action::Revoke { tenant, key_id, base, changes } => {
+            let key_id = id_of(&key_id);
+            let (logs, store) = open(&base, &changes).await?;
+            let revoked = logs.revoke_api_key(&tenant, key_id).await;
             store.close().await;
             if !revoked? {
                 return Err(AppError::new(format!("tenant {tenant} has no key {key_id}; see runledger keys list")));
@@ -125,9 +131,14 @@ fn print_table(keys: &[ApiKey]) {
     }
 }
 
-async fn open(base: BaseSettings) -> Result<(Logs, Store), AppError> {
-    init_logs(&base)?;
-    open_for_command(&base, Arc::new(SystemClock)).await
+async fn open(base: &BaseSettings, changes: &ChangeSettings) -> Result<(Logs, Store), AppError> {
+    init_logs(base)?;
+    open_for_command(base, changes, Arc::new(SystemClock)).await
+}
+
+/// The id of a key, of which somebody may have given the whole: its secret half is not to be shown again.
+fn id_of(given: &str) -> &str {
+    given.strip_prefix("rl_").map_or(given, |rest| rest.split('_').next().unwrap_or(rest))
 }
 
 fn parse_tenant(text: &str) -> Result<TenantId, String> {

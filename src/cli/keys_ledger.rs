@@ -7,9 +7,9 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::init_logs;
-use crate::app::{AppError, ledger_key_path, open_for_command, rotate_ledger_key};
+use crate::app::{AppError, ledger_key_path, open_for_command, open_to_look, rotate_ledger_key};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::BaseSettings;
+use crate::config::{BaseSettings, ChangeSettings};
 use crate::domain::checkpoint::LedgerKey;
 use crate::domain::time::Timestamp;
 
@@ -25,6 +25,8 @@ pub(super) enum LedgerAction {
     Rotate {
         #[command(flatten)]
         base: BaseSettings,
+        #[command(flatten)]
+        changes: ChangeSettings,
     },
 }
 
@@ -33,14 +35,14 @@ pub(super) async fn run(action: LedgerAction) -> Result<(), AppError> {
     match action {
         LedgerAction::Show { base } => {
             init_logs(&base)?;
-            let (logs, store) = open_for_command(&base, clock).await?;
+            let (logs, store) = open_to_look(&base, clock).await?;
             let keys = logs.list_ledger_keys().await;
             store.close().await;
             print!("{}", table(&keys?)?);
         }
-        LedgerAction::Rotate { base } => {
+        LedgerAction::Rotate { base, changes } => {
             init_logs(&base)?;
-            let (logs, store) = open_for_command(&base, Arc::clone(&clock)).await?;
+            let (logs, store) = open_for_command(&base, &changes, Arc::clone(&clock)).await?;
             let rotated = rotate_ledger_key(&base, &logs, &clock).await;
             store.close().await;
             let (old, new) = rotated?;

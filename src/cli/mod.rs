@@ -13,6 +13,7 @@ mod migrate;
 mod serve;
 mod verify;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{self, AppError};
-use crate::config::{BaseSettings, FileSettings, LogFormat, default_path};
+use crate::config::{BaseSettings, FileSettings, LogFormat, check_variables, default_path};
 use crate::telemetry;
 
 const PRECEDENCE: &str = "Every setting is a flag, an environment variable and a key of runledger.toml (the flag's name \
@@ -61,7 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let _ = error.print();
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
-        Err(Refusal::File(message)) => {
+        Err(Refusal::Settings(message)) => {
             eprintln!("error: {message}");
             return ExitCode::from(2);
         }
@@ -98,22 +99,29 @@ fn start(command: Command) -> Result<ExitCode, AppError> {
 enum Refusal {
     /// The command line or the environment is wrong, or help was asked for.
     Usage(clap::Error),
-    /// The settings file is wrong.
-    File(String),
+    /// The settings file is wrong, or the environment has a variable that is no setting.
+    Settings(String),
 }
 
 /// Reads the command line, then once more with the settings file's values below it.
 fn parse(arguments: &[OsString]) -> Result<Cli, Refusal> {
     let command = Cli::command();
     let matches = command.clone().try_get_matches_from(arguments).map_err(Refusal::Usage)?;
+    let uses_settings = uses_settings(&matches);
+    if uses_settings || matches.subcommand_name() == Some("load") {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let given = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        check_variables(given, &variables(&command)).map_err(Refusal::Settings)?;
+    }
     let named = matches.get_one::<PathBuf>("config").cloned();
-    let path = named.or_else(|| default_path().filter(|_| uses_settings(&matches)));
+    let path = named.or_else(|| default_path().filter(|_| uses_settings));
     let matches = match path {
         None => matches,
         Some(path) => {
-            let file = FileSettings::read(&path).map_err(|error| Refusal::File(error.to_string()))?;
+            let file = FileSettings::read(&path).map_err(|error| Refusal::Settings(error.to_string()))?;
             // Flags and environment alone were fine, so what is refused now stands in the file.
-            let in_file = |error: clap::Error| Refusal::File(format!("{}: {}", path.display(), without_prefix(&error)));
+            let in_file =
+                |error: clap::Error| Refusal::Settings(format!("{}: {}", path.display(), without_prefix(&error)));
             file.lay_under(command).try_get_matches_from(arguments).map_err(in_file)?
         }
     };
@@ -122,6 +130,12 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Refusal> {
         args.keep_values(matches);
     }
     Ok(cli)
+}
+
+/// Every variable that some command reads.
+fn variables(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
 }
 
 /// Whether the command opens the database: the others do not care what the settings file says.

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::{AuthMode, Config, ConfigError};
 
 /// Set in the child process of [`in_environment`].
-const CHILD: &str = "RUNLEDGER_TEST_CHILD";
+const CHILD: &str = "CLI_TEST_CHILD";
 
 fn file_of(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("file");
@@ -34,7 +34,7 @@ fn config(words: &[&str]) -> Result<Config, ConfigError> {
 fn refused(words: &[&str]) -> String {
     match parse_words(words).expect_err("refused") {
         Refusal::Usage(error) => error.to_string(),
-        Refusal::File(message) => message,
+        Refusal::Settings(message) => message,
     }
 }
 
@@ -91,7 +91,7 @@ fn defaults_are_safe() {
     assert!(config.listen.ip().is_loopback());
     assert_eq!(config.trace_settle, Duration::from_secs(15));
     assert!(config.cors_origins.is_empty());
-    assert!(config.graphql.introspection && !config.no_migrate);
+    assert!(config.graphql.introspection && !config.changes.no_migrate);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn the_file_lies_under_the_flags() {
     assert_eq!(settings.trace_timeout, Duration::from_secs(7_200));
     assert_eq!(settings.cors_origins, ["https://a.test", "https://b.test"]);
     assert_eq!(settings.graphql.graphql_depth, 7);
-    assert!(settings.no_migrate);
+    assert!(settings.changes.no_migrate);
 }
 
 #[test]

@@ -3,14 +3,17 @@
 mod database;
 mod receipts;
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command, Subcommand};
 
-use crate::ledger::note::{NoteError, NoteKey};
+use crate::ledger::note::NoteKey;
 use crate::ledger::receipt::{Proven, RECEIPT_BYTES_MAX, Receipt, ReceiptError};
 
 /// Check evidence without trusting a server: exit status 0 is valid, 1 is invalid, 2 is unknown.
@@ -40,7 +43,7 @@ struct ReceiptArgs {
     file: PathBuf,
     /// The verifier key of the log: name+hash+base64, as `runledger keys ledger show` prints it. Give it once for each key
     /// that may have signed.
-    #[arg(long = "key", value_name = "VKEY", required = true, value_parser = parse_key)]
+    #[arg(long = "key", value_name = "VKEY", required = true, value_parser = KeyParser)]
     keys: Vec<NoteKey>,
     /// The log that it must be of; any log that the key signs, when absent.
     #[arg(long)]
@@ -67,8 +70,34 @@ pub(super) async fn run(args: &VerifyArgs) -> ExitCode {
     ExitCode::from(outcome as u8)
 }
 
-fn parse_key(vkey: &str) -> Result<NoteKey, NoteError> {
-    NoteKey::parse(vkey)
+/// Reads a verifier key. What is none is never shown: it may be the key that signs, given by mistake.
+#[derive(Clone, Copy, Debug)]
+struct KeyParser;
+
+impl TypedValueParser for KeyParser {
+    type Value = NoteKey;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<NoteKey, clap::Error> {
+        let refuse = |message: &str| command.clone().error(ErrorKind::ValueValidation, message);
+        let text = value.to_str().unwrap_or_default().trim();
+        let error = match NoteKey::parse(text) {
+            Ok(key) => return Ok(key),
+            Err(error) => error,
+        };
+        if text.to_ascii_uppercase().starts_with("PRIVATE") {
+            return Err(refuse(
+                "--key was given a key that signs, which nobody but the server may have. It was not used and is not shown \
+                 here, but your shell's history may have it by now. Give the public one: runledger keys ledger show prints it",
+            ));
+        }
+        if Path::new(text).is_file() {
+            return Err(refuse(
+                "--key was given the name of a file; it takes the verifier key itself, name+hash+base64, as runledger keys \
+                 ledger show prints it",
+            ));
+        }
+        Err(refuse(&format!("--key: {error}; runledger keys ledger show prints it")))
+    }
 }
 
 fn verify_receipt(args: &ReceiptArgs, input: impl Read) -> (Outcome, String) {
@@ -82,19 +111,35 @@ fn verify_receipt(args: &ReceiptArgs, input: impl Read) -> (Outcome, String) {
     }
 }
 
+/// Why a receipt proves nothing, and whose signatures it has.
+#[derive(Debug)]
+struct Unproven {
+    error: ReceiptError,
+    signers: Vec<String>,
+}
+
 /// What a receipt's bytes prove by themselves.
-fn prove(bytes: Vec<u8>, keys: &[NoteKey], origin: Option<&str>) -> Result<Proven, ReceiptError> {
-    let text = String::from_utf8(bytes).map_err(|_| ReceiptError::Malformed("it is not UTF-8 text"))?;
-    Receipt::parse(&text)?.verify(keys, origin)
+fn prove(bytes: Vec<u8>, keys: &[NoteKey], origin: Option<&str>) -> Result<Proven, Unproven> {
+    let malformed = |error| Unproven { error, signers: Vec::new() };
+    let text = String::from_utf8(bytes).map_err(|_| malformed(ReceiptError::Malformed("it is not UTF-8 text")))?;
+    let receipt = Receipt::parse(&text).map_err(malformed)?;
+    let signers = receipt.signers();
+    receipt.verify(keys, origin).map_err(|error| Unproven { error, signers })
 }
 
 /// What is said of a receipt that proves nothing.
-fn refusal(error: &ReceiptError, keys: &[NoteKey]) -> (Outcome, String) {
+fn refusal(Unproven { error, signers }: &Unproven, keys: &[NoteKey]) -> (Outcome, String) {
     if !error.is_unknown() {
-        return (Outcome::Invalid, format!("INVALID: {error}"));
+        return (Outcome::Invalid, printable(&format!("INVALID: {error}")));
     }
     let names: Vec<String> = keys.iter().map(|key| format!("{} {}", key.name(), key.id_hex())).collect();
-    (Outcome::Unknown, format!("UNKNOWN: {error} (known: {}); nothing was shown", names.join(", ")))
+    let (signed, known) = (listed(signers), listed(&names));
+    let text = format!("UNKNOWN: {error}: it is signed by {signed}, and what was given to verify with is {known}");
+    (Outcome::Unknown, text + "; nothing was shown")
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { printable(&names.join(", ")) }
 }
 
 /// Reads no more than a receipt may have, and the one byte that shows it has more.
@@ -185,10 +230,51 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_whose_bytes_an_editor_has_changed_says_so() {
+        let bom = format!("\u{feff}{}", receipt());
+        for (text, what) in [(receipt().replace('\n', "\r\n"), "CRLF"), (bom, "byte order mark")] {
+            let (outcome, report) = verify(&text, 7, None);
+            assert_eq!(outcome, Outcome::Invalid);
+            assert!(report.contains(what) && report.contains("bytes are signed"), "{report}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused_and_never_shown() {
+        let secret = crate::ledger::note_secret::to_text("example.com/log", &[7; 32]).expect("a key");
+        let bare = secret.trim().trim_start_matches("PRIVATE+KEY+").to_owned();
+        let lower = secret.replace("PRIVATE", "private");
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let path = file.path().to_str().expect("UTF-8").to_owned();
+        for (given, said) in [
+            (secret.trim(), "a key that signs"),
+            (&secret, "a key that signs"),
+            (&lower, "a key that signs"),
+            (&bare, "not a verifier key"),
+            (&path, "the name of a file"),
+            ("hunter2", "not a verifier key"),
+        ] {
+            for words in
+                [["verify", "receipt", "-", "--key", given], ["verify", "database", "--receipt=x", "--key", given]]
+            {
+                let words = ["runledger"].iter().chain(&words).map(std::ffi::OsString::from).collect::<Vec<_>>();
+                let Err(crate::cli::Refusal::Usage(error)) = crate::cli::parse(&words) else { panic!("taken") };
+                let text = error.to_string();
+                assert!(text.contains(said) && text.contains("keys ledger show"), "{text}");
+                assert!(!text.contains(given) && !text.contains(&bare[bare.len() - 40..]), "{text}");
+            }
+        }
+        let words = ["runledger", "verify", "receipt", "-", "--key", &signer(7).key().vkey()];
+        crate::cli::parse(&words.map(std::ffi::OsString::from)).expect("the public key is taken");
+    }
+
+    #[test]
     fn what_cannot_be_told_is_unknown() {
         let (outcome, report) = verify(&receipt(), 8, None);
         assert_eq!(outcome, Outcome::Unknown);
-        assert!(report.contains(&signer(8).key().id_hex()), "{report}");
+        let (given, signed) = (signer(8).key().id_hex(), signer(7).key().id_hex());
+        assert!(report.contains(&format!("signed by example.com/log {signed},")), "{report}");
+        assert!(report.contains(&format!("verify with is example.com/log {given};")), "{report}");
         let args = ReceiptArgs { file: PathBuf::from("no/such/file"), keys: Vec::new(), origin: None };
         assert_eq!(verify_receipt(&args, io::empty()).0, Outcome::Unknown);
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Command};
 use toml::{Table, Value};
 
+use super::names::nearest;
 use super::settings::Settings;
 
 const FILE_NAME: &str = "runledger.toml";
@@ -128,26 +129,10 @@ fn shown(key: &str) -> String {
 }
 
 fn unknown(key: &str, known: &[String]) -> String {
-    let nearest = known.iter().map(|name| (distance(key, name), name)).min();
-    let hint = nearest.filter(|(distance, name)| *distance <= name.len() / 2).map(|(_, name)| shown(name));
-    match hint {
-        Some(name) => format!("there is no setting {}; did you mean {name}?", shown(key)),
+    match nearest(key, known.iter().map(String::as_str)) {
+        Some(name) => format!("there is no setting {}; did you mean {}?", shown(key), shown(name)),
         None => format!("there is no setting {}; runledger serve --help lists all", shown(key)),
     }
-}
-
-/// How many letters must be put in, taken out or changed.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in right.bytes().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod check;
 mod file;
+mod names;
 mod settings;
 mod values;
 
@@ -10,7 +11,10 @@ use std::fmt;
 use std::ops::Deref;
 
 pub use file::{FileError, FileSettings, default_path, known_settings};
-pub use settings::{AccessAuditMode, AuthMode, BaseSettings, GraphqlSettings, JwtSettings, LogFormat, Settings};
+pub use names::check_variables;
+pub use settings::{
+    AccessAuditMode, AuthMode, BaseSettings, ChangeSettings, GraphqlSettings, JwtSettings, LogFormat, Settings,
+};
 pub use values::{OptionalAddress, Secret, parse_duration};
 
 /// A setting that cannot be used: its name and what is allowed.

@@ -70,6 +70,14 @@ pub struct BaseSettings {
     pub log_level: String,
 }
 
+/// Settings of every command that writes to the database.
+#[derive(Args, Clone, Debug)]
+pub struct ChangeSettings {
+    /// Leave the database's schema alone at start, and refuse to start when it is not up to date.
+    #[arg(long, env = "RUNLEDGER_NO_MIGRATE", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub no_migrate: bool,
+}
+
 /// How a JWT is checked. One of secret, file and URL turns JWT on.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "JWT")]
@@ -157,9 +165,9 @@ pub struct Settings {
     /// Whether callers must prove who they are; `off` only on loopback addresses.
     #[arg(long, env = "RUNLEDGER_AUTH", default_value = "required", value_enum)]
     pub auth: AuthMode,
-    /// Leave the database's schema alone at start, and refuse to start when it is not up to date.
-    #[arg(long, env = "RUNLEDGER_NO_MIGRATE", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
-    pub no_migrate: bool,
+    /// What may be done to the schema.
+    #[command(flatten)]
+    pub changes: ChangeSettings,
     /// TLS certificate chain, PEM.
     #[arg(long, env = "RUNLEDGER_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,

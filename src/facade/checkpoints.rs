@@ -69,6 +69,12 @@ impl Signing {
         refusal(trouble.stopped.as_ref().or_else(|| trouble.logs.values().next()))
     }
 
+    /// Whether nothing is signed any more, and how many logs are not.
+    pub fn refusals(&self) -> (bool, usize) {
+        let trouble = self.trouble();
+        (trouble.stopped.is_some(), trouble.logs.len())
+    }
+
     /// The same for one log.
     fn check_log(&self, log_id: Uuid) -> Result<()> {
         let trouble = self.trouble();

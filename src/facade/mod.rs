@@ -24,6 +24,7 @@ pub mod telemetry_series;
 pub mod tiles;
 pub mod traces;
 pub mod verify;
+pub mod vitals;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -77,6 +78,8 @@ struct Inner {
     signing: checkpoints::Signing,
     access: AccessState,
     failures: Failures,
+    /// What the watchers of this process were told last.
+    observed: vitals::Observed,
     /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
     content_tenants: Cache<TenantId, bool>,
     metric_writes: Semaphore,
@@ -108,6 +111,7 @@ impl Logs {
             signing: checkpoints::Signing::default(),
             access,
             failures: Failures::default(),
+            observed: vitals::Observed::default(),
             content_tenants,
             metric_writes: Semaphore::new(METRIC_WRITES_MAX),
             aside: capture::Aside::default(),

@@ -7,6 +7,7 @@ use crate::domain::scope::{Permission, Scope};
 use crate::error::Result;
 use crate::facade::Logs;
 use crate::facade::capture::{IngestReport, SignalReport};
+use crate::facade::vitals::Vitals;
 
 /// The use cases behind OTLP, authentication and readiness.
 pub trait Backend: Send + Sync {
@@ -37,8 +38,8 @@ pub trait Backend: Send + Sync {
     fn ingest_logs(&self, scope: Scope, request: ExportLogsServiceRequest) -> BoxFuture<'_, Result<SignalReport>>;
     /// Whether requests can be served.
     fn ready(&self) -> BoxFuture<'_, Result<()>>;
-    /// Records that wait to be appended, and how many may.
-    fn queue_depth(&self) -> (usize, usize);
+    /// How the process and its logs stand.
+    fn vitals(&self) -> BoxFuture<'_, Vitals>;
 }
 
 impl Backend for Logs {
@@ -88,7 +89,7 @@ impl Backend for Logs {
         Box::pin(self.ready())
     }
 
-    fn queue_depth(&self) -> (usize, usize) {
-        self.queue_depth()
+    fn vitals(&self) -> BoxFuture<'_, Vitals> {
+        Box::pin(self.vitals())
     }
 }

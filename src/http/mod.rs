@@ -5,6 +5,7 @@ pub mod auth;
 pub mod backend;
 pub mod body;
 pub mod error;
+pub mod fair;
 pub mod graphql;
 mod graphql_media;
 mod graphql_request;

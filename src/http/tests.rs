@@ -32,6 +32,7 @@ use crate::domain::scope::{Actor, Permission, Scope};
 use crate::domain::vocabulary::ActorType;
 use crate::error::Result;
 use crate::facade::capture::{IngestReport, SignalReport};
+use crate::facade::vitals::Vitals;
 
 const WRITER: &str = "Bearer rl_1_writer";
 const READER: &str = "Bearer rl_1_reader";
@@ -113,8 +114,8 @@ impl Backend for Fake {
         async { state }.boxed()
     }
 
-    fn queue_depth(&self) -> (usize, usize) {
-        (3, 100)
+    fn vitals(&self) -> BoxFuture<'_, Vitals> {
+        async { Vitals { queue: (3, 100), ..Vitals::default() } }.boxed()
     }
 }
 

@@ -206,6 +206,13 @@ impl<'n> Note<'n> {
         self.text
     }
 
+    /// Whose signatures it says it has: each a name and the id of a key. Nothing vouches for them before
+    /// [`Note::signed_by`] has.
+    #[must_use]
+    pub fn signers(&self) -> Vec<String> {
+        self.signatures.iter().map(|one| format!("{} {}", one.name, hex::encode(one.key_id))).collect()
+    }
+
     /// The first of the keys that has signed it, after every signature that names one of the keys was verified. Signatures
     /// by others are ignored.
     ///

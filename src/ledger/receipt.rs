@@ -117,8 +117,9 @@ impl Receipt {
             rest = after;
             Some(line)
         };
-        if line() != Some(FIRST_LINE) {
-            return Err(Malformed("the first line is not c2sp.org/tlog-proof@v1"));
+        match line() {
+            Some(FIRST_LINE) => {}
+            first => return Err(Malformed(not_first(first.unwrap_or(text)))),
         }
         let extra = line().and_then(|line| line.strip_prefix("extra "));
         let leaf = extra.and_then(|extra| STANDARD.decode(extra).ok()).filter(|leaf| !leaf.is_empty());
@@ -138,6 +139,13 @@ impl Receipt {
         Ok(Self { leaf, index, proof, checkpoint: rest.to_owned() })
     }
 
+    /// Whose signatures its checkpoint says it has, each a name and a key's id. Nothing vouches for them before
+    /// [`Receipt::verify`] has.
+    #[must_use]
+    pub fn signers(&self) -> Vec<String> {
+        Note::parse(&self.checkpoint).map(|note| note.signers()).unwrap_or_default()
+    }
+
     /// Shows what it shows, by one of the keys, of the log with this origin; `None` takes any log that the key has signed.
     ///
     /// # Errors
@@ -153,6 +161,21 @@ impl Receipt {
         }
         let (signer, key_id) = (key.name().to_owned(), key.id_hex());
         Ok(Proven { leaf: self.leaf, leaf_hash, index: self.index, checkpoint, signer, key_id })
+    }
+}
+
+/// What is wrong with a first line that is not ours. Its bytes are signed, so nothing is put right here.
+fn not_first(line: &str) -> &'static str {
+    if line.trim_start_matches('\u{feff}').trim_end() != FIRST_LINE {
+        "the first line is not c2sp.org/tlog-proof@v1"
+    } else if line.ends_with('\r') {
+        "its lines end in CRLF: a program has changed the line ends. A receipt's bytes are signed: get it again, as it \
+         was sent, or take every CR out"
+    } else if line.starts_with('\u{feff}') {
+        "a byte order mark stands before it: a program has put it there. A receipt's bytes are signed: get it again, as \
+         it was sent, or take the mark out"
+    } else {
+        "the first line has spaces behind it; a receipt's bytes are signed: get it again, as it was sent"
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -47,6 +47,24 @@ pub(super) struct Database {
     pub write: DatabaseConnection,
     /// Statements that were read with, since the start.
     reads: Arc<AtomicU64>,
+    /// Statements that are being read with now, those that wait for a connection among them.
+    under_way: Arc<AtomicU32>,
+}
+
+/// A statement that is under way, until this is dropped.
+struct UnderWay<'a>(&'a AtomicU32);
+
+impl<'a> UnderWay<'a> {
+    fn begin(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Database {
@@ -57,14 +75,14 @@ impl Database {
                 check_sqlite_path(url)?;
                 let write = open(sqlite(url, false)).await?;
                 let read = open(sqlite(url, true)).await?;
-                Self { backend: DbBackend::Sqlite, read, write, reads: Arc::default() }
+                Self { backend: DbBackend::Sqlite, read, write, reads: Arc::default(), under_way: Arc::default() }
             }
             backend => {
                 let write = open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE)).await?;
                 let mut read = postgres(url, pool_size.max(1), POSTGRES_READ);
                 read.statement_timeout(POSTGRES_READ_TIMEOUT);
                 let read = open(read).await?;
-                Self { backend, read, write, reads: Arc::default() }
+                Self { backend, read, write, reads: Arc::default(), under_way: Arc::default() }
             }
         };
         database.check_durability().await?;
@@ -80,7 +98,7 @@ impl Database {
         } else {
             open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY)).await?
         };
-        Ok(Self { backend, write: read.clone(), read, reads: Arc::default() })
+        Ok(Self { backend, write: read.clone(), read, reads: Arc::default(), under_way: Arc::default() })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
@@ -120,12 +138,18 @@ impl Database {
 
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        let _under_way = UnderWay::begin(&self.under_way);
         self.read.query_all_raw(statement).await.map_err(database)
     }
 
     /// Statements that were read with, since the start.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Statements that are being read with now, those that wait for a connection among them.
+    pub fn reads_under_way(&self) -> u32 {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     /// A transaction that holds SQLite's write lock from its beginning: one that takes it later fails as busy.

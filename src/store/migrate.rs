@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Transac
 
 use super::database::Database;
 use super::error::database;
+use super::holdings::missing_file;
 use crate::error::{Error, Result};
 
 /// Held while the schema changes, so that processes that start together do not apply a change twice.
@@ -39,14 +40,18 @@ pub async fn down(database_url: &str, steps: u32) -> Result<Vec<String>> {
     reverted
 }
 
-/// Every change by name, oldest first, and whether it is applied.
+/// Every change by name, oldest first, and whether it is applied. Nothing is changed or made: of a SQLite file that does
+/// not exist no change is applied.
 ///
 /// # Errors
 /// As for [`up`].
 pub async fn status(database_url: &str) -> Result<Vec<(String, bool)>> {
-    let connection = Database::connect_writer(database_url).await?;
-    let status = Migrator::get_migration_with_status_read_only(&connection).await.map_err(database);
-    connection.close().await.map_err(database)?;
+    if missing_file(database_url)?.is_some() {
+        return Ok(Migrator::migrations().iter().map(|change| (change.name().to_owned(), false)).collect());
+    }
+    let db = Database::connect_reader(database_url, 1).await?;
+    let status = Migrator::get_migration_with_status_read_only(&db.read).await.map_err(database);
+    db.close().await;
     Ok(status?
         .iter()
         .map(|migration| (migration.name().to_owned(), migration.status() == MigrationStatus::Applied))

@@ -11,6 +11,7 @@ mod convert;
 mod database;
 mod error;
 pub mod exports;
+pub mod holdings;
 mod idempotency;
 pub mod incidents;
 pub mod keys;
@@ -37,6 +38,7 @@ pub mod telemetry_series;
 pub mod traces;
 pub mod verifications;
 pub mod verify;
+pub mod vitals;
 pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};

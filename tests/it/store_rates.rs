@@ -1,4 +1,4 @@
-//! Rates of the store alone, for the record: `TEST_POSTGRES_FSYNC=1 cargo test --release --test it
+//! Rates of the store alone, for the record: `TEST_POSTGRES_FSYNC=1 cargo test --profile dist --test it
 //! store_rates -- --ignored --nocapture --test-threads 1`. Nothing is asserted but that everything was written.
 
 use std::sync::Arc;

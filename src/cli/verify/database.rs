@@ -55,7 +55,7 @@ pub(in crate::cli) struct DatabaseArgs {
     receipts: Vec<PathBuf>,
     /// A verifier key that may have signed them, beside those that the database has: name+hash+base64, as `runledger keys
     /// ledger show` prints it. Whoever altered the database may have altered its keys.
-    #[arg(long = "key", value_name = "VKEY", requires = "receipts", value_parser = super::parse_key)]
+    #[arg(long = "key", value_name = "VKEY", requires = "receipts", value_parser = super::KeyParser)]
     keys: Vec<NoteKey>,
     #[command(flatten)]
     base: BaseSettings,

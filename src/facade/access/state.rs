@@ -117,6 +117,11 @@ impl AccessState {
         Ok(())
     }
 
+    /// Looks that wait for the background, and how many may.
+    pub fn backlog(&self) -> (usize, usize) {
+        (self.lock().len(), WAITING_MAX)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<(Look, u64)>> {
         // Nothing under this lock can panic half-way.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,5 +1,8 @@
 //! What the server counts, and `/metrics` in Prometheus' text form.
 
+pub mod catalog;
+mod observed;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,32 +16,9 @@ use super::state::HttpState;
 use crate::domain::scope::Permission;
 use crate::facade::capture::{IngestReport, SignalReport};
 
-/// Bounds of the latency histogram, in seconds.
-pub const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-/// The latency histogram.
-pub const LATENCY: &str = "runledger_http_request_duration_seconds";
-
 /// Says what each number is.
 pub fn describe() {
-    metrics::describe_counter!("runledger_http_requests_total", "Requests by route, method and status");
-    metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time to answer, by route");
-    metrics::describe_counter!(
-        "runledger_otlp_spans_total",
-        "Spans of OTLP requests: accepted, and of them existing (sent before) and differing (sent before otherwise); rejected"
-    );
-    metrics::describe_counter!(
-        "runledger_otlp_points_total",
-        "Points of OTLP metrics: accepted; dropped (they said that there was no value); rejected"
-    );
-    metrics::describe_counter!(
-        "runledger_otlp_log_records_total",
-        "OTLP log records: accepted as system records; digested (message content); dropped by design; rejected"
-    );
-    metrics::describe_gauge!("runledger_append_queue_records", "Records that wait to be appended");
-    metrics::describe_gauge!("runledger_append_queue_capacity_records", "Records that may wait to be appended");
-    metrics::describe_counter!("runledger_traces_sealed_total", "Traces sealed by this process");
-    metrics::describe_gauge!("runledger_build_info", "1, with the version as label");
-    metrics::gauge!("runledger_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    catalog::describe();
 }
 
 /// Counts a request.
@@ -46,7 +26,7 @@ pub(super) fn count_request(route: String, method: &'static str, status: StatusC
     let status = status.as_u16().to_string();
     metrics::counter!("runledger_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
         .increment(1);
-    metrics::histogram!(LATENCY, "route" => route).record(time.as_secs_f64());
+    metrics::histogram!(catalog::HTTP_SECONDS, "route" => route).record(time.as_secs_f64());
 }
 
 /// Counts what became of an OTLP request's spans.
@@ -93,18 +73,13 @@ pub async fn scrape(State(state): State<HttpState>, request: Request) -> Respons
             return error::response(error::status(&refusal), &refusal);
         }
     }
-    let (waiting, capacity) = state.backend().queue_depth();
-    metrics::gauge!("runledger_append_queue_records").set(to_f64(waiting));
-    metrics::gauge!("runledger_append_queue_capacity_records").set(to_f64(capacity));
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics().render()).into_response()
+    let observed = observed::text(&state.backend().vitals().await);
+    let text = state.metrics().render() + &observed;
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// Behind a proxy on this machine every peer is local, so a forwarded request is not.
 fn is_local(peer: Option<SocketAddr>, headers: &HeaderMap) -> bool {
     let is_forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
     !is_forwarded && peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
-}
-
-fn to_f64(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
