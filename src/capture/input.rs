@@ -111,29 +111,21 @@ pub fn step(ctx: &CaptureContext, trace_id: &TraceId, input: StepInput, fallback
 pub fn trace(input: TraceInput, fallback_trace_id: &TraceId, now: Timestamp) -> Result<DraftTrace> {
     let trace_id = input.trace_id.unwrap_or_else(|| fallback_trace_id.clone());
     check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
-    for (field, id) in [
-        ("agentId", &input.agent_id),
-        ("parentRunId", &input.parent_run_id),
-        ("correlationId", &input.correlation_id),
-        ("planHash", &input.plan_hash),
-        ("syntheticScenarioId", &input.synthetic_scenario_id),
-    ] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
+    input.parent_run_id.as_deref().map_or(Ok(()), |id| check_name("parentRunId", id))?;
     let plan = input.plan.map(|plan| document("plan", plan, PLAN_BYTES_MAX)).transpose()?;
     let trace = Trace {
         run_id: input.run_id.unwrap_or_else(|| RunId::trusted(trace_id.as_str())),
         trace_id,
-        agent_id: input.agent_id,
+        agent_id: label("agentId", input.agent_id)?,
         parent_run_id: input.parent_run_id,
-        correlation_id: input.correlation_id,
-        plan_hash: input.plan_hash,
+        correlation_id: label("correlationId", input.correlation_id)?,
+        plan_hash: label("planHash", input.plan_hash)?,
         seed: input.seed,
         frozen_at: input.frozen_at,
         schema_version: TRACE_SCHEMA_VERSION.to_owned(),
         replay_mode: label("replayMode", input.replay_mode)?,
         is_synthetic: input.is_synthetic,
-        synthetic_scenario_id: input.synthetic_scenario_id,
+        synthetic_scenario_id: label("syntheticScenarioId", input.synthetic_scenario_id)?,
         service_name: label("serviceName", input.service_name)?,
         service_instance_id: label("serviceInstanceId", input.service_instance_id)?,
         service_version: label("serviceVersion", input.service_version)?,

@@ -15,6 +15,7 @@ mod members;
 mod numbers;
 mod pairs;
 mod scan;
+mod values;
 
 use std::borrow::Cow;
 use std::ops::Range;

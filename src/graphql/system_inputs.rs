@@ -33,13 +33,13 @@ pub struct SystemRecordInput {
     actor_type: Option<ActorType>,
     /// Who caused it. An identifier: it is not redacted.
     actor_id: Option<String>,
-    /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it.
+    /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it. Redacted.
     correlation_id: Option<String>,
-    /// The service that it happened to.
+    /// The service that it happened to. Redacted.
     service_name: Option<String>,
-    /// The instance of the service.
+    /// The instance of the service. Redacted.
     service_instance_id: Option<String>,
-    /// The writer's name, 1 to 128 bytes. "graphql" when it is not given. The server's own names are refused.
+    /// The writer's name, 1 to 128 bytes. "graphql" when it is not given. The server's own names are refused. Redacted.
     source_component: Option<String>,
     /// When it happened. Now when it is not given.
     occurred_at: Option<DateTime>,
@@ -56,7 +56,7 @@ pub struct RecordSystemRecordsInput {
     #[graphql(default)]
     pub is_platform_wide: bool,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again. An identifier: it is not redacted.
     pub idempotency_key: Option<String>,
 }
 

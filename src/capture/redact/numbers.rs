@@ -23,9 +23,9 @@ pub(super) fn find(text: &str, ranges: &mut Vec<Range<usize>>) {
             continue;
         };
         let run = run_around(bytes, floor, inside);
-        let digits = bytes[run.clone()].iter().filter(|byte| byte.is_ascii_digit()).count();
         spend(run.len());
-        if digits >= DIGITS_MIN && !continues_a_word(bytes, &run) {
+        let has_digits = || bytes[run.clone()].iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_MIN;
+        if run.len() >= DIGITS_MIN && has_digits() && !continues_a_word(bytes, &run) {
             within(bytes, run.clone(), ranges);
         }
         floor = run.end + 1;

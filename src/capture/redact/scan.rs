@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::automaton::Automaton as _;
+use aho_corasick::automaton::{Automaton as _, StateID};
 use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, MatchKind, StartKind};
 
@@ -97,27 +97,50 @@ pub(super) struct Found {
 
 /// Everything that is to be removed from a text, which is decoded `left` times at most.
 pub(super) fn find(text: &str, left: u32) -> Found {
-    let mut scanner = Scanner {
-        text,
-        bytes: text.as_bytes(),
-        done: 0,
-        names_end: 0,
-        mails_end: 0,
-        program: None,
-        runs: std::array::from_fn(|_| 0..0),
-        ranges: Vec::new(),
-        is_suspicious: false,
-    };
     spend(text.len());
-    let is_anchored = scanner.read();
-    let Scanner { mut ranges, mut is_suspicious, bytes, .. } = scanner;
+    let (mut ranges, mut is_suspicious) = (Vec::new(), false);
+    // Most texts hold no beginning of a secret at all.
+    if let Some(first) = Place::first(text.as_bytes()) {
+        let mut scanner = Scanner::new(text);
+        scanner.read(first);
+        ranges = scanner.ranges;
+        is_suspicious = scanner.is_suspicious || text.as_bytes().contains(&b'\\');
+    }
     numbers::find(text, &mut ranges);
-    merge(&mut ranges);
+    if !ranges.is_empty() {
+        merge(&mut ranges);
+    }
     if let Some(left) = left.checked_sub(1) {
         within_encodings(text, left, &mut ranges);
     }
-    is_suspicious |= is_anchored && bytes.contains(&b'\\');
     Found { ranges, is_suspicious }
+}
+
+/// Where the automaton has found something: its state, and the byte behind.
+#[derive(Clone, Copy)]
+struct Place {
+    state: StateID,
+    end: usize,
+}
+
+impl Place {
+    /// The first place of a text.
+    fn first(bytes: &[u8]) -> Option<Self> {
+        let state = AUTOMATON.start_state(Anchored::No).ok()?;
+        Self { state, end: 0 }.next(&AUTOMATON, bytes)
+    }
+
+    /// The next place.
+    fn next(self, automaton: &DFA, bytes: &[u8]) -> Option<Self> {
+        let mut state = self.state;
+        for (at, byte) in bytes.iter().enumerate().skip(self.end) {
+            state = automaton.next_state(Anchored::No, state, *byte);
+            if automaton.is_special(state) && automaton.is_match(state) {
+                return Some(Self { state, end: at + 1 });
+            }
+        }
+        None
+    }
 }
 
 /// Adds what stands in base64, behind percent signs and escapes.
@@ -160,23 +183,32 @@ pub(super) fn follows_escape(bytes: &[u8], at: usize) -> bool {
     at >= 2 && bytes[at - 2] == b'\\' && matches!(bytes[at - 1], b'n' | b'r' | b't' | b'b' | b'f')
 }
 
-impl Scanner<'_> {
-    /// Judges every place that the automaton finds; true when there is one. Places come in order of where their words end.
-    fn read(&mut self) -> bool {
-        let (automaton, anchors) = (&*AUTOMATON, &*ANCHORS);
-        let Ok(mut state) = automaton.start_state(Anchored::No) else { return false };
-        let mut is_anchored = false;
-        for (at, byte) in self.bytes.iter().enumerate() {
-            state = automaton.next_state(Anchored::No, state, *byte);
-            if automaton.is_special(state) && automaton.is_match(state) {
-                is_anchored = true;
-                for found in 0..automaton.match_len(state) {
-                    let (word, anchor) = anchors[automaton.match_pattern(state, found).as_usize()];
-                    self.judge((word, anchor), at + 1 - word.len());
-                }
-            }
+impl<'t> Scanner<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            done: 0,
+            names_end: 0,
+            mails_end: 0,
+            program: None,
+            runs: std::array::from_fn(|_| 0..0),
+            ranges: Vec::new(),
+            is_suspicious: false,
         }
-        is_anchored
+    }
+
+    /// Judges every place that the automaton finds, in order of where their words end.
+    fn read(&mut self, first: Place) {
+        let (automaton, anchors) = (&*AUTOMATON, &*ANCHORS);
+        let mut next = Some(first);
+        while let Some(place) = next {
+            for found in 0..automaton.match_len(place.state) {
+                let (word, anchor) = anchors[automaton.match_pattern(place.state, found).as_usize()];
+                self.judge((word, anchor), place.end - word.len());
+            }
+            next = place.next(automaton, self.bytes);
+        }
     }
 
     fn judge(&mut self, (word, anchor): (&'static str, Anchor), at: usize) {

@@ -47,6 +47,8 @@ impl Aside {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -59,7 +61,7 @@ mod tests {
         let places = u32::try_from(CAPTURES_MAX).expect("few");
         let places = Arc::clone(&aside.0).acquire_many_owned(places).await.expect("places");
         let mut waiting = std::pin::pin!(aside.capture(SERVED_BYTES_MAX + 1, || ()));
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending(), "no place is left");
+        assert!(waiting.as_mut().now_or_never().is_none(), "no place is left");
         drop(places);
         waiting.await.expect("worked");
         assert!(aside.capture(SERVED_BYTES_MAX + 1, || panic!("in the work")).await.is_err());
