@@ -36,6 +36,7 @@ pub mod system;
 pub mod system_runs;
 pub mod telemetry_series;
 pub mod traces;
+pub mod unread;
 pub mod verifications;
 pub mod verify;
 pub mod vitals;
