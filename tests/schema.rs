@@ -67,6 +67,25 @@ fn every_root_field_is_in_the_authorisation_table() {
 }
 
 #[test]
+fn a_root_field_that_names_its_scope_needs_that_one() {
+    let mut stated = 0;
+    for definition in types() {
+        if !matches!(definition.name.node.as_str(), "Query" | "Mutation") {
+            continue;
+        }
+        for field in fields(&definition) {
+            let description = field.description.as_ref().map_or("", |text| text.node.as_str()).replace('\n', " ");
+            let Some((_, scope)) = description.split_once("Needs the scope ") else { continue };
+            let scope = scope.split_once('.').map_or(scope, |(scope, _)| scope);
+            let needed = authorize::permission(&field.name.node).expect("listed");
+            assert_eq!(needed.map(|permission| permission.as_str()), Some(scope), "{}", field.name.node);
+            stated += 1;
+        }
+    }
+    assert!(stated >= 10, "only {stated} root fields name their scope");
+}
+
+#[test]
 fn the_guard_knows_every_field_that_multiplies() {
     let mut lists = BTreeSet::new();
     for definition in types() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::LogsFacade;
-use super::loaders::{AuditEntryById, GovernanceOf, GovernanceSummaryOf, PayloadOf};
+use super::loaders::{AccessDetailOf, AuditEntryById, GovernanceOf, GovernanceSummaryOf};
 use crate::domain::audit::{AccessDetail, GovernanceSummary};
 use crate::domain::audit_events::LOG_VIEWED;
 use crate::domain::diff::{CHANGES_MAX, Diff};
@@ -68,9 +68,9 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredAuditEntry>> {
-        self.require(Permission::AuditRead)?;
+        let granted = self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
-        Ok(self.seen(self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await?))
+        Ok(self.audit.open(granted, self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many audit entries the filter selects, counted to `cap`.
@@ -78,10 +78,10 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn count_audit_entries(&self, filter: &AuditFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
-        self.require(Permission::AuditRead)?;
+        let granted = self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
-        self.viewed(RecordKind::AuditEntry, []);
-        self.store().count_audit_entries(&self.scope, filter, as_of, cap).await
+        let count = self.store().count_audit_entries(&self.scope, filter, as_of, cap).await?;
+        Ok(self.audit.open_made(granted, RecordKind::AuditEntry, count))
     }
 
     /// An audit entry by record id; batched.
@@ -89,7 +89,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_audit_entry(&self, id: RecordId) -> Result<Option<StoredAuditEntry>> {
-        self.require(Permission::AuditRead)?;
         self.loaders.loader.load_one(AuditEntryById(id)).await
     }
 
@@ -124,8 +123,7 @@ impl LogsFacade {
         if entry.event_type != LOG_VIEWED || entry.after_state_commitment.is_none() {
             return Ok(AccessDetail::default());
         }
-        let text = self.loaders.loader.load_one(PayloadOf(PayloadPart::AfterState, entry.id)).await?;
-        Ok(text.map(|text| AccessDetail::parse(&text)).unwrap_or_default())
+        Ok(self.loaders.loader.load_one(AccessDetailOf(entry.id)).await?.unwrap_or_default())
     }
 
     /// A page of a run's governance entries, newest first; batched. They are part of the run.
@@ -133,7 +131,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `runs:read`.
     pub async fn list_run_governance(&self, run: &RunNames, page: &PageRequest) -> Result<Page<StoredAuditEntry>> {
-        self.require(Permission::RunsRead)?;
         let key = GovernanceOf(run.clone(), page.clone());
         Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
     }
@@ -143,7 +140,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `runs:read`.
     pub async fn run_governance_summary(&self, run: &RunNames) -> Result<GovernanceSummary> {
-        self.require(Permission::RunsRead)?;
         Ok(self.loaders.loader.load_one(GovernanceSummaryOf(run.clone())).await?.unwrap_or_default())
     }
 
@@ -173,8 +169,8 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<Stored<LogExport>>> {
-        self.require(Permission::AuditRead)?;
-        Ok(self.seen(self.store().list_exports(&self.scope, filter, page, as_of).await?))
+        let granted = self.require(Permission::AuditRead)?;
+        Ok(self.audit.open(granted, self.store().list_exports(&self.scope, filter, page, as_of).await?))
     }
 
     /// How many exports the filter selects, counted to `cap`.
@@ -182,9 +178,9 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn count_exports(&self, filter: &ExportFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
-        self.require(Permission::AuditRead)?;
-        self.viewed(RecordKind::LogExport, []);
-        self.store().count_exports(&self.scope, filter, as_of, cap).await
+        let granted = self.require(Permission::AuditRead)?;
+        let count = self.store().count_exports(&self.scope, filter, as_of, cap).await?;
+        Ok(self.audit.open_made(granted, RecordKind::LogExport, count))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may use which root field. A test walks the schema: a root field that is not in the table fails it.
 
 use crate::domain::scope::Permission;
+use crate::domain::vocabulary::Stream;
 use crate::error::{Error, Result};
 
 /// What a root field needs.
@@ -32,7 +33,8 @@ pub const TABLE: &[(&str, Access)] = &[
     ("erasePayload", Access::Needs(Permission::Admin)),
     ("idempotencyCheck", Access::Needs(Permission::RunsRead)),
     ("incidentEvidence", Access::Needs(Permission::RunsRead)),
-    ("ledger", Access::Needs(Permission::RunsRead)),
+    // Each of the two logs needs its own permission: of_stream.
+    ("ledger", Access::AnyCaller),
     ("llmRun", Access::Needs(Permission::RunsRead)),
     ("llmRuns", Access::Needs(Permission::RunsRead)),
     // Each kind of record needs its own permission.
@@ -55,6 +57,15 @@ pub const TABLE: &[(&str, Access)] = &[
     ("verifyLedger", Access::Needs(Permission::LedgerVerify)),
     ("viewer", Access::AnyCaller),
 ];
+
+/// What one must be allowed to read a log of the ledger.
+#[must_use]
+pub const fn of_stream(stream: Stream) -> Permission {
+    match stream {
+        Stream::Evidence => Permission::RunsRead,
+        Stream::Access => Permission::AuditRead,
+    }
+}
 
 /// The permission that a root field needs; `None` where credentials are enough.
 ///

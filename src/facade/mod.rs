@@ -38,10 +38,10 @@ use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
 use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
-use crate::domain::scope::{Permission, Scope};
+use crate::domain::scope::Scope;
 use crate::error::Result;
 use crate::store::Store;
-use access::{AccessConfig, AccessState, RequestAudit, Views};
+use access::{AccessConfig, AccessState, RequestAudit};
 use loaders::{LoadQueue, Loaders};
 use own_records::Failures;
 
@@ -119,10 +119,9 @@ impl Logs {
     #[must_use]
     pub fn facade(&self, scope: Scope) -> LogsFacade {
         let scope = Arc::new(scope);
-        let views = Arc::new(Views::default());
-        let loaders = Loaders::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
-        let audit = RequestAudit::new(self.clone(), Arc::clone(&scope), Arc::clone(&views));
-        LogsFacade { logs: self.clone(), scope, loaders, views, audit }
+        let audit = RequestAudit::new(self.clone(), Arc::clone(&scope));
+        let loaders = Loaders::new(self.clone(), Arc::clone(&scope), audit.clone());
+        LogsFacade { logs: self.clone(), scope, loaders, audit }
     }
 
     /// Whether requests can be served: the database answers, the writer takes records, and what it writes is signed.
@@ -165,7 +164,6 @@ pub struct LogsFacade {
     logs: Logs,
     scope: Arc<Scope>,
     loaders: Loaders,
-    views: Arc<Views>,
     audit: RequestAudit,
 }
 
@@ -188,16 +186,7 @@ impl LogsFacade {
 
     /// Appends what this request writes; to be told of that is no read.
     async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
-        self.views.wrote(unit.records.iter().map(NewRecord::id));
+        self.audit.wrote(unit.records.iter().map(NewRecord::id));
         self.logs.append(unit).await
-    }
-
-    /// Refuses a caller without the permission, and notes the refusal for the audit: not so
-    /// [`Scope::require`].
-    ///
-    /// # Errors
-    /// `FORBIDDEN` that names the permission.
-    pub fn require(&self, permission: Permission) -> Result<()> {
-        self.scope.require(permission).inspect_err(|_| self.audit.denied(permission))
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::Logs;
+use super::access::{ServerUse, open_for_server};
 use super::own_audit::SERVER;
 use crate::capture::json::canonical;
 use crate::domain::append::NewRecord;
@@ -135,7 +136,7 @@ impl Logs {
     pub async fn record_startup(&self, instance: &Instance) -> Result<()> {
         let of_instance = |own: OwnRecord| OwnRecord { instance_id: Some(instance.id.clone()), ..own };
         let mut records = Vec::new();
-        let last = self.0.store.last_start_or_stop(&instance.id).await?;
+        let last = open_for_server(ServerUse::OwnPast, self.0.store.last_start_or_stop(&instance.id).await?);
         if let Some(crashed) = last.filter(|last| last.event_type == SystemEventType::Startup) {
             let summary = "the server ended without stopping: found at its next start";
             records.push(of_instance(OwnRecord {

@@ -24,9 +24,10 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredActivation>> {
-        self.require(Permission::RunsRead)?;
+        let granted = self.require(Permission::RunsRead)?;
         let Some(policy_id) = policy_id else {
-            return Ok(self.seen(self.store().list_policy_activations(&self.scope, page, as_of).await?));
+            let activations = self.store().list_policy_activations(&self.scope, page, as_of).await?;
+            return Ok(self.audit.open(granted, activations));
         };
         let key = ActivationsOf(policy_id.to_owned(), page.clone(), as_of);
         Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
@@ -42,9 +43,9 @@ impl LogsFacade {
         as_of: Option<AsOf>,
         cap: u32,
     ) -> Result<Count> {
-        self.require(Permission::RunsRead)?;
-        self.viewed(RecordKind::PolicyActivation, []);
-        self.store().count_policy_activations(&self.scope, policy_id, as_of, cap).await
+        let granted = self.require(Permission::RunsRead)?;
+        let count = self.store().count_policy_activations(&self.scope, policy_id, as_of, cap).await?;
+        Ok(self.audit.open_made(granted, RecordKind::PolicyActivation, count))
     }
 
     /// The activation of a policy that is in force: its newest; batched.
@@ -61,7 +62,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_policy_activation_by_id(&self, id: RecordId) -> Result<Option<StoredActivation>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(ActivationById(id)).await
     }
 }

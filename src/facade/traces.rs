@@ -31,16 +31,16 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `runs:read`, as for every read below.
     pub async fn get_trace(&self, by: &TraceRef) -> Result<Option<StoredTrace>> {
-        self.require(Permission::RunsRead)?;
+        let granted = self.require(Permission::RunsRead)?;
         match by {
             TraceRef::TraceId(trace_id) => self.loaders.trace(trace_id).await,
             TraceRef::RunId(run_id) => match self.get_llm_run(run_id).await?.and_then(|run| run.trace_id.clone()) {
                 Some(trace_id) => self.loaders.trace(&trace_id).await,
                 // A run without a record of its own yet: its trace is still running.
-                None => Ok(self.seen(self.store().trace_by_run_id(&self.scope, run_id).await?)),
+                None => Ok(self.audit.open(granted, self.store().trace_by_run_id(&self.scope, run_id).await?)),
             },
             TraceRef::RootHash(root_hash) => {
-                Ok(self.seen(self.store().trace_by_root_hash(&self.scope, *root_hash).await?))
+                Ok(self.audit.open(granted, self.store().trace_by_root_hash(&self.scope, *root_hash).await?))
             }
         }
     }
@@ -50,8 +50,17 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_trace_by_id(&self, id: RecordId) -> Result<Option<StoredTrace>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(TraceById(id)).await
+    }
+
+    /// A trace as it is now, past the loaders' cache: what a mutation has just changed.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn get_trace_now(&self, trace_id: &TraceId) -> Result<Option<StoredTrace>> {
+        let granted = self.require(Permission::RunsRead)?;
+        let found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
+        Ok(self.audit.open(granted, found.map(|mut found| found.remove(trace_id))))
     }
 
     /// A page of traces.
@@ -65,8 +74,8 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredTrace>> {
-        self.require(Permission::RunsRead)?;
-        Ok(self.seen(self.store().list_traces(&self.scope, filter, order, page, as_of).await?))
+        let granted = self.require(Permission::RunsRead)?;
+        Ok(self.audit.open(granted, self.store().list_traces(&self.scope, filter, order, page, as_of).await?))
     }
 
     /// How many traces the filter selects, counted to `cap`.
@@ -74,9 +83,9 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn count_traces(&self, filter: &TraceFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
-        self.require(Permission::RunsRead)?;
-        self.viewed(RecordKind::Trace, []);
-        self.store().count_traces(&self.scope, filter, as_of, cap).await
+        let granted = self.require(Permission::RunsRead)?;
+        let count = self.store().count_traces(&self.scope, filter, as_of, cap).await?;
+        Ok(self.audit.open_made(granted, RecordKind::Trace, count))
     }
 
     /// Starts to read traces, and a page of steps of each, in one statement each, for the calls below to wait for.
@@ -84,8 +93,8 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `runs:read`.
     pub fn prefetch_traces(&self, traces: HashSet<TraceId>, steps: Option<(StepFilter, PageRequest)>) -> Result<()> {
-        self.require(Permission::RunsRead)?;
-        self.loaders.read_ahead(traces, steps);
+        let granted = self.require(Permission::RunsRead)?;
+        self.loaders.read_ahead(granted, traces, steps);
         Ok(())
     }
 
@@ -108,7 +117,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn count_trace_steps(&self, trace_id: &TraceId, filter: &StepFilter) -> Result<i64> {
-        self.require(Permission::RunsRead)?;
         let key = StepCountOf(trace_id.clone(), filter.clone());
         Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
     }
@@ -118,7 +126,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn get_trace_step_by_id(&self, id: RecordId) -> Result<Option<StoredStep>> {
-        self.require(Permission::RunsRead)?;
         self.loaders.loader.load_one(StepById(id)).await
     }
 
@@ -140,7 +147,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn list_trace_seals(&self, trace_id: &TraceId) -> Result<Vec<Stored<TraceSeal>>> {
-        self.require(Permission::RunsRead)?;
         Ok(self.loaders.loader.load_one(SealsOf(trace_id.clone())).await?.unwrap_or_default())
     }
 
@@ -149,7 +155,7 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn trace_totals(&self, trace: &StoredTrace) -> Result<TraceTotals> {
-        self.require(Permission::RunsRead)?;
+        let granted = self.require(Permission::RunsRead)?;
         if trace.seal.is_some() {
             let metadata = self.loaders.loader.load_one(SealMetadataOf(trace.trace.trace_id.clone())).await?;
             if let Some(metadata) = metadata {
@@ -157,9 +163,9 @@ impl LogsFacade {
             }
         }
         let trace_ids = std::slice::from_ref(&trace.trace.trace_id);
-        self.viewed(RecordKind::TraceStep, []);
         let sources = self.store().seal_sources(&self.scope.tenant, trace_ids).await?;
-        Ok(sources.first().map(|source| seal::totals(&source.steps)).unwrap_or_default())
+        let totals = sources.map(|sources| sources.first().map(|source| seal::totals(&source.steps)));
+        Ok(self.audit.open_made(granted, RecordKind::TraceStep, totals).unwrap_or_default())
     }
 
     /// Steps grouped by kind and status; batched.
@@ -167,7 +173,6 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn trace_step_groups(&self, trace_id: &TraceId) -> Result<Vec<StepGroup>> {
-        self.require(Permission::RunsRead)?;
         Ok(self.loaders.loader.load_one(StepGroupsOf(trace_id.clone())).await?.unwrap_or_default())
     }
 
@@ -176,7 +181,6 @@ impl LogsFacade {
     /// # Errors
     /// `FORBIDDEN` without `payloads:read`.
     pub async fn payload(&self, record: RecordId, part: PayloadPart) -> Result<Option<String>> {
-        self.require(Permission::PayloadsRead)?;
         self.loaders.loader.load_one(PayloadOf(part, record)).await
     }
 
@@ -207,14 +211,16 @@ impl LogsFacade {
     /// A trace with all of its steps, in the order in which behaviour is compared.
     async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(StoredTrace, Vec<Arc<StoredStep>>)> {
         let missing = || Error::input(field, format!("{field} names no trace of this tenant"));
+        let granted = self.require(Permission::RunsRead)?;
         let view = self.get_trace(by).await?.ok_or_else(missing)?;
         let trace_ids = std::slice::from_ref(&view.trace.trace_id);
         let mut steps: Vec<Arc<StoredStep>> = Vec::new();
         let mut request = PageRequest::first(COMPARISON_PAGE);
         loop {
-            let mut pages =
+            let pages =
                 self.store().steps_by_trace_id(&self.scope, trace_ids, &StepFilter::default(), &request).await?;
-            let page = self.seen(pages.remove(&view.trace.trace_id).unwrap_or_default());
+            let page = pages.map(|mut pages| pages.remove(&view.trace.trace_id).unwrap_or_default());
+            let page = self.audit.open(granted, page);
             request.after = page.rows.last().map(|row| row.position);
             steps.extend(page.rows.into_iter().map(|row| row.item));
             if steps.len() > COMPARISON_STEPS_MAX {
@@ -234,11 +240,9 @@ impl LogsFacade {
     /// # Errors
     /// `BAD_USER_INPUT` when the key is no name.
     pub async fn idempotency_check(&self, key: &str) -> Result<Option<IdempotencyHit>> {
-        self.require(Permission::RunsRead)?;
+        let granted = self.require(Permission::RunsRead)?;
         check_name("key", key)?;
-        let hit = self.store().idempotency_hit(&self.scope, key).await?;
-        self.viewed(RecordKind::TraceStep, hit.as_ref().map(|hit| hit.id));
-        Ok(hit)
+        Ok(self.audit.open(granted, self.store().idempotency_hit(&self.scope, key).await?))
     }
 
     /// The tenant's keyed digest of a text, to compare with prompt and step hashes.

@@ -32,6 +32,7 @@ impl Ledger {
     /// As the facade says.
     pub async fn load(ctx: &Context<'_>, stream: LedgerStream) -> ApiResult<Self> {
         let (facade, stream) = (ctx.facade()?, vocabulary::Stream::from(stream));
+        facade.enter_ledger(stream)?;
         let log = facade.ledger_log(stream).await?;
         let proofs = LedgerProofs { stream, log: log.clone() };
         let checks = LedgerChecks { log_id: log.as_ref().map_or_else(Uuid::nil, |log| log.log_id) };

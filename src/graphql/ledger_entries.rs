@@ -103,7 +103,8 @@ impl LedgerEntry {
         Maybe::of(self.load_record(ctx).await)
     }
 
-    /// Proof that the entry is in its log. Needs no more than reading the log.
+    /// Proof that the entry is in its log. Needs no more than the scope that reads the log: runs:read for the evidence log,
+    /// audit:read for the access log.
     async fn inclusion_proof(
         &self,
         ctx: &Context<'_>,

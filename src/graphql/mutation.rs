@@ -15,7 +15,7 @@ use super::row::Row;
 use super::runs::LlmRun;
 use super::system_inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
 use super::trace_steps::TraceStep;
-use super::traces::Trace;
+use super::traces::{Trace, TraceNow};
 use super::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
 use crate::domain::input;
 use crate::domain::trace::TraceView;
@@ -140,8 +140,9 @@ pub struct StartTracePayload {
 /// What recordSteps gives.
 #[derive(SimpleObject)]
 pub struct RecordStepsPayload {
-    /// The trace, with its new steps.
-    trace: Row<Trace>,
+    /// The trace, with its new steps. An earlier call began it, so to select it is to read it: it needs the scope runs:read,
+    /// and is null with an error without it. The steps are recorded either way.
+    trace: TraceNow,
     /// One result for each step, in the order of the input.
     results: Vec<RecordStepResult>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -151,8 +152,9 @@ pub struct RecordStepsPayload {
 /// What completeTrace gives.
 #[derive(SimpleObject)]
 pub struct CompleteTracePayload {
-    /// The trace with its seal.
-    trace: Row<Trace>,
+    /// The trace with its seal. An earlier call began it, so to select it is to read it: it needs the scope runs:read, and is
+    /// null with an error without it. The trace is completed either way.
+    trace: TraceNow,
     /// The run that was made from it. Null when it holds no work of a language model.
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -164,8 +166,9 @@ pub struct CompleteTracePayload {
 /// What abortTrace gives.
 #[derive(SimpleObject)]
 pub struct AbortTracePayload {
-    /// The trace with its seal.
-    trace: Row<Trace>,
+    /// The trace with its seal. An earlier call began it, so to select it is to read it: it needs the scope runs:read, and is
+    /// null with an error without it. The trace is aborted either way.
+    trace: TraceNow,
     /// The run that was made from it. Null when it holds no work of a language model.
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -190,11 +193,12 @@ pub enum RecordOutcome {
 pub struct RecordStepResult {
     /// What became of it.
     outcome: RecordOutcome,
-    /// The step that is on record. Null when it was rejected.
+    /// The step that is on record. Null when it was rejected. One that was on record before is null without the scope
+    /// runs:read; the error says so.
     step: Option<Row<TraceStep>>,
     /// Whether a step that was on record before differs from what was sent now.
     differs: bool,
-    /// Why the step was rejected. Null when it was not.
+    /// Why the step was rejected, or is not shown. Null when it is on record and shown.
     error: Option<RecordError>,
     /// The receipt of the step that is on record, made when it is selected: see LedgerEntry.receipt. Null when it was
     /// rejected.
@@ -216,7 +220,10 @@ impl From<StepResult> for RecordStepResult {
     fn from(result: StepResult) -> Self {
         let (outcome, step, differs, error) = match result {
             StepResult::Recorded(step) => (RecordOutcome::Recorded, Some(step), false, None),
-            StepResult::Existing { step, differs } => (RecordOutcome::Existing, Some(step), differs, None),
+            StepResult::Existing { step: Ok(step), differs } => (RecordOutcome::Existing, Some(step), differs, None),
+            StepResult::Existing { step: Err(refusal), differs } => {
+                (RecordOutcome::Existing, None, differs, Some(refusal))
+            }
             StepResult::Rejected(error) => (RecordOutcome::Rejected, None, false, Some(error)),
         };
         let receipt = Receipt(step.as_ref().map(|step| step.id));
@@ -313,9 +320,10 @@ impl CaptureMutations {
     ) -> ApiResult<RecordStepsPayload> {
         let facade = ctx.facade()?;
         let key = text("idempotencyKey", input.idempotency_key)?;
-        let recorded = facade.record_steps(trace_id(&input.trace_id)?, steps(input.steps)?, key).await?;
+        let trace_id = trace_id(&input.trace_id)?;
+        let recorded = facade.record_steps(trace_id.clone(), steps(input.steps)?, key).await?;
         let results = recorded.results.into_iter().map(Into::into).collect();
-        Ok(RecordStepsPayload { trace: recorded.trace.into(), results, is_replayed: recorded.is_replayed })
+        Ok(RecordStepsPayload { trace: TraceNow(trace_id), results, is_replayed: recorded.is_replayed })
     }
 
     /// Seals a trace, and with work of a language model in it records its run.
@@ -328,10 +336,9 @@ impl CaptureMutations {
         let run = input.run.map(LlmRunInput::into_domain).transpose()?;
         let key = text("idempotencyKey", input.idempotency_key)?;
         let (trace_id, seal) = (trace_id(&input.trace_id)?, input.seal.into_domain()?);
-        let recorded = facade.complete_trace(trace_id, seal, run, key).await?;
-        let trace = trace(&recorded)?;
-        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
-        Ok(CompleteTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+        let recorded = facade.complete_trace(trace_id.clone(), seal, run, key).await?;
+        let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
+        Ok(CompleteTracePayload { trace: TraceNow(trace_id), run, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Records what happened to the platform around the runs: starts, deploys, changes, errors. Good records are kept even
@@ -355,10 +362,10 @@ impl CaptureMutations {
     ) -> ApiResult<AbortTracePayload> {
         let facade = ctx.facade()?;
         let (reason, key) = (text("reason", input.reason)?, text("idempotencyKey", input.idempotency_key)?);
-        let recorded = facade.abort_trace(trace_id(&input.trace_id)?, reason, key).await?;
-        let trace = trace(&recorded)?;
-        let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
-        Ok(AbortTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+        let trace_id = trace_id(&input.trace_id)?;
+        let recorded = facade.abort_trace(trace_id.clone(), reason, key).await?;
+        let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
+        Ok(AbortTracePayload { trace: TraceNow(trace_id), run, is_replayed: recorded.is_replayed, receipt })
     }
 
     /// Verify the tenant's logs now: every record against its entry, the tree, the signed checkpoints, the payloads. The

@@ -75,7 +75,7 @@ impl GeneralQueries {
         ctx: &Context<'_>,
         #[graphql(
             default_with = "LedgerStream::Evidence",
-            desc = "Which log. The access log needs the scope audit:read."
+            desc = "Which log. The evidence log needs the scope runs:read, the access log audit:read."
         )]
         stream: LedgerStream,
     ) -> ApiResult<Ledger> {

@@ -1,6 +1,12 @@
 //! Traces: the record, its seals and its lists.
 
-use async_graphql::{Context, ID, Object, OneofObject, Value};
+use std::borrow::Cow;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    Context, ContextSelectionSet, ID, Object, OneofObject, OutputType, Positioned, ServerResult, Value,
+};
 
 use super::connection::{Connection, List, PageArgs, connect, given};
 use super::context::ContextExt;
@@ -23,12 +29,40 @@ use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::trace::{self, StoredTrace};
 use crate::domain::{evidence, filter};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 
 record! {
     /// See [`crate::domain::trace::Trace`].
     Trace(StoredTrace)
+}
+
+/// A trace that a mutation has changed, read as it is now when it is selected. As a field it is a nullable Trace.
+pub struct TraceNow(pub TraceId);
+
+impl TraceNow {
+    async fn load(&self, facade: Option<&LogsFacade>) -> ApiResult<Option<Row<Trace>>> {
+        let facade = facade.ok_or_else(|| Error::internal("the request's data holds no LogsFacade"))?;
+        Ok(facade.get_trace_now(&self.0).await?.map(Into::into))
+    }
+}
+
+impl OutputType for TraceNow {
+    fn type_name() -> Cow<'static, str> {
+        <Row<Trace> as OutputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Self::type_name().into_owned()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Maybe::<Row<Trace>>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        Maybe::<Row<Trace>>::of(self.load(ctx.data_opt()).await).resolve(ctx, field).await
+    }
 }
 
 /// Points at a trace in one of three ways. Exactly one must be given.

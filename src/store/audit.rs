@@ -11,6 +11,7 @@ use super::convert::audit::decode_audit_entry;
 use super::convert::{Columns, decode_all};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
+use super::unread::Unread;
 use crate::domain::audit::{AuditEntry, GovernanceSummary};
 use crate::domain::filter::{AuditFilter, AuditOrder, AuditSort};
 use crate::domain::ids::{RecordId, TenantId};
@@ -57,11 +58,11 @@ impl Store {
         order: AuditOrder,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<StoredAuditEntry>> {
+    ) -> Result<Unread<Page<StoredAuditEntry>>> {
         let select = self.select_audit_entries(&scope.tenant, filter, order, page, as_of)?;
         let entries = self.audit_entries(&scope.tenant, select).await?;
         let rows = entries.into_iter().map(|entry| Row { position: position(&entry, order), item: entry });
-        Ok(page.page(rows.collect()))
+        Ok(Unread(page.page(rows.collect())))
     }
 
     /// How many audit entries the filter selects, counted to `cap`.
@@ -74,9 +75,9 @@ impl Store {
         filter: &AuditFilter,
         as_of: Option<AsOf>,
         cap: u32,
-    ) -> Result<Count> {
+    ) -> Result<Unread<Count>> {
         let selected = condition::audit::audit_entries(self.db().backend, filter, as_of)?;
-        count_capped(self.db(), scoped::<audit_entry::Entity>(&scope.tenant).filter(selected), cap).await
+        count_capped(self.db(), scoped::<audit_entry::Entity>(&scope.tenant).filter(selected), cap).await.map(Unread)
     }
 
     /// Audit entries of either log by record id; a missing one is absent.
@@ -87,11 +88,11 @@ impl Store {
         &self,
         scope: &Scope,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, StoredAuditEntry>> {
+    ) -> Result<Unread<HashMap<RecordId, StoredAuditEntry>>> {
         let wanted = any_id(self.db().backend, audit_entry::Column::Id.into_expr(), ids)?;
         let select = scoped::<audit_entry::Entity>(&scope.tenant).filter(wanted);
         let entries = self.audit_entries(&scope.tenant, select).await?;
-        Ok(entries.into_iter().map(|entry| (entry.id, entry)).collect())
+        Ok(Unread(entries.into_iter().map(|entry| (entry.id, entry)).collect()))
     }
 
     /// Governance entries by the name of the run that they hold, newest first (the page's last ones when it is backward),
@@ -104,7 +105,7 @@ impl Store {
         scope: &Scope,
         names: &[&str],
         page: &PageRequest,
-    ) -> Result<HashMap<String, Vec<StoredAuditEntry>>> {
+    ) -> Result<Unread<HashMap<String, Vec<StoredAuditEntry>>>> {
         let rows = self.db().rows(self.select_governance(&scope.tenant, names, page)?).await?;
         let mut entries: HashMap<String, Vec<StoredAuditEntry>> = HashMap::new();
         for entry in decode_all(&rows, TABLE, |columns| decode_audit_entry(columns, &scope.tenant))? {
@@ -112,7 +113,7 @@ impl Store {
                 entries.entry(name).or_default().push(entry);
             }
         }
-        Ok(entries)
+        Ok(Unread(entries))
     }
 
     /// The query of governance entries of each run.
@@ -139,7 +140,7 @@ impl Store {
         &self,
         scope: &Scope,
         names: &[&str],
-    ) -> Result<HashMap<String, GovernanceSummary>> {
+    ) -> Result<Unread<HashMap<String, GovernanceSummary>>> {
         use audit_entry::Column as C;
         let backend = self.db().backend;
         let select = scoped::<audit_entry::Entity>(&scope.tenant)
@@ -164,7 +165,7 @@ impl Store {
             let known = summaries.remove(&name).unwrap_or_default();
             summaries.insert(name, known.with(&group));
         }
-        Ok(summaries)
+        Ok(Unread(summaries))
     }
 
     /// The query of a list.

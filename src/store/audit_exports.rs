@@ -8,6 +8,7 @@ use super::convert::decode_all;
 use super::convert::exports::decode_log_export;
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::scoped;
+use super::unread::Unread;
 use crate::domain::export::LogExport;
 use crate::domain::filter::ExportFilter;
 use crate::domain::ids::TenantId;
@@ -30,13 +31,15 @@ impl Store {
         filter: &ExportFilter,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<Stored<LogExport>>> {
+    ) -> Result<Unread<Page<Stored<LogExport>>>> {
         let selected = condition::audit::exports(self.db().backend, filter, as_of)?;
         let sort = SortKey { key: None, seq: log_export::Column::Seq.into_expr(), direction: Direction::Desc };
         let select = paginate(scoped::<log_export::Entity>(&scope.tenant).filter(selected), &sort, page);
         let exports = self.exports(&scope.tenant, select).await?;
         let position = |export: &Stored<LogExport>| Position { key: export.seq, seq: export.seq };
-        Ok(page.page(exports.into_iter().map(|export| Row { position: position(&export), item: export }).collect()))
+        Ok(Unread(
+            page.page(exports.into_iter().map(|export| Row { position: position(&export), item: export }).collect()),
+        ))
     }
 
     /// How many exports the filter selects, counted to `cap`.
@@ -49,9 +52,9 @@ impl Store {
         filter: &ExportFilter,
         as_of: Option<AsOf>,
         cap: u32,
-    ) -> Result<Count> {
+    ) -> Result<Unread<Count>> {
         let selected = condition::audit::exports(self.db().backend, filter, as_of)?;
-        count_capped(self.db(), scoped::<log_export::Entity>(&scope.tenant).filter(selected), cap).await
+        count_capped(self.db(), scoped::<log_export::Entity>(&scope.tenant).filter(selected), cap).await.map(Unread)
     }
 
     async fn exports(&self, tenant: &TenantId, select: Select<log_export::Entity>) -> Result<Vec<Stored<LogExport>>> {

@@ -9,6 +9,7 @@ use super::Store;
 use super::convert::exports::decode_log_export;
 use super::convert::{Columns, column_list, decode_all};
 use super::scoped::{any_id, scoped, scoped_statement};
+use super::unread::Unread;
 use super::windows::{FirstRows, by_place, keys, keys_json};
 use crate::domain::export::{EXPORTS_OF_RUN_MAX, LogExport, RunExportFacts};
 use crate::domain::ids::{IdKind, RecordId, RunId, TraceId};
@@ -38,12 +39,16 @@ impl Store {
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn exports_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Stored<LogExport>>> {
+    pub async fn exports_by_id(
+        &self,
+        scope: &Scope,
+        ids: &[RecordId],
+    ) -> Result<Unread<HashMap<RecordId, Stored<LogExport>>>> {
         let wanted = any_id(self.db().backend, log_export::Column::Id.into_expr(), ids)?;
         let select = scoped::<log_export::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let found = decode_all(&rows, TABLE, |columns| decode_log_export(columns, &scope.tenant))?;
-        Ok(found.into_iter().map(|export| (export.id, export)).collect())
+        Ok(Unread(found.into_iter().map(|export| (export.id, export)).collect()))
     }
 
     /// The exports of each run, newest first, at most [`EXPORTS_OF_RUN_MAX`] of each.
@@ -54,7 +59,7 @@ impl Store {
         &self,
         scope: &Scope,
         run_ids: &[RunId],
-    ) -> Result<HashMap<RunId, Vec<Stored<LogExport>>>> {
+    ) -> Result<Unread<HashMap<RunId, Vec<Stored<LogExport>>>>> {
         let rows = FirstRows {
             table: TABLE,
             columns: &column_list::<log_export::Entity>("c"),
@@ -69,14 +74,18 @@ impl Store {
         let decode = |columns: &mut Columns<'_>| decode_log_export(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), &rows, TABLE, decode)?;
         found.iter_mut().for_each(|exports| exports.sort_by_key(|export| -export.seq));
-        Ok(run_ids.iter().cloned().zip(found).collect())
+        Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
     }
 
     /// When each export was first downloaded; one that never was is absent.
     ///
     /// # Errors
     /// As for [`Self::exports_by_id`].
-    pub async fn export_deliveries(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, Timestamp>> {
+    pub async fn export_deliveries(
+        &self,
+        scope: &Scope,
+        ids: &[RecordId],
+    ) -> Result<Unread<HashMap<RecordId, Timestamp>>> {
         let rows = FirstRows {
             table: "audit_entry",
             columns: "c.occurred_at",
@@ -89,14 +98,18 @@ impl Store {
         let sql = rows.sql(self.db().backend);
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
         let found = by_place(ids.len(), &rows, "audit_entry", |columns| columns.instant())?;
-        Ok(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect())
+        Ok(Unread(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect()))
     }
 
     /// What is on record about each run, for its compliance tags.
     ///
     /// # Errors
     /// As for [`Self::exports_by_id`].
-    pub async fn run_export_facts(&self, scope: &Scope, runs: &[RunKey]) -> Result<HashMap<RunKey, RunExportFacts>> {
+    pub async fn run_export_facts(
+        &self,
+        scope: &Scope,
+        runs: &[RunKey],
+    ) -> Result<Unread<HashMap<RunKey, RunExportFacts>>> {
         let record = match self.db().backend {
             DbBackend::Postgres => "CAST(k.record AS uuid)",
             _ => "unhex(k.record)",
@@ -114,11 +127,12 @@ impl Store {
                 content_kept: columns.take()?,
             })
         })?;
-        Ok(runs
-            .iter()
-            .cloned()
-            .zip(found)
-            .map(|(run, facts)| (run, facts.into_iter().next().unwrap_or_default()))
-            .collect())
+        Ok(Unread(
+            runs.iter()
+                .cloned()
+                .zip(found)
+                .map(|(run, facts)| (run, facts.into_iter().next().unwrap_or_default()))
+                .collect(),
+        ))
     }
 }

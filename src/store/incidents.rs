@@ -10,6 +10,7 @@ use super::convert::incidents::decode_incident_evidence;
 use super::convert::{column_list, decode_all};
 use super::paginate::ChildPages;
 use super::scoped::{any_id, any_text, scoped, scoped_statement};
+use super::unread::Unread;
 use super::windows::{FirstRows, by_place, keys_json};
 use crate::domain::ids::{RecordId, RunId, TenantId};
 use crate::domain::incident::IncidentEvidence;
@@ -45,11 +46,11 @@ impl Store {
         &self,
         scope: &Scope,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, StoredIncident>> {
+    ) -> Result<Unread<HashMap<RecordId, StoredIncident>>> {
         let wanted = any_id(self.db().backend, incident_evidence::Column::Id.into_expr(), ids)?;
         let select = scoped::<incident_evidence::Entity>(&scope.tenant).filter(wanted);
         let found = self.incident_rows(&scope.tenant, select).await?;
-        Ok(found.into_iter().map(|evidence| (evidence.id, evidence)).collect())
+        Ok(Unread(found.into_iter().map(|evidence| (evidence.id, evidence)).collect()))
     }
 
     /// The newest revision of each incident.
@@ -60,13 +61,13 @@ impl Store {
         &self,
         scope: &Scope,
         incident_ids: &[String],
-    ) -> Result<HashMap<String, StoredIncident>> {
+    ) -> Result<Unread<HashMap<String, StoredIncident>>> {
         let names = incident_ids.iter().map(String::as_str);
         let select = scoped::<incident_evidence::Entity>(&scope.tenant)
             .filter(any_text(self.db().backend, incident_evidence::Column::IncidentId.into_expr(), names)?)
             .filter(newest_revision());
         let found = self.incident_rows(&scope.tenant, select).await?;
-        Ok(found.into_iter().map(|evidence| (evidence.incident_id.clone(), evidence)).collect())
+        Ok(Unread(found.into_iter().map(|evidence| (evidence.incident_id.clone(), evidence)).collect()))
     }
 
     /// Every revision of each incident, newest first, at most `limit` of each.
@@ -78,7 +79,7 @@ impl Store {
         scope: &Scope,
         incident_ids: &[String],
         limit: u32,
-    ) -> Result<HashMap<String, Vec<StoredIncident>>> {
+    ) -> Result<Unread<HashMap<String, Vec<StoredIncident>>>> {
         let pages = ChildPages {
             table: TABLE,
             parent: "incident_id",
@@ -97,7 +98,7 @@ impl Store {
         for evidence in decode_all(&rows, TABLE, |columns| decode_incident_evidence(columns, &scope.tenant))? {
             revisions.entry(evidence.incident_id.clone()).or_default().push(evidence);
         }
-        Ok(revisions)
+        Ok(Unread(revisions))
     }
 
     /// The incidents that each run caused, by their newest revisions, newest first, at most `limit` of each run.
@@ -109,7 +110,7 @@ impl Store {
         scope: &Scope,
         run_ids: &[RunId],
         limit: usize,
-    ) -> Result<HashMap<RunId, Vec<StoredIncident>>> {
+    ) -> Result<Unread<HashMap<RunId, Vec<StoredIncident>>>> {
         let is_newest = "NOT EXISTS (SELECT 1 FROM incident_evidence n WHERE n.tenant_id = c.tenant_id \
                          AND n.incident_id = c.incident_id AND n.revision > c.revision)";
         let rows = FirstRows {
@@ -126,7 +127,7 @@ impl Store {
         let decode = |columns: &mut super::convert::Columns<'_>| decode_incident_evidence(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), &rows, TABLE, decode)?;
         found.iter_mut().for_each(|incidents| incidents.sort_by_key(|incident| -incident.seq));
-        Ok(run_ids.iter().cloned().zip(found).collect())
+        Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
     }
 
     async fn incident_rows(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Store;
+use super::unread::Unread;
 use crate::domain::ids::RecordId;
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
 use crate::domain::vocabulary::RecordKind;
@@ -15,18 +16,18 @@ impl Store {
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn leaves(&self, log: &LedgerLog, entries: &[LedgerEntry]) -> Result<HashMap<RecordId, Vec<u8>>> {
+    pub async fn leaves(&self, log: &LedgerLog, entries: &[LedgerEntry]) -> Result<Unread<HashMap<RecordId, Vec<u8>>>> {
         let mut by_table: HashMap<RecordKind, Vec<RecordId>> = HashMap::new();
         for entry in entries {
             by_table.entry(table_of(entry.kind)).or_default().push(entry.record_id);
         }
         let mut leaves = HashMap::with_capacity(entries.len());
         for (kind, ids) in by_table {
-            for (id, record) in self.records_by_id(&log.tenant_id, kind, &ids).await? {
+            for (id, record) in self.records_by_id(&log.tenant_id, kind, &ids).await?.0 {
                 leaves.insert(id, canonical::leaf(record.head(), record.record())?);
             }
         }
-        Ok(leaves)
+        Ok(Unread(leaves))
     }
 }
 

@@ -12,6 +12,7 @@ use super::convert::{ledger_events::decode_ledger_event, policies::decode_policy
 use super::convert::{steps::decode_step, system::decode_system_record, traces::decode_seal};
 use super::proofs::decode_entry;
 use super::scoped::{Tenanted, any_id, id_keys, scoped, scoped_statement, text_keys};
+use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::record::StoredRecord;
@@ -49,7 +50,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, LedgerEntry>> {
+    ) -> Result<Unread<HashMap<RecordId, LedgerEntry>>> {
         let among = match self.db().backend {
             DbBackend::Postgres => "= ANY($2::uuid[])",
             _ => "IN (SELECT unhex(value) FROM json_each($2))",
@@ -60,7 +61,7 @@ impl Store {
         );
         let statement = scoped_statement(self.db(), tenant, sql, [id_keys(self.db().backend, ids)?]);
         let entries = decode_all(&self.db().rows(statement).await?, TABLE, decode_entry)?;
-        Ok(entries.into_iter().map(|entry| (entry.record_id, entry)).collect())
+        Ok(Unread(entries.into_iter().map(|entry| (entry.record_id, entry)).collect()))
     }
 
     /// Entries of one of a tenant's logs, in order.
@@ -72,7 +73,7 @@ impl Store {
         tenant: &TenantId,
         stream: Stream,
         range: &EntryRange<'_>,
-    ) -> Result<Vec<LedgerEntry>> {
+    ) -> Result<Unread<Vec<LedgerEntry>>> {
         let backend = self.db().backend;
         let mut values: Vec<Value> =
             vec![stream.as_str().into(), range.from.into(), range.to.into(), i64::from(range.limit).into()];
@@ -89,7 +90,7 @@ impl Store {
              ORDER BY e.seq LIMIT $5"
         );
         let statement = scoped_statement(self.db(), tenant, sql, values);
-        decode_all(&self.db().rows(statement).await?, TABLE, decode_entry)
+        decode_all(&self.db().rows(statement).await?, TABLE, decode_entry).map(Unread)
     }
 
     /// Records of one kind by record id, whatever log they stand in; a missing one is absent.
@@ -101,7 +102,7 @@ impl Store {
         tenant: &TenantId,
         kind: RecordKind,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, StoredRecord>> {
+    ) -> Result<Unread<HashMap<RecordId, StoredRecord>>> {
         /// Reads a table's rows by their ids.
         macro_rules! read {
             ($table:ident, $variant:ident, |$columns:ident| $decode:expr) => {{
@@ -130,7 +131,7 @@ impl Store {
                 read!(ledger_event, Event, |columns| decode_ledger_event(columns, tenant))
             }
         };
-        Ok(records.into_iter().map(|record| (record.head().id, record)).collect())
+        Ok(Unread(records.into_iter().map(|record| (record.head().id, record)).collect()))
     }
 
     async fn rows_with_ids<E: Tenanted>(

@@ -6,6 +6,7 @@ use super::Store;
 use super::convert::system::decode_system_record;
 use super::convert::{Columns, column_list};
 use super::scoped::scoped_statement;
+use super::unread::Unread;
 use crate::domain::ids::TenantId;
 use crate::domain::system::SystemRecord;
 use crate::domain::vocabulary::{SystemComponent, SystemEventType};
@@ -17,7 +18,7 @@ impl Store {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn last_start_or_stop(&self, instance_id: &str) -> Result<Option<SystemRecord>> {
+    pub async fn last_start_or_stop(&self, instance_id: &str) -> Result<Unread<Option<SystemRecord>>> {
         let platform = TenantId::platform();
         let sql = format!(
             "SELECT {} FROM system_record s WHERE s.tenant_id = $1 AND s.component = $2 AND s.event_type IN ($3, $4) \
@@ -32,7 +33,7 @@ impl Store {
         ];
         let values = words.map(Value::from);
         let rows = self.db().rows(scoped_statement(self.db(), &platform, sql, values)).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        Ok(Some(decode_system_record(&mut Columns::of(row, "system_record")?, &platform)?.record))
+        let Some(row) = rows.first() else { return Ok(Unread(None)) };
+        Ok(Unread(Some(decode_system_record(&mut Columns::of(row, "system_record")?, &platform)?.record)))
     }
 }

@@ -9,6 +9,7 @@ use super::convert::decode_all;
 use super::convert::policies::decode_policy_activation;
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped};
+use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::policy::PolicyActivation;
@@ -47,13 +48,13 @@ impl Store {
         scope: &Scope,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<StoredActivation>> {
+    ) -> Result<Unread<Page<StoredActivation>>> {
         let seq = policy_activation::Column::Seq.into_expr();
         let sort = SortKey { key: None, seq, direction: Direction::Desc };
         let select = paginate(select(&scope.tenant, None, as_of), &sort, page);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let found = decode_all(&rows, TABLE, |columns| decode_policy_activation(columns, &scope.tenant))?;
-        Ok(page.page(found.into_iter().map(row).collect()))
+        Ok(Unread(page.page(found.into_iter().map(row).collect())))
     }
 
     /// How many activations there are, of one policy or of all, counted to `cap`.
@@ -66,8 +67,8 @@ impl Store {
         policy_id: Option<&str>,
         as_of: Option<AsOf>,
         cap: u32,
-    ) -> Result<Count> {
-        count_capped(self.db(), select(&scope.tenant, policy_id, as_of), cap).await
+    ) -> Result<Unread<Count>> {
+        count_capped(self.db(), select(&scope.tenant, policy_id, as_of), cap).await.map(Unread)
     }
 
     /// A page of the activations of each policy, newest first; one statement for all policies. Every policy that was asked
@@ -81,7 +82,7 @@ impl Store {
         policy_ids: &[String],
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<HashMap<String, Page<StoredActivation>>> {
+    ) -> Result<Unread<HashMap<String, Page<StoredActivation>>>> {
         let newest = as_of.map_or(i64::MAX, |as_of| as_of.size.saturating_sub(1));
         let pages = ChildPages {
             table: TABLE,
@@ -102,7 +103,7 @@ impl Store {
         for activation in decode_all(&rows, TABLE, |columns| decode_policy_activation(columns, &scope.tenant))? {
             found.entry(activation.policy_id.clone()).or_default().push(row(activation));
         }
-        Ok(found.into_iter().map(|(policy_id, rows)| (policy_id, page.page(rows))).collect())
+        Ok(Unread(found.into_iter().map(|(policy_id, rows)| (policy_id, page.page(rows))).collect()))
     }
 
     /// Activations by record id; a missing one is absent.
@@ -113,11 +114,11 @@ impl Store {
         &self,
         scope: &Scope,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, StoredActivation>> {
+    ) -> Result<Unread<HashMap<RecordId, StoredActivation>>> {
         let wanted = any_id(self.db().backend, policy_activation::Column::Id.into_expr(), ids)?;
         let select = select(&scope.tenant, None, None).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let found = decode_all(&rows, TABLE, |columns| decode_policy_activation(columns, &scope.tenant))?;
-        Ok(found.into_iter().map(|activation| (activation.id, activation)).collect())
+        Ok(Unread(found.into_iter().map(|activation| (activation.id, activation)).collect()))
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Store;
 use super::convert::{Columns, decode_all};
 use super::scoped::any_id;
+use super::unread::Unread;
 use crate::domain::ids::{Digest, RecordId};
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
 use crate::domain::vocabulary::RecordKind;
@@ -72,18 +73,22 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::hashes`].
-    pub async fn entries_between(&self, log: &LedgerLog, from: i64, to: i64) -> Result<Vec<LedgerEntry>> {
+    pub async fn entries_between(&self, log: &LedgerLog, from: i64, to: i64) -> Result<Unread<Vec<LedgerEntry>>> {
         let sql = "SELECT seq, kind, record_id, leaf_hash FROM ledger_entry \
                    WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq";
         let statement = self.db().statement(sql, [log.log_id.into(), from.into(), to.into()]);
-        decode_all(&self.db().rows(statement).await?, ENTRY, decode_entry)
+        decode_all(&self.db().rows(statement).await?, ENTRY, decode_entry).map(Unread)
     }
 
     /// The entries of records in any of these logs, with their logs' ids; a record that is in none is absent.
     ///
     /// # Errors
     /// As for [`Self::hashes`].
-    pub async fn entries_by_record_id(&self, logs: &[LedgerLog], ids: &[RecordId]) -> Result<Vec<(Uuid, LedgerEntry)>> {
+    pub async fn entries_by_record_id(
+        &self,
+        logs: &[LedgerLog],
+        ids: &[RecordId],
+    ) -> Result<Unread<Vec<(Uuid, LedgerEntry)>>> {
         use crate::entity::ledger_entry::{Column, Entity};
         let backend = self.db().backend;
         let log_ids: Vec<RecordId> = logs.iter().map(|log| RecordId(log.log_id)).collect();
@@ -95,6 +100,7 @@ impl Store {
         decode_all(&self.db().rows(select.build(backend)).await?, ENTRY, |columns| {
             Ok((columns.take()?, decode_entry(columns)?))
         })
+        .map(Unread)
     }
 }
 

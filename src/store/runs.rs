@@ -12,6 +12,7 @@ use super::convert::runs::decode_run;
 use super::convert::{Columns, decode_all};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
+use super::unread::Unread;
 use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
 use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
@@ -71,10 +72,10 @@ impl Store {
         order: LlmRunOrder,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<StoredRun>> {
+    ) -> Result<Unread<Page<StoredRun>>> {
         let select = self.select_runs(&scope.tenant, filter, order, page, as_of)?;
         let runs = self.runs(&scope.tenant, select).await?;
-        Ok(page.page(runs.into_iter().map(|run| Row { position: position(&run, order), item: run }).collect()))
+        Ok(Unread(page.page(runs.into_iter().map(|run| Row { position: position(&run, order), item: run }).collect())))
     }
 
     /// How many runs the filter selects, counted to `cap`.
@@ -87,40 +88,44 @@ impl Store {
         filter: &LlmRunFilter,
         as_of: Option<AsOf>,
         cap: u32,
-    ) -> Result<Count> {
+    ) -> Result<Unread<Count>> {
         let selected = condition::runs(self.db().backend, &scope.tenant, filter, as_of)?;
-        count_capped(self.db(), scoped::<llm_run::Entity>(&scope.tenant).filter(selected), cap).await
+        count_capped(self.db(), scoped::<llm_run::Entity>(&scope.tenant).filter(selected), cap).await.map(Unread)
     }
 
     /// Runs by record id, older revisions too; a missing one is absent.
     ///
     /// # Errors
     /// As for [`Self::list_runs`].
-    pub async fn runs_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, StoredRun>> {
+    pub async fn runs_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<Unread<HashMap<RecordId, StoredRun>>> {
         let wanted = any_id(self.db().backend, llm_run::Column::Id.into_expr(), ids)?;
         let runs = self.runs(&scope.tenant, scoped::<llm_run::Entity>(&scope.tenant).filter(wanted)).await?;
-        Ok(runs.into_iter().map(|run| (run.id, run)).collect())
+        Ok(Unread(runs.into_iter().map(|run| (run.id, run)).collect()))
     }
 
     /// The newest revisions by run id.
     ///
     /// # Errors
     /// As for [`Self::list_runs`].
-    pub async fn runs_by_run_id(&self, scope: &Scope, run_ids: &[RunId]) -> Result<HashMap<RunId, StoredRun>> {
+    pub async fn runs_by_run_id(&self, scope: &Scope, run_ids: &[RunId]) -> Result<Unread<HashMap<RunId, StoredRun>>> {
         let names = run_ids.iter().map(RunId::as_str);
         let select = scoped::<llm_run::Entity>(&scope.tenant)
             .filter(any_text(self.db().backend, llm_run::Column::RunId.into_expr(), names)?)
             .filter(condition::newest_revision(None));
-        Ok(self.runs(&scope.tenant, select).await?.into_iter().map(|run| (run.run_id.clone(), run)).collect())
+        Ok(Unread(self.runs(&scope.tenant, select).await?.into_iter().map(|run| (run.run_id.clone(), run)).collect()))
     }
 
     /// The newest run made from each trace.
     ///
     /// # Errors
     /// As for [`Self::list_runs`].
-    pub async fn runs_by_trace_id(&self, scope: &Scope, trace_ids: &[TraceId]) -> Result<HashMap<TraceId, StoredRun>> {
+    pub async fn runs_by_trace_id(
+        &self,
+        scope: &Scope,
+        trace_ids: &[TraceId],
+    ) -> Result<Unread<HashMap<TraceId, StoredRun>>> {
         let runs = self.newest_runs_of_traces(&scope.tenant, trace_ids).await?;
-        Ok(runs.into_iter().filter_map(|run| Some((run.trace_id.clone()?, run))).collect())
+        Ok(Unread(runs.into_iter().filter_map(|run| Some((run.trace_id.clone()?, run))).collect()))
     }
 
     /// Every revision of each run, newest first, at most `limit` a run.
@@ -132,9 +137,9 @@ impl Store {
         scope: &Scope,
         run_ids: &[RunId],
         limit: u32,
-    ) -> Result<HashMap<RunId, Vec<StoredRun>>> {
+    ) -> Result<Unread<HashMap<RunId, Vec<StoredRun>>>> {
         if limit == 0 {
-            return Ok(HashMap::new());
+            return Ok(Unread(HashMap::new()));
         }
         let pages = ChildPages {
             table: TABLE,
@@ -153,7 +158,7 @@ impl Store {
         for run in decode_all(&rows, TABLE, |columns| decode_run(columns, &scope.tenant).map(Arc::new))? {
             revisions.entry(run.run_id.clone()).or_default().push(run);
         }
-        Ok(revisions)
+        Ok(Unread(revisions))
     }
 
     /// The size of the tenant's evidence log now; 0 where there is none yet.

@@ -9,6 +9,7 @@ use super::convert::steps::decode_step;
 use super::convert::{Columns, column_list, decode_all};
 use super::error::database;
 use super::scoped::{any_text, scoped, scoped_statement, text_keys};
+use super::unread::Unread;
 use crate::domain::draft::{DueTrace, SealSource};
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::settle::TraceSignals;
@@ -69,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn seal_sources(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Vec<SealSource>> {
+    pub async fn seal_sources(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Unread<Vec<SealSource>>> {
         // The version first: steps that come while the rest is read make the guard fail, and never go unseen.
         let mut states = self.seal_states(tenant, trace_ids).await?;
         let mut steps = self.steps_with_facts(tenant, trace_ids).await?;
@@ -89,7 +90,7 @@ impl Store {
                 trace: view.trace.clone(),
             });
         }
-        Ok(sources)
+        Ok(Unread(sources))
     }
 
     async fn seal_states(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<HashMap<TraceId, State>> {

@@ -11,6 +11,7 @@ use super::convert::steps::decode_step;
 use super::convert::{Columns, decode_all};
 use super::paginate::ChildPages;
 use super::scoped::{any_id, any_text, scoped, text_keys};
+use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId, TraceId};
 use crate::domain::page::{Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
@@ -56,7 +57,7 @@ impl Store {
         trace_ids: &[TraceId],
         filter: &StepFilter,
         page: &PageRequest,
-    ) -> Result<HashMap<TraceId, Page<Arc<StoredStep>>>> {
+    ) -> Result<Unread<HashMap<TraceId, Page<Arc<StoredStep>>>>> {
         let rows = self.db().rows(self.select_steps(&scope.tenant, trace_ids, filter, page)?).await?;
         let expected = (rows.len() / trace_ids.len().max(1)).saturating_add(1);
         let mut steps: HashMap<TraceId, Vec<Row<Arc<StoredStep>>>> =
@@ -70,7 +71,7 @@ impl Store {
                 steps.push(Row { position, item: Arc::new(step) });
             }
         }
-        Ok(steps.into_iter().map(|(trace_id, rows)| (trace_id, page.page(rows))).collect())
+        Ok(Unread(steps.into_iter().map(|(trace_id, rows)| (trace_id, page.page(rows))).collect()))
     }
 
     /// The query of a page of steps of each trace.
@@ -105,7 +106,7 @@ impl Store {
         scope: &Scope,
         trace_ids: &[TraceId],
         filter: &StepFilter,
-    ) -> Result<HashMap<TraceId, i64>> {
+    ) -> Result<Unread<HashMap<TraceId, i64>>> {
         let backend = self.db().backend;
         let names = || trace_ids.iter().map(TraceId::as_str);
         let statement = if filter == &StepFilter::default() {
@@ -133,19 +134,19 @@ impl Store {
         let counts = decode_all(&self.db().rows(statement).await?, TABLE, |columns| {
             Ok((TraceId::trusted(columns.take::<&str>()?), columns.take()?))
         })?;
-        Ok(counts.into_iter().collect())
+        Ok(Unread(counts.into_iter().collect()))
     }
 
     /// Steps by record id.
     ///
     /// # Errors
     /// As for [`Self::steps_by_trace_id`].
-    pub async fn steps_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, StoredStep>> {
+    pub async fn steps_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<Unread<HashMap<RecordId, StoredStep>>> {
         let wanted = any_id(self.db().backend, trace_step::Column::Id.into_expr(), ids)?;
         let select = scoped::<trace_step::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let steps = decode_all(&rows, TABLE, |columns| decode_step(columns, &scope.tenant, &mut None))?;
-        Ok(steps.into_iter().map(|step| (step.id, step)).collect())
+        Ok(Unread(steps.into_iter().map(|step| (step.id, step)).collect()))
     }
 
     /// Steps of each trace, grouped by kind and status, in the order of their texts.
@@ -156,7 +157,7 @@ impl Store {
         &self,
         scope: &Scope,
         trace_ids: &[TraceId],
-    ) -> Result<HashMap<TraceId, Vec<StepGroup>>> {
+    ) -> Result<Unread<HashMap<TraceId, Vec<StepGroup>>>> {
         use trace_step::Column as C;
         let names = trace_ids.iter().map(TraceId::as_str);
         let select = scoped::<trace_step::Entity>(&scope.tenant)
@@ -180,14 +181,14 @@ impl Store {
         for (trace_id, group) in groups {
             by_trace.entry(trace_id).or_default().push(group);
         }
-        Ok(by_trace)
+        Ok(Unread(by_trace))
     }
 
     /// The newest step with this idempotency key.
     ///
     /// # Errors
     /// As for [`Self::steps_by_trace_id`].
-    pub async fn idempotency_hit(&self, scope: &Scope, key: &str) -> Result<Option<IdempotencyHit>> {
+    pub async fn idempotency_hit(&self, scope: &Scope, key: &str) -> Result<Unread<Option<IdempotencyHit>>> {
         use trace_step::Column as C;
         let select = scoped::<trace_step::Entity>(&scope.tenant)
             .filter(any_text(self.db().backend, C::IdempotencyKey.into_expr(), [key])?)
@@ -195,14 +196,14 @@ impl Store {
             .limit(1);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let steps = decode_all(&rows, TABLE, |columns| decode_step(columns, &scope.tenant, &mut None))?;
-        Ok(steps.into_iter().next().map(|step| IdempotencyHit {
+        Ok(Unread(steps.into_iter().next().map(|step| IdempotencyHit {
             id: step.id,
             trace_id: step.trace_id.clone(),
             step_index: step.step_index,
             status: step.status,
             output_hash: step.output_hash,
             outcome: step.outcome_category,
-        }))
+        })))
     }
 
     /// Payload texts of one part by record id; erased and absent ones are absent.
@@ -214,7 +215,7 @@ impl Store {
         scope: &Scope,
         part: PayloadPart,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, String>> {
+    ) -> Result<Unread<HashMap<RecordId, String>>> {
         use payload::Column as C;
         let select = scoped::<payload::Entity>(&scope.tenant)
             .filter(any_id(self.db().backend, C::RecordId.into_expr(), ids)?)
@@ -223,6 +224,6 @@ impl Store {
             .columns([C::RecordId, C::Text]);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let texts = decode_all(&rows, "payload", |columns| Ok((columns.id()?, columns.take()?)))?;
-        Ok(texts.into_iter().collect())
+        Ok(Unread(texts.into_iter().collect()))
     }
 }

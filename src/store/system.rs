@@ -10,6 +10,7 @@ use super::convert::decode_all;
 use super::convert::system::{decode_system_record, decode_visible_record};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped, scoped_visible};
+use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
@@ -48,13 +49,14 @@ impl Store {
         order: SystemRecordOrder,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<StoredSystemRecord>> {
+    ) -> Result<Unread<Page<StoredSystemRecord>>> {
         let log = filter.log_of(&scope.tenant);
         let select = self.select_system_records(&log, filter, order, page, as_of)?;
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let records = decode_all(&rows, TABLE, |columns| decode_system_record(columns, &log))?;
-        Ok(page
-            .page(records.into_iter().map(|record| Row { position: position(&record, order), item: record }).collect()))
+        Ok(Unread(page.page(
+            records.into_iter().map(|record| Row { position: position(&record, order), item: record }).collect(),
+        )))
     }
 
     /// The query of a list.
@@ -80,10 +82,10 @@ impl Store {
         filter: &SystemRecordFilter,
         as_of: Option<AsOf>,
         cap: u32,
-    ) -> Result<Count> {
+    ) -> Result<Unread<Count>> {
         let selected = condition::system_records(self.db().backend, filter, as_of)?;
         let log = filter.log_of(&scope.tenant);
-        count_capped(self.db(), scoped::<system_record::Entity>(&log).filter(selected), cap).await
+        count_capped(self.db(), scoped::<system_record::Entity>(&log).filter(selected), cap).await.map(Unread)
     }
 
     /// System records by record id, the platform's too.
@@ -94,19 +96,23 @@ impl Store {
         &self,
         scope: &Scope,
         ids: &[RecordId],
-    ) -> Result<HashMap<RecordId, StoredSystemRecord>> {
+    ) -> Result<Unread<HashMap<RecordId, StoredSystemRecord>>> {
         let wanted = any_id(self.db().backend, system_record::Column::Id.into_expr(), ids)?;
         let select = scoped_visible::<system_record::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let records = decode_all(&rows, TABLE, decode_visible_record)?;
-        Ok(records.into_iter().map(|record| (record.id, record)).collect())
+        Ok(Unread(records.into_iter().map(|record| (record.id, record)).collect()))
     }
 
     /// Details of system records by record id, the platform's too; erased and absent ones are absent.
     ///
     /// # Errors
     /// As for [`Self::list_system_records`].
-    pub async fn system_details_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, String>> {
+    pub async fn system_details_by_id(
+        &self,
+        scope: &Scope,
+        ids: &[RecordId],
+    ) -> Result<Unread<HashMap<RecordId, String>>> {
         use payload::Column as C;
         let select = scoped_visible::<payload::Entity>(&scope.tenant)
             .filter(any_id(self.db().backend, C::RecordId.into_expr(), ids)?)
@@ -114,6 +120,6 @@ impl Store {
             .select_only()
             .columns([C::RecordId, C::Text]);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        Ok(decode_all(&rows, "payload", |columns| Ok((columns.id()?, columns.take()?)))?.into_iter().collect())
+        Ok(Unread(decode_all(&rows, "payload", |columns| Ok((columns.id()?, columns.take()?)))?.into_iter().collect()))
     }
 }

@@ -13,6 +13,7 @@ use super::convert::{Columns, column_list};
 use super::database::Database;
 use super::scoped::scoped_statement;
 use super::system::TABLE;
+use super::unread::Unread;
 use crate::domain::ids::{PLATFORM_TENANT, RunId, TenantId, TraceId};
 use crate::domain::scope::Scope;
 use crate::domain::system::{RUN_EVENTS_MAX, RunBaseline, RunEvents, StoredSystemRecord};
@@ -149,7 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
-    pub async fn run_baselines(&self, scope: &Scope, keys: &[RunBaseline]) -> Result<Found<RunBaseline>> {
+    pub async fn run_baselines(&self, scope: &Scope, keys: &[RunBaseline]) -> Result<Unread<Found<RunBaseline>>> {
         let rows: Vec<Key<'_>> = keys
             .iter()
             .map(|key| Key {
@@ -159,7 +160,7 @@ impl Store {
                 b: "",
             })
             .collect();
-        self.found(baseline_statement(self.db(), &scope.tenant, &rows)?, keys).await
+        self.found(baseline_statement(self.db(), &scope.tenant, &rows)?, keys).await.map(Unread)
     }
 
     /// For each key, what is correlated with the run, and the tenant's and the platform's records of severity WARN or
@@ -167,7 +168,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Self::run_baselines`].
-    pub async fn run_events(&self, scope: &Scope, keys: &[RunEvents]) -> Result<Found<RunEvents>> {
+    pub async fn run_events(&self, scope: &Scope, keys: &[RunEvents]) -> Result<Unread<Found<RunEvents>>> {
         const LIMIT: usize = RUN_EVENTS_MAX + 1;
         const WARNINGS: &str = "c.severity <> 'INFO' AND c.occurred_at BETWEEN k.lo AND k.hi";
         let rows: Vec<Key<'_>> = keys
@@ -190,7 +191,7 @@ impl Store {
             Source { tenant: "$1", condition: WARNINGS, limit: LIMIT },
             Source { tenant: "'platform'", condition: WARNINGS, limit: LIMIT },
         ];
-        self.found(statement(self.db(), &scope.tenant, &rows, &sources)?, keys).await
+        self.found(statement(self.db(), &scope.tenant, &rows, &sources)?, keys).await.map(Unread)
     }
 
     async fn found<K: Clone + Eq + Hash>(&self, statement: Statement, keys: &[K]) -> Result<Found<K>> {

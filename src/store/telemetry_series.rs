@@ -10,6 +10,7 @@ use super::convert::{Columns, column_list};
 use super::error::database;
 use super::scoped::scoped_statement;
 use super::transaction::Transaction;
+use super::unread::Unread;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::domain::telemetry_series::{
@@ -62,7 +63,7 @@ impl Store {
         &self,
         scope: &Scope,
         keys: &[RunTelemetry],
-    ) -> Result<HashMap<RunTelemetry, Vec<MetricSeries>>> {
+    ) -> Result<Unread<HashMap<RunTelemetry, Vec<MetricSeries>>>> {
         let instance = |key: &RunTelemetry| key.service_instance_id.clone().unwrap_or_default();
         let columns = column_list::<metric_series::Entity>("s");
         let is_postgres = self.db().backend == DbBackend::Postgres;
@@ -109,7 +110,7 @@ impl Store {
             let key = key_at(keys, columns.take()?)?;
             series.entry(key.clone()).or_default().push(decode_series(&mut columns)?);
         }
-        Ok(series)
+        Ok(Unread(series))
     }
 
     /// The first samples of each series within its time, oldest first, at most `limit` of each. One statement.
@@ -121,7 +122,7 @@ impl Store {
         scope: &Scope,
         keys: &[SeriesWindow],
         limit: u32,
-    ) -> Result<HashMap<SeriesWindow, Vec<MetricPoint>>> {
+    ) -> Result<Unread<HashMap<SeriesWindow, Vec<MetricPoint>>>> {
         let (table, values) = self.windows(keys)?;
         let inside = format!(
             "c.tenant_id = $1 AND c.series_id = k.series_id AND c.at BETWEEN k.lo AND k.hi ORDER BY c.at LIMIT {limit}"
@@ -142,7 +143,7 @@ impl Store {
             let key = key_at(keys, columns.take()?)?;
             points.entry(key.clone()).or_default().push(decode_point(&mut columns)?);
         }
-        Ok(points)
+        Ok(Unread(points))
     }
 
     /// How many samples each series has within its time. One statement.
@@ -153,7 +154,7 @@ impl Store {
         &self,
         scope: &Scope,
         keys: &[SeriesWindow],
-    ) -> Result<HashMap<SeriesWindow, i64>> {
+    ) -> Result<Unread<HashMap<SeriesWindow, i64>>> {
         let (table, values) = self.windows(keys)?;
         let sql = format!(
             "SELECT k.place, COUNT(*) FROM {table} CROSS JOIN metric_point p WHERE p.tenant_id = $1 \
@@ -164,7 +165,7 @@ impl Store {
             let mut columns = Columns::of(row, "metric_point")?;
             counts.insert(key_at(keys, columns.take()?)?.clone(), columns.take()?);
         }
-        Ok(counts)
+        Ok(Unread(counts))
     }
 
     /// Windows of series as a table `k(place, lo, hi, series_id)`.

@@ -12,6 +12,7 @@ use super::convert::decode_all;
 use super::convert::traces::{decode_seal, decode_view};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
+use super::unread::Unread;
 use crate::domain::filter::{TraceFilter, TraceOrder, TraceSort};
 use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
@@ -84,10 +85,12 @@ impl Store {
         order: TraceOrder,
         page: &PageRequest,
         as_of: Option<AsOf>,
-    ) -> Result<Page<StoredTrace>> {
+    ) -> Result<Unread<Page<StoredTrace>>> {
         let select = self.select_traces(&scope.tenant, filter, order, page, as_of)?;
         let views = self.views(&scope.tenant, select).await?;
-        Ok(page.page(views.into_iter().map(|view| Row { position: position(&view, order), item: view }).collect()))
+        Ok(Unread(
+            page.page(views.into_iter().map(|view| Row { position: position(&view, order), item: view }).collect()),
+        ))
     }
 
     /// How many traces the filter selects, counted to `cap`.
@@ -100,18 +103,22 @@ impl Store {
         filter: &TraceFilter,
         as_of: Option<AsOf>,
         cap: u32,
-    ) -> Result<Count> {
+    ) -> Result<Unread<Count>> {
         let selected = condition::traces(self.db().backend, &scope.tenant, filter, as_of)?;
-        count_capped(self.db(), scoped::<trace::Entity>(&scope.tenant).filter(selected), cap).await
+        count_capped(self.db(), scoped::<trace::Entity>(&scope.tenant).filter(selected), cap).await.map(Unread)
     }
 
     /// Traces by record id.
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
-    pub async fn traces_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<HashMap<RecordId, StoredTrace>> {
+    pub async fn traces_by_id(
+        &self,
+        scope: &Scope,
+        ids: &[RecordId],
+    ) -> Result<Unread<HashMap<RecordId, StoredTrace>>> {
         let views = self.traces_with_ids(&scope.tenant, ids).await?;
-        Ok(views.into_iter().map(|view| (view.trace.id, view)).collect())
+        Ok(Unread(views.into_iter().map(|view| (view.trace.id, view)).collect()))
     }
 
     /// Traces by name: one statement, newest seal and step count included.
@@ -122,16 +129,16 @@ impl Store {
         &self,
         scope: &Scope,
         trace_ids: &[TraceId],
-    ) -> Result<HashMap<TraceId, StoredTrace>> {
+    ) -> Result<Unread<HashMap<TraceId, StoredTrace>>> {
         let views = self.traces_named(&scope.tenant, trace_ids).await?;
-        Ok(views.into_iter().map(|view| (view.trace.trace_id.clone(), view)).collect())
+        Ok(Unread(views.into_iter().map(|view| (view.trace.trace_id.clone(), view)).collect()))
     }
 
     /// The newest trace whose seal has this root hash.
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
-    pub async fn trace_by_root_hash(&self, scope: &Scope, root_hash: Digest) -> Result<Option<StoredTrace>> {
+    pub async fn trace_by_root_hash(&self, scope: &Scope, root_hash: Digest) -> Result<Unread<Option<StoredTrace>>> {
         let sealed = |column: trace_seal::Column| Expr::col((trace_seal::Entity, column));
         let newest = Query::select()
             .expr(sealed(trace_seal::Column::TraceId))
@@ -143,14 +150,14 @@ impl Store {
             .take();
         let wanted = trace::Column::TraceId.in_subquery(newest);
         let select = view(scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
-        Ok(self.views(&scope.tenant, select).await?.pop())
+        Ok(Unread(self.views(&scope.tenant, select).await?.pop()))
     }
 
     /// The newest trace that was begun for a run.
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
-    pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Option<StoredTrace>> {
+    pub async fn trace_by_run_id(&self, scope: &Scope, run_id: &RunId) -> Result<Unread<Option<StoredTrace>>> {
         let (run, name) = (trace::Column::RunId.into_expr(), trace::Column::TraceId.into_expr());
         // Two ways in, each with its index.
         let is_named_so = name.clone().eq(run_id.as_str()).and(run.clone().eq(run_id.as_str()));
@@ -159,7 +166,7 @@ impl Store {
             .filter(is_named_so.or(is_named_otherwise))
             .order_by_desc(trace::Column::Seq)
             .limit(1);
-        Ok(self.views(&scope.tenant, view(select, None)).await?.pop())
+        Ok(Unread(self.views(&scope.tenant, view(select, None)).await?.pop()))
     }
 
     /// Every seal of each trace, newest first.
@@ -170,7 +177,7 @@ impl Store {
         &self,
         scope: &Scope,
         trace_ids: &[TraceId],
-    ) -> Result<HashMap<TraceId, Vec<Stored<TraceSeal>>>> {
+    ) -> Result<Unread<HashMap<TraceId, Vec<Stored<TraceSeal>>>>> {
         let names = trace_ids.iter().map(TraceId::as_str);
         let select = scoped::<trace_seal::Entity>(&scope.tenant)
             .filter(any_text(self.db().backend, trace_seal::Column::TraceId.into_expr(), names)?)
@@ -180,7 +187,7 @@ impl Store {
         for seal in decode_all(&rows, "trace_seal", |columns| decode_seal(columns, &scope.tenant))? {
             seals.entry(seal.trace_id.clone()).or_default().push(seal);
         }
-        Ok(seals)
+        Ok(Unread(seals))
     }
 
     /// Traces by record id, in no order.

@@ -13,6 +13,7 @@ use super::convert::steps::decode_replay_step;
 use super::convert::system::decode_system_record;
 use super::convert::{Columns, column_list};
 use super::scoped::scoped_statement;
+use super::unread::Unread;
 use crate::domain::audit::AuditEntry;
 use crate::domain::ids::{RunId, TenantId, TraceId};
 use crate::domain::replay::{Candidate, EVENTS_MAX, InflectionFacts, ReplayStep, Window};
@@ -148,7 +149,7 @@ impl Store {
         &self,
         scope: &Scope,
         windows: &[Window],
-    ) -> Result<HashMap<Window, Vec<Arc<Stored<SystemRecord>>>>> {
+    ) -> Result<Unread<HashMap<Window, Vec<Arc<Stored<SystemRecord>>>>>> {
         let columns = format!("c.tenant_id, {}", column_list::<system_record::Entity>("c"));
         let rows_of = |tenant| {
             let (table, order) = ("system_record", "c.occurred_at, c.id");
@@ -168,7 +169,7 @@ impl Store {
             let tenant = if tenant == platform.as_str() { &platform } else { &scope.tenant };
             decode_system_record(columns, tenant).map(Arc::new)
         })?;
-        Ok(windows.iter().copied().zip(found).collect())
+        Ok(Unread(windows.iter().copied().zip(found).collect()))
     }
 
     /// Of the governance entries that are a run's and of those that have no run, the first in each window by
@@ -181,7 +182,7 @@ impl Store {
         &self,
         scope: &Scope,
         windows: &[RunWindow],
-    ) -> Result<HashMap<RunWindow, Vec<Arc<Stored<AuditEntry>>>>> {
+    ) -> Result<Unread<HashMap<RunWindow, Vec<Arc<Stored<AuditEntry>>>>>> {
         let columns = column_list::<audit_entry::Entity>("c");
         let rows_of = |theirs| {
             let condition = format!("{theirs} AND c.category = 'GOVERNANCE' AND {INSIDE}");
@@ -194,7 +195,7 @@ impl Store {
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [keys.into()])).await?;
         let decode = |columns: &mut Columns<'_>| decode_audit_entry(columns, &scope.tenant).map(Arc::new);
         let found = by_place(windows.len(), &rows, "audit_entry", decode)?;
-        Ok(windows.iter().cloned().zip(found).collect())
+        Ok(Unread(windows.iter().cloned().zip(found).collect()))
     }
 
     /// Of the steps that were under way in each window of their trace, the first by (started_at, id).
@@ -205,7 +206,7 @@ impl Store {
         &self,
         scope: &Scope,
         windows: &[(TraceId, Window)],
-    ) -> Result<HashMap<(TraceId, Window), Vec<Arc<ReplayStep>>>> {
+    ) -> Result<Unread<HashMap<(TraceId, Window), Vec<Arc<ReplayStep>>>>> {
         let rows = FirstRows {
             table: "trace_step",
             columns: "c.id, c.step_index, c.skill_name, c.status, c.started_at, c.duration_us",
@@ -222,7 +223,7 @@ impl Store {
         });
         let rows = self.db().rows(self.of_keys(scope, &rows, keys)).await?;
         let found = by_place(windows.len(), &rows, "trace_step", |columns| decode_replay_step(columns).map(Arc::new))?;
-        Ok(windows.iter().cloned().zip(found).collect())
+        Ok(Unread(windows.iter().cloned().zip(found).collect()))
     }
 
     /// What governance entries and steps say about the inflection of each run.
@@ -233,7 +234,7 @@ impl Store {
         &self,
         scope: &Scope,
         runs: &[InflectionKey],
-    ) -> Result<HashMap<InflectionKey, InflectionFacts>> {
+    ) -> Result<Unread<HashMap<InflectionKey, InflectionFacts>>> {
         let backend = self.db().backend;
         let end = "c.started_at + c.duration_us";
         let blocked = FirstRows {
@@ -274,7 +275,7 @@ impl Store {
             let at = Timestamp::from_micros_clamped(columns.take()?);
             Ok((source, Candidate { at, seq: columns.take()? }))
         })?;
-        Ok(runs.iter().cloned().zip(found.into_iter().map(facts)).collect())
+        Ok(Unread(runs.iter().cloned().zip(found.into_iter().map(facts)).collect()))
     }
 
     fn of_keys(&self, scope: &Scope, rows: &FirstRows<'_>, keys: impl Iterator<Item = Json>) -> Statement {

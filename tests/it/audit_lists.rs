@@ -10,6 +10,7 @@ use runledger::domain::page::{AsOf, Count, Direction, PageRequest};
 use runledger::domain::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict};
 
 use crate::support::audit::{entry, write};
+use crate::support::opened::Opened;
 use crate::support::seed::{at, run_id, scope};
 
 const NAMES: [&str; 3] = ["a", "B", "\u{e9}"];
@@ -165,13 +166,13 @@ db_test! {
             let as_of = sample(&mut runner, &prop::option::of((0..=110_i64).prop_map(|size| AsOf { size })));
             let log = if stream == Stream::Access { &access } else { &evidence };
             let expected = expected(log, &filter, order, as_of);
-            let count = store.count_audit_entries(&scope, &filter, as_of, 15).await.expect("counted");
+            let count = store.count_audit_entries(&scope, &filter, as_of, 15).await.expect("counted").opened();
             assert_eq!(count, Count::capped(i64::try_from(expected.len()).expect("small"), 15), "{filter:?}");
             for is_backward in [false, true] {
                 let mut page = PageRequest { is_backward, ..PageRequest::first(sample(&mut runner, &(1..30_u32))) };
                 let mut walked: Vec<i64> = Vec::new();
                 loop {
-                    let got = store.list_audit_entries(&scope, &filter, order, &page, as_of).await.expect("listed");
+                    let got = store.list_audit_entries(&scope, &filter, order, &page, as_of).await.expect("listed").opened();
                     for row in &got.rows {
                         assert_eq!(row.item.record, log[usize::try_from(row.item.seq).expect("small")]);
                     }

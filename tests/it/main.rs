@@ -32,6 +32,7 @@ mod own_audit;
 mod own_records;
 mod paging;
 mod policies;
+mod reads;
 mod replay;
 mod run_export;
 mod secret_inputs;
@@ -58,6 +59,7 @@ mod verify_history;
 mod verify_receipts;
 
 mod tiles;
+mod told;
 mod traps;
 mod verify_tampering;
 mod verify_valid;

@@ -8,6 +8,7 @@ use runledger::domain::vocabulary::{AuditCategory, LedgerEventKind, Stream};
 use runledger::error::Code;
 
 use crate::support::evidence::{audit, event};
+use crate::support::opened::Opened;
 use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, seal, step, tenant, trace, trace_id};
 
 db_test! {
@@ -98,7 +99,7 @@ db_test! {
         assert_eq!(store.append(unit.unit).await.expect_err("no trace").code(), Code::NotFound);
         // Nothing of them is there, and the next record follows without a gap.
         assert_eq!(store.log_size(&scope("acme")).await.expect("size"), 1);
-        assert!(store.traces_by_trace_id(&scope("acme"), &[trace_id("t")]).await.expect("read").is_empty());
+        assert!(store.traces_by_trace_id(&scope("acme"), &[trace_id("t")]).await.expect("read").opened().is_empty());
         let next = all_new(store.append(Unit::of("acme", &db.clock).trace(trace("t")).unit).await.expect("next"));
         assert_eq!(next[0].seq, 1);
         store.close().await;
@@ -147,13 +148,13 @@ db_test! {
         let store = db.store().await;
         let unit = Unit::of("acme", &db.clock).trace(trace("t")).step(step("t", "1")).touch("t", ROOT);
         all_new(store.append(unit.unit).await.expect("steps"));
-        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").opened().remove(0);
         all_new(store.append(Unit::of("acme", &db.clock).step(step("t", "2")).unit).await.expect("one more"));
         let sealing = |version| Unit::of("acme", &db.clock).atomic().seal(seal("t", 1)).run(seed::run("r")).guard("t", version);
         let receipt = store.append(sealing(source.version).unit).await.expect("answered");
         assert!(matches!(receipt, AppendReceipt::Stale), "{receipt:?}");
         assert_eq!(store.log_size(&scope("acme")).await.expect("size"), 3);
-        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("source").opened().remove(0);
         all_new(store.append(sealing(source.version).unit).await.expect("sealed"));
         // The seal itself made the version another one: the same seal cannot be written twice.
         let receipt = store.append(sealing(source.version).unit).await.expect("answered");
@@ -175,7 +176,7 @@ db_test! {
         let pages = store
             .steps_by_trace_id(&scope("acme"), &[trace_id("t")], &StepFilter::default(), &PageRequest::first(10))
             .await
-            .expect("steps");
+            .expect("steps").opened();
         let late: Vec<_> = pages[&trace_id("t")].rows.iter().map(|row| row.item.is_late).collect();
         assert_eq!(late, [false, true, true]);
         store.close().await;

@@ -14,6 +14,7 @@ use runledger::domain::run::LlmRun;
 use runledger::domain::trace::{Trace, TraceSeal};
 use runledger::domain::vocabulary::{ExecutionStatus, RecordSource, TraceStatus};
 
+use crate::support::opened::Opened;
 use crate::support::seed::{self, Unit, all_new, at, run_id, scope, trace_id};
 
 const NAMES: [&str; 3] = ["a", "B", "\u{e9}"];
@@ -241,11 +242,11 @@ db_test! {
             let as_of = sample(&mut runner, &prop::option::of((0..=90_i64).prop_map(|size| AsOf { size })));
             let expected = expected_runs(&model, &filter, order, as_of);
             let size = sample(&mut runner, &(1..40_u32));
-            let count = store.count_runs(&scope, &filter, as_of, 20).await.expect("counted");
+            let count = store.count_runs(&scope, &filter, as_of, 20).await.expect("counted").opened();
             let seqs: Vec<i64> = expected.iter().map(|place| i64::try_from(*place).expect("small")).collect();
             assert_eq!(count, Count::capped(i64::try_from(seqs.len()).expect("small"), 20), "{filter:?}");
             check_walk!(seqs, size, (&filter, order, as_of), |page| {
-                let got = store.list_runs(&scope, &filter, order, &page, as_of).await.expect("listed");
+                let got = store.list_runs(&scope, &filter, order, &page, as_of).await.expect("listed").opened();
                 for row in &got.rows {
                     assert_eq!(row.item.record, model[usize::try_from(row.item.seq).expect("small")]);
                 }
@@ -355,11 +356,11 @@ db_test! {
             let as_of = sample(&mut runner, &prop::option::of((0..=total).prop_map(|size| AsOf { size })));
             let expected = expected_traces(&log, &filter, order, as_of);
             let size = sample(&mut runner, &(1..40_u32));
-            let count = store.count_traces(&scope, &filter, as_of, 1_000).await.expect("counted");
+            let count = store.count_traces(&scope, &filter, as_of, 1_000).await.expect("counted").opened();
             assert_eq!(count, Count::capped(i64::try_from(expected.len()).expect("small"), 1_000));
             let seqs: Vec<i64> = expected.iter().map(|(seq, _)| *seq).collect();
             check_walk!(seqs, size, (&filter, order, as_of), |page| {
-                let got = store.list_traces(&scope, &filter, order, &page, as_of).await.expect("listed");
+                let got = store.list_traces(&scope, &filter, order, &page, as_of).await.expect("listed").opened();
                 for row in &got.rows {
                     let (_, status) = expected.iter().find(|(seq, _)| *seq == row.position.seq).expect("known");
                     assert_eq!(row.item.status(), *status, "as of {as_of:?}");

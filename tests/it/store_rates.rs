@@ -12,6 +12,7 @@ use runledger::domain::trace::StepFilter;
 use runledger::store::Store;
 
 use crate::support::db::TestDb;
+use crate::support::opened::Opened;
 use crate::support::seed::{self, ROOT, Unit, all_new, digest, scope, trace, trace_id};
 
 /// A step as instrumentations send it: about 1.5 kB of attributes.
@@ -104,11 +105,17 @@ db_test! {
 /// The hot path: runs, their traces, ten steps of each.
 async fn read(store: &Store) {
     let (scope, page) = (scope("acme"), PageRequest::first(50));
-    let runs =
-        store.list_runs(&scope, &LlmRunFilter::default(), LlmRunOrder::default(), &page, None).await.expect("runs");
+    let runs = store
+        .list_runs(&scope, &LlmRunFilter::default(), LlmRunOrder::default(), &page, None)
+        .await
+        .expect("runs")
+        .opened();
     let ids: Vec<_> = runs.rows.iter().filter_map(|row| row.item.trace_id.clone()).collect();
-    let traces = store.traces_by_trace_id(&scope, &ids).await.expect("traces");
-    let steps =
-        store.steps_by_trace_id(&scope, &ids, &StepFilter::default(), &PageRequest::first(10)).await.expect("steps");
+    let traces = store.traces_by_trace_id(&scope, &ids).await.expect("traces").opened();
+    let steps = store
+        .steps_by_trace_id(&scope, &ids, &StepFilter::default(), &PageRequest::first(10))
+        .await
+        .expect("steps")
+        .opened();
     assert_eq!((traces.len(), steps.values().map(|page| page.rows.len()).sum::<usize>()), (50, 500));
 }

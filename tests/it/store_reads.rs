@@ -11,6 +11,7 @@ use runledger::domain::vocabulary::{ActorType, ExecutionStatus, OutcomeCategory,
 use runledger::error::Code;
 use sea_orm::DbBackend;
 
+use crate::support::opened::Opened;
 use crate::support::seed::{self, Unit, all_new, digest, run_id, scope, trace_id};
 
 /// Every column filled, each with another value.
@@ -126,37 +127,37 @@ db_test! {
             .trace(full_trace()).step_with(full_step(), facts, Some(attributes)).seal(seal.clone()).run(full_run());
         let written = all_new(store.append(unit.unit.clone()).await.expect("written"));
 
-        let run = store.runs_by_id(&acme, &[written[3].id]).await.expect("read").remove(&written[3].id).expect("run");
+        let run = store.runs_by_id(&acme, &[written[3].id]).await.expect("read").opened().remove(&written[3].id).expect("run");
         assert_eq!(run.record, full_run());
         assert_eq!((run.seq, run.created_at, run.tenant_id.as_str()), (3, written[3].created_at, "acme"));
-        let view = store.traces_by_id(&acme, &[written[0].id]).await.expect("read").remove(&written[0].id).expect("trace");
+        let view = store.traces_by_id(&acme, &[written[0].id]).await.expect("read").opened().remove(&written[0].id).expect("trace");
         assert_eq!((&view.trace.record, view.step_count), (&full_trace(), 1));
         assert_eq!(view.seal.as_ref().map(|stored| (&stored.record, stored.id, stored.seq)), Some((&seal, written[2].id, 2)));
-        assert_eq!(store.traces_by_trace_id(&acme, &[trace_id("t")]).await.expect("read")[&trace_id("t")], view);
-        let step = store.steps_by_id(&acme, &[written[1].id]).await.expect("read").remove(&written[1].id).expect("step");
+        assert_eq!(store.traces_by_trace_id(&acme, &[trace_id("t")]).await.expect("read").opened()[&trace_id("t")], view);
+        let step = store.steps_by_id(&acme, &[written[1].id]).await.expect("read").opened().remove(&written[1].id).expect("step");
         assert_eq!(TraceStep { attributes_commitment: None, ..step.record.clone() }, full_step());
-        let texts = store.payloads_by_record_id(&acme, PayloadPart::Attributes, &[step.id, run.id]).await.expect("read");
+        let texts = store.payloads_by_record_id(&acme, PayloadPart::Attributes, &[step.id, run.id]).await.expect("read").opened();
         assert_eq!(texts.get(&step.id).map(String::as_str), Some(attributes));
         assert_eq!(texts.len(), 1);
-        assert!(store.payloads_by_record_id(&acme, PayloadPart::Content, &[step.id]).await.expect("read").is_empty());
-        let source = store.seal_sources(&acme.tenant, &[trace_id("t")]).await.expect("read").remove(0);
+        assert!(store.payloads_by_record_id(&acme, PayloadPart::Content, &[step.id]).await.expect("read").opened().is_empty());
+        let source = store.seal_sources(&acme.tenant, &[trace_id("t")]).await.expect("read").opened().remove(0);
         assert_eq!((source.steps.len(), source.steps[0].1.as_str()), (1, "{\"fact\":1}"));
         assert_eq!((source.run.as_ref(), source.seal_revision), (Some(&run), 1));
 
         let zeta = scope("zeta");
         let ids: Vec<_> = written.iter().map(|one| one.id).collect();
-        assert!(store.runs_by_id(&zeta, &ids).await.expect("read").is_empty());
-        assert!(store.traces_by_id(&zeta, &ids).await.expect("read").is_empty());
-        assert!(store.steps_by_id(&zeta, &ids).await.expect("read").is_empty());
-        assert!(store.payloads_by_record_id(&zeta, PayloadPart::Attributes, &ids).await.expect("read").is_empty());
-        assert!(store.runs_by_run_id(&zeta, &[run_id("r")]).await.expect("read").is_empty());
-        assert!(store.runs_by_trace_id(&zeta, &[trace_id("t")]).await.expect("read").is_empty());
-        assert!(store.traces_by_trace_id(&zeta, &[trace_id("t")]).await.expect("read").is_empty());
-        assert!(store.seals_by_trace_id(&zeta, &[trace_id("t")]).await.expect("read").is_empty());
-        assert!(store.trace_by_root_hash(&zeta, seal.root_hash).await.expect("read").is_none());
-        assert!(store.seal_sources(&zeta.tenant, &[trace_id("t")]).await.expect("read").is_empty());
+        assert!(store.runs_by_id(&zeta, &ids).await.expect("read").opened().is_empty());
+        assert!(store.traces_by_id(&zeta, &ids).await.expect("read").opened().is_empty());
+        assert!(store.steps_by_id(&zeta, &ids).await.expect("read").opened().is_empty());
+        assert!(store.payloads_by_record_id(&zeta, PayloadPart::Attributes, &ids).await.expect("read").opened().is_empty());
+        assert!(store.runs_by_run_id(&zeta, &[run_id("r")]).await.expect("read").opened().is_empty());
+        assert!(store.runs_by_trace_id(&zeta, &[trace_id("t")]).await.expect("read").opened().is_empty());
+        assert!(store.traces_by_trace_id(&zeta, &[trace_id("t")]).await.expect("read").opened().is_empty());
+        assert!(store.seals_by_trace_id(&zeta, &[trace_id("t")]).await.expect("read").opened().is_empty());
+        assert!(store.trace_by_root_hash(&zeta, seal.root_hash).await.expect("read").opened().is_none());
+        assert!(store.seal_sources(&zeta.tenant, &[trace_id("t")]).await.expect("read").opened().is_empty());
         let pages = store.steps_by_trace_id(&zeta, &[trace_id("t")], &StepFilter::default(), &PageRequest::first(9)).await;
-        assert!(pages.expect("read")[&trace_id("t")].rows.is_empty());
+        assert!(pages.expect("read").opened()[&trace_id("t")].rows.is_empty());
         store.close().await;
     }
 }
@@ -171,19 +172,19 @@ db_test! {
             .seal(seed::seal("t", 1)).seal(TraceSeal { root_hash: digest(8), ..seed::seal("t", 2) });
         all_new(store.append(unit.unit).await.expect("written"));
         let both = [run_id("r"), run_id("s"), run_id("unknown")];
-        let all = store.revisions_by_run_id(&acme, &both, 2).await.expect("read");
+        let all = store.revisions_by_run_id(&acme, &both, 2).await.expect("read").opened();
         let revisions = |name| all[&run_id(name)].iter().map(|run| run.revision).collect::<Vec<_>>();
         assert_eq!((revisions("r"), revisions("s"), all.len()), (vec![3, 2], vec![1], 2));
-        assert_eq!(store.runs_by_run_id(&acme, &both).await.expect("read")[&run_id("r")].revision, 3);
-        assert_eq!(store.runs_by_trace_id(&acme, &[trace_id("t")]).await.expect("read")[&trace_id("t")].seq, 4);
-        let seals = store.seals_by_trace_id(&acme, &[trace_id("t")]).await.expect("read").remove(&trace_id("t"));
+        assert_eq!(store.runs_by_run_id(&acme, &both).await.expect("read").opened()[&run_id("r")].revision, 3);
+        assert_eq!(store.runs_by_trace_id(&acme, &[trace_id("t")]).await.expect("read").opened()[&trace_id("t")].seq, 4);
+        let seals = store.seals_by_trace_id(&acme, &[trace_id("t")]).await.expect("read").opened().remove(&trace_id("t"));
         assert_eq!(seals.expect("there").iter().map(|seal| seal.revision).collect::<Vec<_>>(), [2, 1]);
         for root in [digest(7), digest(8)] {
-            let found = store.trace_by_root_hash(&acme, root).await.expect("read").expect("there");
+            let found = store.trace_by_root_hash(&acme, root).await.expect("read").opened().expect("there");
             assert_eq!((found.trace.trace_id.as_str(), found.seal.as_ref().expect("sealed").revision), ("t", 2));
         }
-        assert!(store.runs_by_run_id(&acme, &[]).await.expect("nothing asked").is_empty());
-        assert!(store.runs_by_id(&acme, &[]).await.expect("nothing asked").is_empty());
+        assert!(store.runs_by_run_id(&acme, &[]).await.expect("nothing asked").opened().is_empty());
+        assert!(store.runs_by_id(&acme, &[]).await.expect("nothing asked").opened().is_empty());
         store.close().await;
     }
 }
@@ -260,7 +261,7 @@ db_test! {
                 ] {
                     let order = LlmRunOrder { sort, direction };
                     let got = store.list_runs(&scope("acme"), &LlmRunFilter::default(), order, &page, None).await;
-                    assert_eq!(got.expect("listed").rows.len(), 10, "{order:?} {page:?}");
+                    assert_eq!(got.expect("listed").opened().rows.len(), 10, "{order:?} {page:?}");
                     pages += 1;
                 }
             }

@@ -4,6 +4,7 @@ use runledger::domain::settle::TraceSignals;
 use runledger::store::Store;
 
 use crate::support::db::TestDb;
+use crate::support::opened::Opened;
 use crate::support::seed::{self, ROOT, Unit, all_new, seal, step, tenant, trace, trace_id};
 
 const NONE: TraceSignals =
@@ -23,7 +24,7 @@ async fn add(db: &TestDb, store: &Store, name: &str, span: &str, signals: TraceS
 
 /// Seals a trace as the sealer does.
 async fn seal_now(db: &TestDb, store: &Store, name: &str) {
-    let source = store.seal_sources(&tenant("acme"), &[trace_id(name)]).await.expect("read").remove(0);
+    let source = store.seal_sources(&tenant("acme"), &[trace_id(name)]).await.expect("read").opened().remove(0);
     let unit =
         Unit::of("acme", &db.clock).atomic().seal(seal(name, source.seal_revision + 1)).guard(name, source.version);
     all_new(store.append(unit.unit).await.expect("sealed"));
@@ -152,7 +153,7 @@ db_test! {
         assert_eq!(next_due(&store).await, None);
         add(&db, &store, "t", "2", NONE).await;
         assert_eq!(next_due(&store).await, None);
-        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("read").remove(0);
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("read").opened().remove(0);
         assert!(!source.signals.is_open, "the seal closed it");
         assert_eq!((source.seal_revision, source.steps.len()), (1, 2));
         add(&db, &store, "t", "3", TraceSignals { has_llm_work: true, ..NONE }).await;
@@ -167,7 +168,7 @@ db_test! {
         seal_now(&db, &store, "t").await;
         add(&db, &store, "t", "6", TraceSignals { has_root: true, ..NONE }).await;
         assert_eq!(next_due(&store).await, None, "the root was there already");
-        let seals = store.seals_by_trace_id(&seed::scope("acme"), &[trace_id("t")]).await.expect("read");
+        let seals = store.seals_by_trace_id(&seed::scope("acme"), &[trace_id("t")]).await.expect("read").opened();
         assert_eq!(seals[&trace_id("t")].len(), 3);
         store.close().await;
     }
@@ -178,10 +179,10 @@ db_test! {
         let store = db.store().await;
         let unit = Unit::of("acme", &db.clock).trace(trace("t")).step(step("t", "1")).touch("t", ROOT);
         all_new(store.append(unit.unit.clone()).await.expect("new"));
-        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("read");
+        let source = store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("read").opened();
         db.clock.advance_us(5 * SECOND);
         seed::done(store.append(unit.unit).await.expect("again"));
-        assert_eq!(store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("read"), source);
+        assert_eq!(store.seal_sources(&tenant("acme"), &[trace_id("t")]).await.expect("read").opened(), source);
         assert_eq!(next_due(&store).await, Some(15));
         store.close().await;
     }

@@ -7,6 +7,7 @@ use sea_orm::DbBackend;
 use uuid::Uuid;
 
 use crate::support::db::TestDb;
+use crate::support::opened::Opened;
 use crate::support::seed::{scope, trace_id};
 
 const TABLES: [&str; 3] = ["payload", "trace", "trace_step"];
@@ -42,9 +43,10 @@ async fn rows_read(db: &TestDb, store: Store) -> [i64; 3] {
     let ids: Vec<RecordId> = (100..150).map(|trace| RecordId(Uuid::from_u128(trace * 16))).collect();
     let traces: Vec<_> = (100..150).map(|trace| trace_id(&format!("t{trace}"))).collect();
     let before = counters(db).await;
-    let texts = store.payloads_by_record_id(&scope("acme"), PayloadPart::Attributes, &ids).await.expect("payloads");
-    let found = store.traces_by_trace_id(&scope("acme"), &traces).await.expect("traces");
-    let steps = store.steps_by_id(&scope("acme"), &ids).await.expect("steps");
+    let texts =
+        store.payloads_by_record_id(&scope("acme"), PayloadPart::Attributes, &ids).await.expect("payloads").opened();
+    let found = store.traces_by_trace_id(&scope("acme"), &traces).await.expect("traces").opened();
+    let steps = store.steps_by_id(&scope("acme"), &ids).await.expect("steps").opened();
     assert_eq!((texts.len(), found.len(), steps.len()), (50, 50, 50));
     store.close().await;
     let after = counters(db).await;

@@ -7,6 +7,7 @@ use runledger::store::Store;
 use sea_orm::DbBackend;
 
 use crate::support::db::TestDb;
+use crate::support::opened::Opened;
 use crate::support::seed::{self, Unit, all_new, scope, seal, step, trace, trace_id};
 
 /// Traces `a` with 9 steps, of which the last two are late, `b` with 2 and `c` without any; kinds and statuses alternate.
@@ -32,7 +33,7 @@ async fn seeded(db: &TestDb) -> Store {
 
 async fn indexes(store: &Store, filter: &StepFilter, page: &PageRequest) -> String {
     let ids = ["a", "b", "c", "unknown", "a"].map(trace_id);
-    let pages = store.steps_by_trace_id(&scope("acme"), &ids, filter, page).await.expect("pages");
+    let pages = store.steps_by_trace_id(&scope("acme"), &ids, filter, page).await.expect("pages").opened();
     let show = |name: &str| {
         let page = &pages[&trace_id(name)];
         let indexes: Vec<i64> = page.rows.iter().map(|row| row.item.step_index).collect();
@@ -77,12 +78,12 @@ db_test! {
     async fn counts_and_groups(db: TestDb) {
         let store = seeded(&db).await;
         let ids = ["a", "b", "unknown"].map(trace_id);
-        let counts = store.count_steps_by_trace_id(&scope("acme"), &ids, &StepFilter::default()).await.expect("counts");
+        let counts = store.count_steps_by_trace_id(&scope("acme"), &ids, &StepFilter::default()).await.expect("counts").opened();
         assert_eq!((counts.get(&ids[0]), counts.get(&ids[1]), counts.get(&ids[2])), (Some(&9), Some(&2), None));
         let failed = StepFilter { kinds: vec![StepKind::Tool, StepKind::Llm], statuses: vec![StepStatus::Failure] };
-        let counts = store.count_steps_by_trace_id(&scope("acme"), &ids, &failed).await.expect("counts");
+        let counts = store.count_steps_by_trace_id(&scope("acme"), &ids, &failed).await.expect("counts").opened();
         assert_eq!((counts.get(&ids[0]), counts.get(&ids[1])), (Some(&3), Some(&1)));
-        let groups = store.step_groups_by_trace_id(&scope("acme"), &ids).await.expect("groups");
+        let groups = store.step_groups_by_trace_id(&scope("acme"), &ids).await.expect("groups").opened();
         let group = |kind, status, count, late| StepGroup { kind, status, count, late };
         assert_eq!(
             groups[&ids[0]],
@@ -146,7 +147,7 @@ db_test! {
             let page = PageRequest { size: 2, is_backward, after, before };
             for (filter, expected) in [(&StepFilter::default(), expected), (&llm, only_llm)] {
                 let ids = [trace_id("long")];
-                let pages = store.steps_by_trace_id(&scope("acme"), &ids, filter, &page).await.expect("pages");
+                let pages = store.steps_by_trace_id(&scope("acme"), &ids, filter, &page).await.expect("pages").opened();
                 let indexes: Vec<i64> = pages[&ids[0]].rows.iter().map(|row| row.item.step_index).collect();
                 assert_eq!(indexes, expected, "{page:?}");
             }
@@ -169,10 +170,10 @@ db_test! {
         };
         let unit = Unit::of("acme", &db.clock).trace(trace("t")).step(keyed("1", 1)).step(keyed("2", 2)).step(step("t", "3"));
         let written = all_new(store.append(unit.unit).await.expect("written"));
-        let hit = store.idempotency_hit(&scope("acme"), "k").await.expect("read").expect("there");
+        let hit = store.idempotency_hit(&scope("acme"), "k").await.expect("read").opened().expect("there");
         assert_eq!((hit.id, hit.step_index, hit.output_hash), (written[2].id, 1, Some(seed::digest(2))));
-        assert_eq!(store.idempotency_hit(&scope("acme"), "q").await.expect("read"), None);
-        assert_eq!(store.idempotency_hit(&scope("zeta"), "k").await.expect("read"), None);
+        assert_eq!(store.idempotency_hit(&scope("acme"), "q").await.expect("read").opened(), None);
+        assert_eq!(store.idempotency_hit(&scope("zeta"), "k").await.expect("read").opened(), None);
         store.close().await;
     }
 }

@@ -12,6 +12,7 @@ use runledger::error::{Code, Error};
 use runledger::store::{Store, StoreConfig, migrate};
 
 use crate::support::db::{self, TestDb};
+use crate::support::opened::Opened;
 use crate::support::seed::{self, Unit, all_new, done, run_id, scope, step, trace};
 use crate::support::writer::{assert_gap_free, hold};
 
@@ -83,7 +84,7 @@ async fn write(db: &TestDb, store: &Store, numbers: std::ops::Range<u32>) -> (Ve
 async fn assert_there(db: &TestDb, acknowledged: &[String]) {
     let store = db.store().await;
     let names: Vec<_> = acknowledged.iter().map(|name| run_id(name)).collect();
-    let there = store.runs_by_run_id(&scope("acme"), &names).await.expect("read");
+    let there = store.runs_by_run_id(&scope("acme"), &names).await.expect("read").opened();
     let lost: Vec<_> = names.iter().filter(|name| !there.contains_key(*name)).collect();
     assert!(lost.is_empty(), "acknowledged, and not there: {lost:?}");
     assert_gap_free(db).await;

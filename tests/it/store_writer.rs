@@ -8,6 +8,7 @@ use runledger::domain::append::AppendResult;
 use runledger::error::{Code, Detail};
 use runledger::store::{Store, StoreConfig};
 
+use crate::support::opened::Opened;
 use crate::support::seed::{self, ROOT, Unit, all_new, done, scope, step, trace, trace_id};
 use crate::support::writer::{assert_gap_free, hold};
 
@@ -171,7 +172,7 @@ db_test! {
         // The next process goes on where the log ends.
         let next = all_new(store.append(Unit::of("acme", &db.clock).trace(trace("next")).unit).await.expect("written"));
         assert_eq!(next[0].seq + 1, store.log_size(&scope("acme")).await.expect("size"));
-        assert!(store.traces_by_trace_id(&scope("acme"), &[trace_id("next")]).await.expect("read").len() == 1);
+        assert!(store.traces_by_trace_id(&scope("acme"), &[trace_id("next")]).await.expect("read").opened().len() == 1);
         store.close().await;
     }
 }

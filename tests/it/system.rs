@@ -7,6 +7,7 @@ use runledger::http::graphql::GraphqlLimits;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
+use crate::support::opened::Opened;
 
 const RECORD: &str = "mutation($input: RecordSystemRecordsInput!) { recordSystemRecords(input: $input) {
     isReplayed results { outcome record { id sequence summary tenantId isPlatformWide details } error { code field message } } } }";
@@ -170,7 +171,7 @@ db_test! {
             "systemAudit": { "items": [], "totalCount": { "value": 0 } } }));
         let scope = crate::support::seed::scope("other");
         let id = RecordId::parse_typed(&id).expect("typed").1;
-        assert!(other.store.system_details_by_id(&scope, &[id]).await.expect("read").is_empty());
+        assert!(other.store.system_details_by_id(&scope, &[id]).await.expect("read").opened().is_empty());
     }
 
     async fn each_field_needs_its_scope(db: TestDb) {

@@ -17,6 +17,7 @@ use crate::support::db::TestDb;
 use crate::support::evidence::{
     LOG, anomalies, cut_off, drop_guards, every_kind, found, has, looker, more, rechain, remove_tenant, tamper,
 };
+use crate::support::opened::Opened;
 use crate::support::seed::tenant;
 use crate::verify_history::run;
 
@@ -61,8 +62,8 @@ async fn first(db: &TestDb, table: &str, condition: &str) -> i64 {
 async fn rewrite(db: &TestDb, app: &TestApp, seq: i64) {
     let logs = app.store.ledger_logs(&tenant("ours")).await.expect("logs");
     let log = logs.into_iter().find(|log| log.stream == Stream::Evidence).expect("a log");
-    let entries = app.store.entries_between(&log, seq, seq + 1).await.expect("an entry");
-    let leaves = app.store.leaves(&log, &entries).await.expect("a leaf");
+    let entries = app.store.entries_between(&log, seq, seq + 1).await.expect("an entry").opened();
+    let leaves = app.store.leaves(&log, &entries).await.expect("a leaf").opened();
     let hash = tree::leaf_hash(&leaves[&entries[0].record_id]).to_hex();
     tamper(db, &format!("UPDATE ledger_entry SET leaf_hash = x'{hash}' WHERE log_id = {LOG} AND seq = {seq}")).await;
     rechain(db, SIZE).await;

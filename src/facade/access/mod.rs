@@ -14,21 +14,23 @@
 
 mod denials;
 mod look;
+mod open;
 mod request;
 mod state;
 mod views;
 
 pub use denials::ENTRIES_A_MINUTE;
+pub use open::Granted;
 pub use request::{AuditedRequest, RequestAudit};
 pub use state::{AccessAudit, AccessConfig};
-pub use views::{Viewable, Views};
 
 pub(super) use denials::Denial;
+pub(super) use open::{ServerUse, needed, open_for_server};
 pub(super) use state::AccessState;
 
 use super::{LogsFacade, authorize};
-use crate::domain::ids::RecordId;
-use crate::domain::vocabulary::RecordKind;
+use crate::domain::scope::Permission;
+use crate::domain::vocabulary::Stream;
 use crate::error::Result;
 
 impl LogsFacade {
@@ -47,14 +49,20 @@ impl LogsFacade {
         self.audit.enter(root_field, authorize::permission(root_field)?)
     }
 
-    /// Notes what a read gave, and passes it on.
-    pub(super) fn seen<V: Viewable>(&self, value: V) -> V {
-        self.views.note(&value);
-        value
+    /// Lets the caller in at the root field `ledger`, whose need depends on the log that it names.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without `runs:read`; for the access log without `audit:read`.
+    pub fn enter_ledger(&self, stream: Stream) -> Result<()> {
+        self.audit.enter("ledger", Some(authorize::of_stream(stream)))
     }
 
-    /// Notes a read of records by id; of none for a count, a sum, or a look that found nothing.
-    pub(super) fn viewed(&self, kind: RecordKind, ids: impl IntoIterator<Item = RecordId>) {
-        self.views.viewed(kind, ids);
+    /// Refuses a caller without the permission, and notes the refusal for the audit: not so
+    /// [`Scope::require`](crate::domain::scope::Scope::require). What it gives opens what is read.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` that names the permission.
+    pub fn require(&self, permission: Permission) -> Result<Granted> {
+        self.audit.require(permission)
     }
 }

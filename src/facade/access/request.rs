@@ -1,17 +1,18 @@
 //! The audit of one request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
 use super::super::Logs;
 use super::super::own_audit::chosen;
+use super::Denial;
 use super::look::Look;
 use super::state::AccessAudit;
-use super::{Denial, Views};
+use super::views::Views;
 use crate::domain::append::NewRecord;
-use crate::domain::ids::Digest;
+use crate::domain::ids::{Digest, RecordId};
 use crate::domain::scope::{Permission, Scope};
 use crate::domain::vocabulary::{AuditEntityType, Stream};
 use crate::error::Result;
@@ -40,7 +41,7 @@ impl AuditedRequest {
 #[derive(Default)]
 struct Decisions {
     /// Operations with the permission that they need.
-    entered: BTreeSet<(String, Option<Permission>)>,
+    entered: BTreeMap<String, Option<Permission>>,
     /// The operation, where it was refused as a whole, and the permission that was lacking, where that is known.
     denied: BTreeSet<(Option<String>, Option<Permission>)>,
 }
@@ -48,7 +49,7 @@ struct Decisions {
 struct Shared {
     logs: Logs,
     scope: Arc<Scope>,
-    views: Arc<Views>,
+    views: Views,
     decisions: Mutex<Decisions>,
 }
 
@@ -57,16 +58,32 @@ struct Shared {
 pub struct RequestAudit(Arc<Shared>);
 
 impl RequestAudit {
-    pub(in crate::facade) fn new(logs: Logs, scope: Arc<Scope>, views: Arc<Views>) -> Self {
-        Self(Arc::new(Shared { logs, scope, views, decisions: Mutex::default() }))
+    pub(in crate::facade) fn new(logs: Logs, scope: Arc<Scope>) -> Self {
+        Self(Arc::new(Shared { logs, scope, views: Views::default(), decisions: Mutex::default() }))
+    }
+
+    pub(in crate::facade) fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    pub(super) fn views(&self) -> &Views {
+        &self.0.views
+    }
+
+    /// Notes what the request itself writes, or what it repeats under its own idempotency key.
+    pub(in crate::facade) fn wrote(&self, ids: impl IntoIterator<Item = RecordId>) {
+        self.0.views.wrote(ids);
     }
 
     pub(super) fn enter(&self, operation: &str, permission: Option<Permission>) -> Result<()> {
         let decision = permission.map_or(Ok(()), |permission| self.0.scope.require(permission));
         let mut decisions = self.lock();
-        match (permission, &decision) {
-            (Some(_), Err(_)) => drop(decisions.denied.insert((Some(operation.to_owned()), permission))),
-            _ => drop(decisions.entered.insert((operation.to_owned(), permission))),
+        if decision.is_err() {
+            decisions.denied.insert((Some(operation.to_owned()), permission));
+        } else {
+            // A permission that was asked for later, by the field's arguments, is more than none.
+            let entered = decisions.entered.entry(operation.to_owned()).or_default();
+            *entered = permission.or(*entered);
         }
         decision
     }
@@ -95,7 +112,7 @@ impl RequestAudit {
             let mut decisions = self.lock();
             (std::mem::take(&mut decisions.entered), std::mem::take(&mut decisions.denied))
         };
-        let operations: Vec<&str> = entered.iter().map(|(operation, _)| operation.as_str()).collect();
+        let operations: Vec<&str> = entered.keys().map(String::as_str).collect();
         let named = request.operation.as_deref().map_or_else(|| chosen(&operations.join(",")), chosen);
         let allows = entered.iter().filter_map(|(operation, permission)| Some((operation.as_str(), (*permission)?)));
         let denials = denied.iter().map(|(operation, permission)| {

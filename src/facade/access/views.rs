@@ -1,19 +1,22 @@
 //! What one request has read.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::audit::AuditEntry;
 use crate::domain::export::LogExport;
 use crate::domain::ids::{RecordId, RunId};
 use crate::domain::incident::IncidentEvidence;
+use crate::domain::ledger::LedgerEntry;
 use crate::domain::page::Page;
 use crate::domain::policy::PolicyActivation;
+use crate::domain::record::StoredRecord;
 use crate::domain::replay::ReplayStep;
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::system::SystemRecord;
-use crate::domain::trace::{StepGroup, StoredStep, Trace, TraceSeal, TraceStep, TraceView};
+use crate::domain::trace::{IdempotencyHit, StepGroup, StoredStep, Trace, TraceSeal, TraceStep, TraceView};
 use crate::domain::vocabulary::RecordKind;
+use crate::error::Error;
 
 /// Ids that are kept by name; beyond them records are only counted.
 pub const IDS_KEPT: usize = 100;
@@ -55,15 +58,15 @@ recorded!(
 
 /// What a read gives: records, or something made of them.
 pub trait Viewable {
-    /// The kind of record that was looked for: noted even where none was found.
-    const KIND: RecordKind;
+    /// The kind of record that was looked for: noted even where none was found. `None` where it is of any kind.
+    const KIND: Option<RecordKind>;
 
     /// Notes each record in it.
     fn each(&self, noted: &mut Noted);
 }
 
 impl<T: Recorded> Viewable for Stored<T> {
-    const KIND: RecordKind = T::KIND;
+    const KIND: Option<RecordKind> = Some(T::KIND);
 
     fn each(&self, noted: &mut Noted) {
         noted.record(T::KIND, self.id);
@@ -74,7 +77,7 @@ impl<T: Recorded> Viewable for Stored<T> {
 }
 
 impl Viewable for StoredStep {
-    const KIND: RecordKind = RecordKind::TraceStep;
+    const KIND: Option<RecordKind> = Some(RecordKind::TraceStep);
 
     fn each(&self, noted: &mut Noted) {
         self.step.each(noted);
@@ -82,15 +85,15 @@ impl Viewable for StoredStep {
 }
 
 impl Viewable for ReplayStep {
-    const KIND: RecordKind = RecordKind::TraceStep;
+    const KIND: Option<RecordKind> = Some(RecordKind::TraceStep);
 
     fn each(&self, noted: &mut Noted) {
-        noted.record(Self::KIND, self.id);
+        noted.record(RecordKind::TraceStep, self.id);
     }
 }
 
 impl Viewable for TraceView {
-    const KIND: RecordKind = RecordKind::Trace;
+    const KIND: Option<RecordKind> = Some(RecordKind::Trace);
 
     fn each(&self, noted: &mut Noted) {
         self.trace.each(noted);
@@ -100,13 +103,64 @@ impl Viewable for TraceView {
 
 /// A count of steps: which ones is not known.
 impl Viewable for StepGroup {
-    const KIND: RecordKind = RecordKind::TraceStep;
+    const KIND: Option<RecordKind> = Some(RecordKind::TraceStep);
 
     fn each(&self, _noted: &mut Noted) {}
 }
 
+impl Viewable for IdempotencyHit {
+    const KIND: Option<RecordKind> = Some(RecordKind::TraceStep);
+
+    fn each(&self, noted: &mut Noted) {
+        noted.record(RecordKind::TraceStep, self.id);
+    }
+}
+
+/// A place in the ledger is a look at the record that stands there.
+impl Viewable for LedgerEntry {
+    const KIND: Option<RecordKind> = None;
+
+    fn each(&self, noted: &mut Noted) {
+        noted.record(self.kind, self.record_id);
+    }
+}
+
+impl Viewable for StoredRecord {
+    const KIND: Option<RecordKind> = None;
+
+    fn each(&self, noted: &mut Noted) {
+        noted.record(self.record().kind(), self.head().id);
+    }
+}
+
+/// With what it belongs to.
+impl<A, V: Viewable> Viewable for (A, V) {
+    const KIND: Option<RecordKind> = V::KIND;
+
+    fn each(&self, noted: &mut Noted) {
+        self.1.each(noted);
+    }
+}
+
+/// What was refused was not seen.
+impl<V: Viewable> Viewable for Result<V, Error> {
+    const KIND: Option<RecordKind> = V::KIND;
+
+    fn each(&self, noted: &mut Noted) {
+        self.iter().for_each(|value| value.each(noted));
+    }
+}
+
+impl<K, V: Viewable> Viewable for HashMap<K, V> {
+    const KIND: Option<RecordKind> = V::KIND;
+
+    fn each(&self, noted: &mut Noted) {
+        self.values().for_each(|value| value.each(noted));
+    }
+}
+
 impl<V: Viewable> Viewable for Arc<V> {
-    const KIND: RecordKind = V::KIND;
+    const KIND: Option<RecordKind> = V::KIND;
 
     fn each(&self, noted: &mut Noted) {
         V::each(self, noted);
@@ -116,7 +170,7 @@ impl<V: Viewable> Viewable for Arc<V> {
 macro_rules! viewable_items {
     ($($many:ident),+) => { $(
         impl<V: Viewable> Viewable for $many<V> {
-            const KIND: RecordKind = V::KIND;
+            const KIND: Option<RecordKind> = V::KIND;
 
             fn each(&self, noted: &mut Noted) {
                 self.iter().for_each(|item| item.each(noted));
@@ -127,7 +181,7 @@ macro_rules! viewable_items {
 viewable_items!(Option, Vec);
 
 impl<V: Viewable> Viewable for Page<V> {
-    const KIND: RecordKind = V::KIND;
+    const KIND: Option<RecordKind> = V::KIND;
 
     fn each(&self, noted: &mut Noted) {
         self.rows.iter().for_each(|row| row.item.each(noted));
@@ -190,30 +244,34 @@ pub(super) struct Viewed {
 
 /// What one request has read; shared by everything that reads for it.
 #[derive(Debug, Default)]
-pub struct Views(Mutex<Noted>);
+pub(in crate::facade) struct Views(Mutex<Noted>);
 
 impl Views {
     /// Notes what a read gave.
-    pub fn note<V: Viewable>(&self, value: &V) {
-        self.note_all(std::iter::once(value));
-    }
-
-    /// Notes what a batched read gave.
-    pub fn note_all<'v, V: Viewable + 'v>(&self, values: impl IntoIterator<Item = &'v V>) {
+    pub(super) fn note<V: Viewable>(&self, value: &V) {
         let mut noted = self.lock();
-        noted.kinds.insert(V::KIND);
-        values.into_iter().for_each(|value| value.each(&mut noted));
+        noted.kinds.extend(V::KIND);
+        value.each(&mut noted);
     }
 
-    /// Notes a read of records by id.
-    pub fn viewed(&self, kind: RecordKind, ids: impl IntoIterator<Item = RecordId>) {
+    /// Notes a read of records by id; of none for a count, a sum, or a look that found nothing.
+    pub(super) fn viewed(&self, kind: RecordKind, ids: impl IntoIterator<Item = RecordId>) {
         let mut noted = self.lock();
         noted.kinds.insert(kind);
         ids.into_iter().for_each(|id| noted.record(kind, id));
     }
 
+    /// The kinds of the records in it that the request did not write.
+    pub(super) fn kinds_of_others<V: Viewable>(&self, value: &V) -> Vec<RecordKind> {
+        let mut noted = self.lock();
+        let mut others = Noted { own: std::mem::take(&mut noted.own), ..Noted::default() };
+        value.each(&mut others);
+        noted.own = std::mem::take(&mut others.own);
+        others.kinds.into_iter().collect()
+    }
+
     /// Notes what the request itself wrote.
-    pub fn wrote(&self, ids: impl IntoIterator<Item = RecordId>) {
+    pub(super) fn wrote(&self, ids: impl IntoIterator<Item = RecordId>) {
         self.lock().own.extend(ids);
     }
 

@@ -99,7 +99,7 @@ impl LogsFacade {
             idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
             ..AppendUnit::evidence(self.scope.tenant.clone(), records)
         };
-        match self.logs.append(unit).await? {
+        match self.append(unit).await? {
             AppendReceipt::Done(results) => {
                 for (place, result) in places.into_iter().zip(results) {
                     outcomes[place] = match result {
@@ -111,7 +111,7 @@ impl LogsFacade {
                 Ok(false)
             }
             AppendReceipt::Replayed(first) => {
-                replay(serde_json::from_str(&first).map_err(Error::internal)?, &places, outcomes);
+                replay(self.first_answer(&first)?, &places, outcomes);
                 Ok(true)
             }
             AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
@@ -121,11 +121,11 @@ impl LogsFacade {
     /// Reads the records that the outcomes name.
     async fn audit_results(&self, outcomes: Vec<Outcome>) -> Result<Vec<AuditResult>> {
         let ids: Vec<RecordId> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
-        let entries: HashMap<RecordId, StoredAuditEntry> = match ids.is_empty() {
+        let entries: HashMap<RecordId, Result<StoredAuditEntry>> = match ids.is_empty() {
             true => HashMap::new(),
-            false => self.store().audit_entries_by_id(&self.scope, &ids).await?,
+            false => self.audit.told_each(self.store().audit_entries_by_id(&self.scope, &ids).await?),
         };
-        let find = |id| entries.get(&id).cloned().ok_or_else(not_first);
+        let find = |id| entries.get(&id).cloned().unwrap_or_else(|| Err(not_first()));
         Ok(outcomes.into_iter().map(|outcome| outcome.and_then(find)).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! `recordIncidentEvidence`.
 
 use super::super::LogsFacade;
+use super::super::access::{ServerUse, open_for_server};
 use crate::capture::incidents;
 use crate::domain::append::{New, NewRecord};
 use crate::domain::ids::RecordId;
@@ -41,16 +42,17 @@ impl LogsFacade {
                 self.append_keyed(vec![NewRecord::Incident(Box::new(new))], keyed).await?
             }
         };
-        let mut found = self.store().incident_evidence_by_id(&self.scope, &[id]).await?;
-        let evidence =
-            found.remove(&id).ok_or_else(|| Error::internal("incident evidence that was written is gone"))?;
+        let found = self.store().incident_evidence_by_id(&self.scope, &[id]).await?;
+        let evidence = self.audit.told(found.map(|mut found| found.remove(&id)))?;
+        let evidence = evidence.ok_or_else(|| Error::internal("incident evidence that was written is gone"))?;
         Ok(RecordedIncident { evidence, is_replayed })
     }
 
     /// The revision that evidence of this incident gets, or why it gets none.
     async fn next_incident_revision(&self, incident_id: &str, supersedes: Option<i64>) -> Result<i64> {
         let names = [incident_id.to_owned()];
-        let mut found = self.store().incident_evidence_by_incident_id(&self.scope, &names).await?;
+        let found = self.store().incident_evidence_by_incident_id(&self.scope, &names).await?;
+        let mut found = open_for_server(ServerUse::Judging, found);
         match (found.remove(incident_id).map(|evidence| evidence.revision), supersedes) {
             (None, None) => Ok(1),
             (None, Some(_)) => {

@@ -34,29 +34,50 @@ use crate::domain::system::{DraftSystemRecord, SystemRecord};
 use crate::domain::trace::{StoredTrace, Trace};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
+use crate::store::unread::Unread;
 
-/// The answer of `recordLlmRun`, `recordTrace`, `startTrace`, `completeTrace` and `abortTrace`.
+/// The answer of `recordLlmRun`, `recordTrace`, `startTrace`, `completeTrace` and `abortTrace`: what was written, and what of
+/// it was written before under the same idempotency key. A trace that was begun by an earlier call is not among it: it is
+/// read by [`LogsFacade::get_trace_now`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The run, where one was written.
     pub run: Option<StoredRun>,
-    /// The trace, where there is one.
+    /// The trace, where one was begun.
     pub trace: Option<StoredTrace>,
+    /// The record of the trace's end, where one was written.
+    pub seal: Option<RecordId>,
     /// The idempotency key had been used: this is the first answer again.
     pub is_replayed: bool,
 }
 
 /// What is kept under an idempotency key: enough to find the records of the first answer.
-#[derive(Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
 struct Answer {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     run: Option<uuid::Uuid>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     trace_id: Option<String>,
+    /// The record of the trace's beginning, where the request wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    trace: Option<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    seal: Option<uuid::Uuid>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     steps: Vec<uuid::Uuid>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     records: Vec<uuid::Uuid>,
+    /// Who asked first. To be told the answer again is a read for anybody else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    by: Option<String>,
+}
+
+impl Answer {
+    /// The records that it names.
+    fn record_ids(&self) -> impl Iterator<Item = RecordId> {
+        let one = [self.run, self.trace, self.seal].into_iter().flatten();
+        one.chain(self.steps.iter().copied()).chain(self.records.iter().copied()).map(RecordId)
+    }
 }
 
 /// A mutation's idempotency key with the hash of its request.
@@ -65,12 +86,15 @@ struct KeyedRequest {
     operation: &'static str,
     key: String,
     request_hash: Digest,
+    /// Who asks.
+    by: String,
 }
 
 impl KeyedRequest {
     /// The claim that goes into the transaction of the records: two requests at once cannot both be the first.
     fn claim(self, answer: &Answer) -> Result<IdempotencyClaim> {
-        let answer = serde_json::to_string(answer).map_err(Error::internal)?;
+        let answer = Answer { by: Some(self.by), ..answer.clone() };
+        let answer = serde_json::to_string(&answer).map_err(Error::internal)?;
         Ok(IdempotencyClaim { operation: self.operation, key: self.key, request_hash: self.request_hash, answer })
     }
 }
@@ -187,7 +211,7 @@ impl LogsFacade {
         let Some(key) = key else { return Ok((None, None)) };
         check_name("idempotencyKey", &key)?;
         let request_hash = Digest(sha2::Sha256::digest(format!("{request:?}")).into());
-        let keyed = KeyedRequest { operation, key, request_hash };
+        let keyed = KeyedRequest { operation, key, request_hash, by: self.asker() };
         let Some((first_hash, answer)) = self.store().first_answer(&self.scope, operation, &keyed.key).await? else {
             return Ok((Some(keyed), None));
         };
@@ -195,7 +219,21 @@ impl LogsFacade {
             let message = format!("the idempotency key {} was used for another request; take a new one", keyed.key);
             return Err(Error::new(Code::Conflict, message));
         }
-        Ok((Some(keyed), Some(serde_json::from_str(&answer).map_err(Error::internal)?)))
+        Ok((Some(keyed), Some(self.first_answer(&answer)?)))
+    }
+
+    /// The answer that an idempotency key stands for. Whoever asked first is told of their own records again.
+    fn first_answer(&self, answer: &str) -> Result<Answer> {
+        let answer: Answer = serde_json::from_str(answer).map_err(Error::internal)?;
+        if answer.by.as_deref() == Some(self.asker().as_str()) {
+            self.audit.wrote(answer.record_ids());
+        }
+        Ok(answer)
+    }
+
+    /// Who asks, as one text.
+    fn asker(&self) -> String {
+        format!("{} {}", self.scope.actor.actor_type.as_str(), self.scope.actor.id)
     }
 
     /// Appends an atomic unit and reads back what it wrote; `None` when its guard was stale.
@@ -211,7 +249,7 @@ impl LogsFacade {
     async fn append_whole(&self, unit: AppendUnit, answer: Answer) -> Result<Option<(Answer, bool)>> {
         match self.append(unit).await? {
             AppendReceipt::Stale => Ok(None),
-            AppendReceipt::Replayed(first) => Ok(Some((serde_json::from_str(&first).map_err(Error::internal)?, true))),
+            AppendReceipt::Replayed(first) => Ok(Some((self.first_answer(&first)?, true))),
             AppendReceipt::Done(results) => {
                 for result in results {
                     match result {
@@ -237,20 +275,21 @@ impl LogsFacade {
     }
 
     async fn recorded(&self, answer: Answer, is_replayed: bool) -> Result<Recorded> {
-        let mut recorded = Recorded { run: None, trace: None, is_replayed };
+        let mut recorded = Recorded { run: None, trace: None, seal: answer.seal.map(RecordId), is_replayed };
         if let Some(id) = answer.run.map(RecordId) {
-            recorded.run = self.store().runs_by_id(&self.scope, &[id]).await?.remove(&id);
+            let found = self.store().runs_by_id(&self.scope, &[id]).await?;
+            recorded.run = self.audit.told(found.map(|mut found| found.remove(&id)))?;
         }
-        if let Some(trace_id) = answer.trace_id {
-            recorded.trace = self.find_trace(&TraceId::trusted(trace_id)).await?;
+        if let (Some(trace_id), Some(_)) = (answer.trace_id, answer.trace) {
+            recorded.trace = self.audit.told_trace(self.find_trace(&TraceId::trusted(trace_id)).await?)?;
         }
         Ok(recorded)
     }
 
     /// A trace as it is now, past the loaders' cache.
-    async fn find_trace(&self, trace_id: &TraceId) -> Result<Option<StoredTrace>> {
-        let mut found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
-        Ok(found.remove(trace_id))
+    async fn find_trace(&self, trace_id: &TraceId) -> Result<Unread<Option<StoredTrace>>> {
+        let found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
+        Ok(found.map(|mut found| found.remove(trace_id)))
     }
 
     /// A name for what the caller left unnamed.

@@ -43,8 +43,9 @@ impl LogsFacade {
                 self.append_keyed(records, keyed).await?
             }
         };
-        let mut found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
-        let activation = found.remove(&id).ok_or_else(|| Error::internal("an activation that was written is gone"))?;
+        let found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
+        let activation = self.audit.told(found.map(|mut found| found.remove(&id)))?;
+        let activation = activation.ok_or_else(|| Error::internal("an activation that was written is gone"))?;
         Ok(RecordedActivation { activation, is_replayed })
     }
 }

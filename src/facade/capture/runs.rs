@@ -1,6 +1,7 @@
 //! `recordLlmRun`: a whole run, with its trace and steps where there are any.
 
 use super::super::LogsFacade;
+use super::super::access::{ServerUse, open_for_server};
 use super::{Answer, Recorded};
 use crate::capture::input;
 use crate::domain::append::NewRecord;
@@ -56,7 +57,8 @@ impl LogsFacade {
 
     /// The revision that a record of this run corrects, `None` for its first; or why it can be neither.
     async fn superseded(&self, run_id: &RunId, supersedes: Option<i64>) -> Result<Option<StoredRun>> {
-        let mut found = self.store().runs_by_run_id(&self.scope, std::slice::from_ref(run_id)).await?;
+        let found = self.store().runs_by_run_id(&self.scope, std::slice::from_ref(run_id)).await?;
+        let mut found = open_for_server(ServerUse::Judging, found);
         match (found.remove(run_id), supersedes) {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(Error::new(Code::NotFound, format!("there is no run {run_id} to supersede"))),

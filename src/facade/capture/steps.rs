@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use super::super::LogsFacade;
+use super::super::access::{ServerUse, open_for_server};
 use super::Answer;
 use crate::capture::input;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
 use crate::domain::ids::{RecordId, TraceId};
 use crate::domain::input::StepInput;
 use crate::domain::scope::Permission;
-use crate::domain::trace::{StoredStep, StoredTrace};
+use crate::domain::trace::StoredStep;
 use crate::error::{Code, Error, Result};
 
 /// Most steps of one call.
@@ -22,8 +23,8 @@ pub enum StepResult {
     Recorded(StoredStep),
     /// A step with this span id was on record before; the first truth stands.
     Existing {
-        /// The step that stands.
-        step: StoredStep,
+        /// The step that stands; `FORBIDDEN` to those who may not read it: somebody else recorded it, or an earlier call.
+        step: Result<StoredStep>,
         /// Whether what was sent now differs from it.
         differs: bool,
     },
@@ -34,8 +35,6 @@ pub enum StepResult {
 /// The answer of `recordSteps`.
 #[derive(Clone, Debug)]
 pub struct RecordedSteps {
-    /// The trace.
-    pub trace: StoredTrace,
     /// One result for each step, in order.
     pub results: Vec<StepResult>,
     /// The idempotency key had been used.
@@ -71,10 +70,11 @@ impl LogsFacade {
     ) -> Result<RecordedSteps> {
         self.require(Permission::RunsWrite)?;
         check_step_count(steps.len())?;
-        let trace = self.find_trace(&trace_id).await?.ok_or_else(|| no_such_trace(&trace_id))?;
+        let trace = open_for_server(ServerUse::Judging, self.find_trace(&trace_id).await?);
+        let trace = trace.ok_or_else(|| no_such_trace(&trace_id))?;
         let (keyed, first) = self.keyed("recordSteps", idempotency_key, &(&trace_id, &steps)).await?;
         if let Some(first) = first {
-            return self.steps_recorded(trace, replayed(first), true).await;
+            return self.steps_recorded(replayed(first), true).await;
         }
         let context = self.capture_context().await?;
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(steps.len());
@@ -99,25 +99,18 @@ impl LogsFacade {
         match self.append(unit).await? {
             AppendReceipt::Done(results) => {
                 let fresh = results.into_iter().map(outcome).collect();
-                self.steps_recorded(trace, fill(outcomes, fresh), false).await
+                self.steps_recorded(fill(outcomes, fresh), false).await
             }
             AppendReceipt::Replayed(first) => {
-                let first = serde_json::from_str(&first).map_err(Error::internal)?;
-                self.steps_recorded(trace, replayed(first), true).await
+                let first = self.first_answer(&first)?;
+                self.steps_recorded(replayed(first), true).await
             }
             AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
         }
     }
 
-    async fn steps_recorded(
-        &self,
-        trace: StoredTrace,
-        outcomes: Vec<Outcome>,
-        is_replayed: bool,
-    ) -> Result<RecordedSteps> {
-        let results = self.step_results(outcomes).await?;
-        let trace = self.find_trace(&trace.trace.trace_id).await?.unwrap_or(trace);
-        Ok(RecordedSteps { trace, results, is_replayed })
+    async fn steps_recorded(&self, outcomes: Vec<Outcome>, is_replayed: bool) -> Result<RecordedSteps> {
+        Ok(RecordedSteps { results: self.step_results(outcomes).await?, is_replayed })
     }
 
     /// Reads the records that the outcomes name.
@@ -129,19 +122,15 @@ impl LogsFacade {
                 Outcome::Rejected(_) => None,
             })
             .collect();
-        let steps: HashMap<RecordId, StoredStep> = self.store().steps_by_id(&self.scope, &ids).await?;
-        let find = |id| steps.get(&id).cloned();
-        Ok(outcomes
-            .into_iter()
-            .map(|outcome| match outcome {
-                Outcome::Recorded(id) => {
-                    find(id).map_or_else(|| StepResult::Rejected(not_first()), StepResult::Recorded)
-                }
-                Outcome::Existing(id, differs) => find(id)
-                    .map_or_else(|| StepResult::Rejected(not_first()), |step| StepResult::Existing { step, differs }),
-                Outcome::Rejected(error) => StepResult::Rejected(error),
-            })
-            .collect())
+        let steps: HashMap<RecordId, Result<StoredStep>> =
+            self.audit.told_each(self.store().steps_by_id(&self.scope, &ids).await?);
+        let find = |id| steps.get(&id).cloned().ok_or_else(not_first);
+        let result = |outcome| match outcome {
+            Outcome::Recorded(id) => find(id)?.map(StepResult::Recorded),
+            Outcome::Existing(id, differs) => find(id).map(|step| StepResult::Existing { step, differs }),
+            Outcome::Rejected(error) => Err(error),
+        };
+        Ok(outcomes.into_iter().map(|outcome| result(outcome).unwrap_or_else(StepResult::Rejected)).collect())
     }
 }
 

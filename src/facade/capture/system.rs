@@ -48,7 +48,7 @@ impl LogsFacade {
             self.require(Permission::PlatformWrite)?;
             // The same use case in the platform's own log.
             let scope = Scope { tenant: TenantId::platform(), ..Scope::clone(&self.scope) };
-            let platform = self.logs.facade(scope);
+            let platform = Self { audit: self.audit.clone(), ..self.logs.facade(scope) };
             return platform.append_system_records(records, idempotency_key).await;
         }
         self.append_system_records(records, idempotency_key).await
@@ -83,7 +83,7 @@ impl LogsFacade {
             idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
             ..AppendUnit::evidence(self.scope.tenant.clone(), new)
         };
-        match self.logs.append(unit).await? {
+        match self.append(unit).await? {
             AppendReceipt::Done(results) => {
                 let fresh = results.into_iter().map(|result| match result {
                     AppendResult::New(appended) => Ok(appended.id),
@@ -93,7 +93,7 @@ impl LogsFacade {
                 self.system_recorded(outcomes, fresh.collect(), false).await
             }
             AppendReceipt::Replayed(first) => {
-                let first = serde_json::from_str(&first).map_err(Error::internal)?;
+                let first = self.first_answer(&first)?;
                 self.system_recorded(outcomes, replayed(first), true).await
             }
             AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
@@ -108,14 +108,15 @@ impl LogsFacade {
         is_replayed: bool,
     ) -> Result<RecordedSystemRecords> {
         let ids: Vec<RecordId> = written.iter().filter_map(|written| written.as_ref().ok().copied()).collect();
-        let mut found = self.store().system_records_by_id(&self.scope, &ids).await?;
+        let mut found = self.audit.told_each(self.store().system_records_by_id(&self.scope, &ids).await?);
         let mut written = written.into_iter();
         let results = outcomes.into_iter().map(|outcome| match outcome {
             Err(error) => SystemRecordResult::Rejected(error),
             Ok(()) => match written.next() {
                 Some(Err(error)) => SystemRecordResult::Rejected(error),
                 Some(Ok(id)) => match found.remove(&id) {
-                    Some(record) => SystemRecordResult::Recorded(Box::new(record)),
+                    Some(Ok(record)) => SystemRecordResult::Recorded(Box::new(record)),
+                    Some(Err(refusal)) => SystemRecordResult::Rejected(refusal),
                     None => SystemRecordResult::Rejected(not_first()),
                 },
                 None => SystemRecordResult::Rejected(not_first()),

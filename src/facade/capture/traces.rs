@@ -1,6 +1,7 @@
 //! `recordTrace`, `startTrace`, `completeTrace`, `abortTrace`.
 
 use super::super::LogsFacade;
+use super::super::access::{ServerUse, open_for_server};
 use super::steps::{check_step_count, no_such_trace};
 use super::{Answer, KeyedRequest, Recorded};
 use crate::capture::seal::SealOptions;
@@ -72,10 +73,13 @@ impl LogsFacade {
         for step in trace.steps {
             records.push(self.logs.new_step(step)?);
         }
+        let seal = end.first().map(|seal| seal.id().0);
         records.extend(end);
         let answer = Answer {
             run: run_record.map(|id| id.0),
             trace_id: Some(trace_id.as_str().to_owned()),
+            trace: records.first().map(|trace| trace.id().0),
+            seal,
             ..Answer::default()
         };
         self.record_atomically(records, vec![TraceTouch { trace_id, signals }], keyed, answer).await
@@ -108,7 +112,11 @@ impl LogsFacade {
         let trace = input::trace(trace, &TraceId::trusted(self.fresh_name()), self.logs.0.clock.now())?;
         let trace_id = trace.trace.trace_id.clone();
         let records = vec![self.logs.new_trace(trace.trace, trace.payloads)?];
-        let answer = Answer { trace_id: Some(trace_id.as_str().to_owned()), ..Answer::default() };
+        let answer = Answer {
+            trace_id: Some(trace_id.as_str().to_owned()),
+            trace: records.first().map(|trace| trace.id().0),
+            ..Answer::default()
+        };
         let signals = TraceSignals { is_open: true, ..TraceSignals::default() };
         self.record_atomically(records, vec![TraceTouch { trace_id, signals }], keyed, answer).await
     }
@@ -157,6 +165,7 @@ impl LogsFacade {
         }
         for _ in 0..SEAL_TRIES {
             let sources = self.store().seal_sources(&self.scope.tenant, std::slice::from_ref(&trace_id)).await?;
+            let sources = open_for_server(ServerUse::Sealing, sources);
             let source = sources.into_iter().next().ok_or_else(|| no_such_trace(&trace_id))?;
             self.refuse_second_seal(&source).await?;
             if let Some(recorded) = self.try_seal(&source, seal.clone(), run.clone(), keyed.clone()).await? {
@@ -185,6 +194,7 @@ impl LogsFacade {
         let answer = Answer {
             run: run_record.map(|id| id.0),
             trace_id: Some(trace_id.as_str().to_owned()),
+            seal: records.first().map(|seal| seal.id().0),
             ..Answer::default()
         };
         let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
@@ -199,7 +209,8 @@ impl LogsFacade {
 
     /// A seal over the same steps again would say nothing new.
     async fn refuse_second_seal(&self, source: &SealSource) -> Result<()> {
-        let sealed = self.find_trace(&source.trace.trace_id).await?.and_then(|view| view.seal.clone());
+        let trace = open_for_server(ServerUse::Judging, self.find_trace(&source.trace.trace_id).await?);
+        let sealed = trace.and_then(|view| view.seal.clone());
         match sealed {
             Some(seal) if seal.step_count == i64::try_from(source.steps.len()).unwrap_or(i64::MAX) => {
                 Err(Error::new(Code::Conflict, format!("the trace {} is sealed already", source.trace.trace_id)))

@@ -11,6 +11,7 @@ use crate::domain::ids::TraceId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::trace::{StepFilter, StoredStep, StoredTrace};
 use crate::error::Result;
+use crate::facade::access::Granted;
 
 /// Which steps of a trace.
 type StepsPage = (StepFilter, PageRequest);
@@ -34,7 +35,7 @@ pub(in crate::facade) struct Ahead {
 
 impl Loaders {
     /// Starts to read traces and steps of each, in one statement each. What is asked for below waits for it.
-    pub fn read_ahead(&self, traces: HashSet<TraceId>, steps: Option<StepsPage>) {
+    pub fn read_ahead(&self, granted: Granted, traces: HashSet<TraceId>, steps: Option<StepsPage>) {
         let ids: Arc<[TraceId]> = traces.iter().cloned().collect();
         let reader = self.loader.loader().clone();
         let views = {
@@ -45,17 +46,17 @@ impl Loaders {
         let pages = steps.clone().map(|(filter, page)| {
             apart(async move { reader.store.steps_by_trace_id(&reader.scope, &ids, &filter, &page).await })
         });
-        let noted = Arc::clone(&self.loader.loader().views);
+        let audit = self.loader.loader().audit.clone();
         let finding = async move {
             let pages = async {
                 match pages {
-                    Some(pages) => pages.await,
-                    None => Ok(HashMap::new()),
+                    Some(pages) => pages.await.map(Some),
+                    None => Ok(None),
                 }
             };
             let (traces, steps) = futures_util::try_join!(views, pages)?;
-            noted.note_all(traces.values());
-            noted.note_all(steps.values());
+            let traces = audit.open(granted, traces);
+            let steps = steps.map(|steps| audit.open(granted, steps)).unwrap_or_default();
             Ok(Arc::new(Found { traces, steps }))
         };
         let ahead = Ahead { traces, steps, finding: finding.boxed().shared() };

@@ -54,6 +54,9 @@ pub(in crate::facade) struct StepGroupsOf(pub TraceId);
 /// One payload.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::facade) struct PayloadOf(pub PayloadPart, pub RecordId);
+/// What a LogViewed entry says, by its record id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::facade) struct AccessDetailOf(pub RecordId);
 
 /// The ledger entry of a tenant's record.
 #[derive(Clone, PartialEq, Eq, Hash)]

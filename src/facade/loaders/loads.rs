@@ -7,7 +7,7 @@ use async_graphql::dataloader::Loader;
 
 use super::{Reader, apart, keys::*};
 use crate::capture::seal;
-use crate::domain::audit::{AuditEntry, GovernanceSummary};
+use crate::domain::audit::{AccessDetail, AuditEntry, GovernanceSummary};
 use crate::domain::export::{LogExport, RunExportFacts};
 use crate::domain::ids::{RecordId, TraceId};
 use crate::domain::incident::{INCIDENTS_OF_RUN_MAX, IncidentEvidence};
@@ -18,79 +18,76 @@ use crate::domain::policy::PolicyActivation;
 use crate::domain::record::StoredRecord;
 use crate::domain::replay::{InflectionFacts, ReplayStep};
 use crate::domain::run::{Stored, StoredRun};
+use crate::domain::scope::Permission;
 use crate::domain::system::{StoredSystemRecord, SystemRecord};
 use crate::domain::telemetry_series::{MetricPoint, MetricSeries, SeriesWindow};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{StepGroup, StoredStep, StoredTrace, TraceSeal};
 use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
+use crate::facade::access::needed;
 use crate::facade::audit::{RunNames, StoredAuditEntry, merged};
 
 /// Most revisions of a run that are shown.
 const REVISIONS_MAX: u32 = 200;
 
-/// A loader whose store call takes a list and gives a map. It notes what was read.
+/// A loader whose store call takes a list and gives a map, for callers with one of the permissions. It notes what was read.
 macro_rules! by_list {
     // What is made of records of a kind, and holds none of them.
-    ($key:ident => $value:ty, of $kind:ident, |$reader:ident, $names:ident| $call:expr) => {
-        impl Loader<$key> for Reader {
-            type Value = $value;
-            type Error = Error;
-
-            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
-                let $reader = self.clone();
-                let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-                self.views.viewed(RecordKind::$kind, []);
-                let found = apart(async move { $call.await }).await?;
-                Ok(found.into_iter().map(|(name, value)| ($key(name), value)).collect())
-            }
-        }
+    ($key:ident => $value:ty, $($permission:ident)|+, of $kind:ident, |$reader:ident, $names:ident| $call:expr) => {
+        by_list!(@ $key => $value, [$(Permission::$permission),+], |$reader, $names| $call,
+            |audit, granted, found| audit.open_made(granted, RecordKind::$kind, found));
     };
-    ($key:ident => $value:ty, |$reader:ident, $names:ident| $call:expr) => {
+    ($key:ident => $value:ty, $($permission:ident)|+, |$reader:ident, $names:ident| $call:expr) => {
+        by_list!(@ $key => $value, [$(Permission::$permission),+], |$reader, $names| $call,
+            |audit, granted, found| audit.open(granted, found));
+    };
+    (@ $key:ident => $value:ty, $permissions:expr, |$reader:ident, $names:ident| $call:expr,
+        |$audit:ident, $granted:ident, $found:ident| $open:expr) => {
         impl Loader<$key> for Reader {
             type Value = $value;
             type Error = Error;
 
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
+                let $audit = &self.audit;
+                let $granted = $audit.require_any(&$permissions)?;
                 let $reader = self.clone();
                 let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-                let found = apart(async move { $call.await }).await?;
-                self.views.note_all(found.values());
-                Ok(found.into_iter().map(|(name, value)| ($key(name), value)).collect())
+                let $found = apart(async move { $call.await }).await?;
+                Ok($open.into_iter().map(|(name, value)| ($key(name), value)).collect())
             }
         }
     };
 }
 
-by_list!(RunById => StoredRun, |reader, ids| reader.store.runs_by_id(&reader.scope, &ids));
-by_list!(RunNamed => StoredRun, |reader, ids| reader.store.runs_by_run_id(&reader.scope, &ids));
-by_list!(RunOfTrace => StoredRun, |reader, ids| reader.store.runs_by_trace_id(&reader.scope, &ids));
-by_list!(RevisionsOf => Vec<StoredRun>, |reader, ids| reader.store.revisions_by_run_id(&reader.scope, &ids, REVISIONS_MAX));
-by_list!(TraceById => StoredTrace, |reader, ids| reader.store.traces_by_id(&reader.scope, &ids));
-by_list!(TraceNamed => StoredTrace, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
-by_list!(StepById => StoredStep, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
-by_list!(SealsOf => Vec<Stored<TraceSeal>>, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
-by_list!(AuditEntryById => StoredAuditEntry, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
-by_list!(StepGroupsOf => Vec<StepGroup>, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
-by_list!(IncidentNamed => Stored<IncidentEvidence>, |reader, ids| reader.store.incident_evidence_by_incident_id(&reader.scope, &ids));
-by_list!(IncidentById => Stored<IncidentEvidence>, |reader, ids| reader.store.incident_evidence_by_id(&reader.scope, &ids));
-by_list!(IncidentRevisionsOf => Vec<Stored<IncidentEvidence>>, |reader, ids| reader.store.incident_revisions(&reader.scope, &ids, REVISIONS_MAX));
-by_list!(IncidentsOfRun => Vec<Stored<IncidentEvidence>>, |reader, ids| reader.store.incidents_by_run_id(&reader.scope, &ids, INCIDENTS_OF_RUN_MAX));
-by_list!(ActivationById => Stored<PolicyActivation>, |reader, ids| reader.store.policy_activations_by_id(&reader.scope, &ids));
-by_list!(ExportById => Stored<LogExport>, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
-by_list!(ExportsOfRun => Vec<Stored<LogExport>>, |reader, ids| reader.store.exports_by_run_id(&reader.scope, &ids));
-by_list!(DeliveryOf => Timestamp, of AuditEntry, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
-by_list!(ExportFactsOf => RunExportFacts, of LlmRun, |reader, runs| reader.store.run_export_facts(&reader.scope, &runs));
-by_list!(InflectionFactsOf => InflectionFacts, of LlmRun, |reader, runs| reader.store.inflection_facts(&reader.scope, &runs));
-by_list!(StepsIn => Vec<Arc<ReplayStep>>, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
-by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
-by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
-by_list!(SystemRecordById => StoredSystemRecord, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
-by_list!(SystemDetailsOf => String, of SystemRecord, |reader, ids| reader.store.system_details_by_id(&reader.scope, &ids));
-by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
-by_list!(SystemEventsOf => Vec<StoredSystemRecord>, |reader, keys| reader.store.run_events(&reader.scope, &keys));
-by_list!(SeriesOf => Vec<MetricSeries>, of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
-by_list!(PointCountOf => i64, of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
+by_list!(RunById => StoredRun, RunsRead, |reader, ids| reader.store.runs_by_id(&reader.scope, &ids));
+by_list!(RunNamed => StoredRun, RunsRead, |reader, ids| reader.store.runs_by_run_id(&reader.scope, &ids));
+by_list!(RunOfTrace => StoredRun, RunsRead, |reader, ids| reader.store.runs_by_trace_id(&reader.scope, &ids));
+by_list!(RevisionsOf => Vec<StoredRun>, RunsRead, |reader, ids| reader.store.revisions_by_run_id(&reader.scope, &ids, REVISIONS_MAX));
+by_list!(TraceById => StoredTrace, RunsRead, |reader, ids| reader.store.traces_by_id(&reader.scope, &ids));
+by_list!(TraceNamed => StoredTrace, RunsRead, |reader, ids| reader.store.traces_by_trace_id(&reader.scope, &ids));
+by_list!(StepById => StoredStep, RunsRead, |reader, ids| reader.store.steps_by_id(&reader.scope, &ids));
+by_list!(SealsOf => Vec<Stored<TraceSeal>>, RunsRead, |reader, ids| reader.store.seals_by_trace_id(&reader.scope, &ids));
+by_list!(AuditEntryById => StoredAuditEntry, AuditRead, |reader, ids| reader.store.audit_entries_by_id(&reader.scope, &ids));
+by_list!(StepGroupsOf => Vec<StepGroup>, RunsRead, |reader, ids| reader.store.step_groups_by_trace_id(&reader.scope, &ids));
+by_list!(IncidentNamed => Stored<IncidentEvidence>, RunsRead, |reader, ids| reader.store.incident_evidence_by_incident_id(&reader.scope, &ids));
+by_list!(IncidentById => Stored<IncidentEvidence>, RunsRead, |reader, ids| reader.store.incident_evidence_by_id(&reader.scope, &ids));
+by_list!(IncidentRevisionsOf => Vec<Stored<IncidentEvidence>>, RunsRead, |reader, ids| reader.store.incident_revisions(&reader.scope, &ids, REVISIONS_MAX));
+by_list!(IncidentsOfRun => Vec<Stored<IncidentEvidence>>, RunsRead, |reader, ids| reader.store.incidents_by_run_id(&reader.scope, &ids, INCIDENTS_OF_RUN_MAX));
+by_list!(ActivationById => Stored<PolicyActivation>, RunsRead, |reader, ids| reader.store.policy_activations_by_id(&reader.scope, &ids));
+by_list!(ExportById => Stored<LogExport>, RunsRead, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
+by_list!(ExportsOfRun => Vec<Stored<LogExport>>, RunsRead, |reader, ids| reader.store.exports_by_run_id(&reader.scope, &ids));
+by_list!(DeliveryOf => Timestamp, RunsRead | AuditRead, of AuditEntry, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
+by_list!(ExportFactsOf => RunExportFacts, RunsRead, of LlmRun, |reader, runs| reader.store.run_export_facts(&reader.scope, &runs));
+by_list!(InflectionFactsOf => InflectionFacts, RunsRead, of LlmRun, |reader, runs| reader.store.inflection_facts(&reader.scope, &runs));
+by_list!(StepsIn => Vec<Arc<ReplayStep>>, RunsRead, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, RunsRead, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
+by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, RunsRead, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordById => StoredSystemRecord, SystemRead, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
+by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, SystemRead, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
+by_list!(SystemEventsOf => Vec<StoredSystemRecord>, SystemRead, |reader, keys| reader.store.run_events(&reader.scope, &keys));
+by_list!(SeriesOf => Vec<MetricSeries>, SystemRead, of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
+by_list!(PointCountOf => i64, SystemRead, of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
 
 /// A receipt is asked for of an entry or of a record just written: which it was is noted there.
 impl Loader<ReceiptOf> for Reader {
@@ -99,7 +96,7 @@ impl Loader<ReceiptOf> for Reader {
 
     async fn load(&self, keys: &[ReceiptOf]) -> Result<HashMap<ReceiptOf, Self::Value>, Error> {
         let ids: Vec<RecordId> = keys.iter().map(|key| key.0).collect();
-        let receipts = self.logs.receipts(&self.scope, &ids).await?;
+        let receipts = self.logs.receipts(&self.audit, &ids).await?;
         Ok(receipts.into_iter().map(|(id, receipt)| (ReceiptOf(id), receipt)).collect())
     }
 }
@@ -122,11 +119,11 @@ impl Loader<StepsOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[StepsOf]) -> Result<HashMap<StepsOf, Self::Value>, Error> {
+        let granted = self.audit.require(Permission::RunsRead)?;
         let mut found = HashMap::with_capacity(keys.len());
         for ((filter, page), traces) in grouped(keys, |StepsOf(trace, filter, page)| ((filter, page), trace)) {
             let pages = self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await?;
-            self.views.note_all(pages.values());
-            for (trace, steps) in pages {
+            for (trace, steps) in self.audit.open(granted, pages) {
                 found.insert(StepsOf(trace, filter.clone(), page.clone()), steps);
             }
         }
@@ -139,10 +136,11 @@ impl Loader<StepCountOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[StepCountOf]) -> Result<HashMap<StepCountOf, i64>, Error> {
-        self.views.viewed(RecordKind::TraceStep, []);
+        let granted = self.audit.require(Permission::RunsRead)?;
         let mut found = HashMap::with_capacity(keys.len());
         for (filter, traces) in grouped(keys, |StepCountOf(trace, filter)| (filter, trace)) {
-            for (trace, count) in self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await? {
+            let counts = self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await?;
+            for (trace, count) in self.audit.open_made(granted, RecordKind::TraceStep, counts) {
                 found.insert(StepCountOf(trace, filter.clone()), count);
             }
         }
@@ -155,6 +153,7 @@ impl Loader<ActivationsOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[ActivationsOf]) -> Result<HashMap<ActivationsOf, Self::Value>, Error> {
+        let granted = self.audit.require(Permission::RunsRead)?;
         let mut groups: HashMap<(&PageRequest, Option<AsOf>), Vec<String>> = HashMap::new();
         for ActivationsOf(policy_id, page, as_of) in keys {
             groups.entry((page, *as_of)).or_default().push(policy_id.clone());
@@ -162,8 +161,7 @@ impl Loader<ActivationsOf> for Reader {
         let mut found = HashMap::with_capacity(keys.len());
         for ((page, as_of), policies) in groups {
             let pages = self.store.activations_by_policy_id(&self.scope, &policies, page, as_of).await?;
-            self.views.note_all(pages.values());
-            for (policy, rows) in pages {
+            for (policy, rows) in self.audit.open(granted, pages) {
                 found.insert(ActivationsOf(policy, page.clone(), as_of), rows);
             }
         }
@@ -176,6 +174,7 @@ impl Loader<PayloadOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[PayloadOf]) -> Result<HashMap<PayloadOf, String>, Error> {
+        let granted = self.audit.require(Permission::PayloadsRead)?;
         let mut found = HashMap::with_capacity(keys.len());
         for part in PayloadPart::ALL {
             let ids: Vec<RecordId> = keys.iter().filter(|key| key.0 == *part).map(|key| key.1).collect();
@@ -183,12 +182,39 @@ impl Loader<PayloadOf> for Reader {
                 continue;
             }
             let texts = self.store.payloads_by_record_id(&self.scope, *part, &ids).await?;
-            self.views.viewed(part.record_kind(), texts.keys().copied());
-            for (id, text) in texts {
+            for (id, text) in self.audit.open_payloads(granted, *part, texts) {
                 found.insert(PayloadOf(*part, id), text);
             }
         }
         Ok(found)
+    }
+}
+
+impl Loader<AccessDetailOf> for Reader {
+    type Value = AccessDetail;
+    type Error = Error;
+
+    async fn load(&self, keys: &[AccessDetailOf]) -> Result<HashMap<AccessDetailOf, AccessDetail>, Error> {
+        // Only the server writes them and they name records only: no permission beyond reading the entry is needed.
+        let granted = self.audit.require(Permission::AuditRead)?;
+        let ids: Vec<RecordId> = keys.iter().map(|key| key.0).collect();
+        let texts = self.store.payloads_by_record_id(&self.scope, PayloadPart::AfterState, &ids).await?;
+        let texts = self.audit.open_payloads(granted, PayloadPart::AfterState, texts);
+        Ok(texts.into_iter().map(|(id, text)| (AccessDetailOf(id), AccessDetail::parse(&text))).collect())
+    }
+}
+
+impl Loader<SystemDetailsOf> for Reader {
+    type Value = String;
+    type Error = Error;
+
+    async fn load(&self, keys: &[SystemDetailsOf]) -> Result<HashMap<SystemDetailsOf, String>, Error> {
+        self.audit.require(Permission::SystemRead)?;
+        let granted = self.audit.require(Permission::PayloadsRead)?;
+        let ids: Vec<RecordId> = keys.iter().map(|key| key.0).collect();
+        let texts = self.store.system_details_by_id(&self.scope, &ids).await?;
+        let texts = self.audit.open_payloads(granted, PayloadPart::Details, texts);
+        Ok(texts.into_iter().map(|(id, text)| (SystemDetailsOf(id), text)).collect())
     }
 }
 
@@ -197,17 +223,20 @@ impl Loader<SealMetadataOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[SealMetadataOf]) -> Result<HashMap<SealMetadataOf, SealMetadata>, Error> {
+        let granted = self.audit.require(Permission::RunsRead)?;
         let traces: Vec<TraceId> = keys.iter().map(|key| key.0.clone()).collect();
-        let views = self.store.traces_by_trace_id(&self.scope, &traces).await?;
-        self.views.note_all(views.values());
+        let views = self.audit.open(granted, self.store.traces_by_trace_id(&self.scope, &traces).await?);
         let seals: HashMap<RecordId, TraceId> =
             views.into_iter().filter_map(|(trace, view)| Some((view.seal.as_ref()?.id, trace))).collect();
         let ids: Vec<RecordId> = seals.keys().copied().collect();
         let texts = self.store.payloads_by_record_id(&self.scope, PayloadPart::Metadata, &ids).await?;
-        let parsed = texts.into_iter().filter_map(|(id, text)| {
-            Some((SealMetadataOf(seals.get(&id)?.clone()), Arc::new(seal::parse_seal_metadata(&text)?)))
+        let parsed = texts.map(|texts| {
+            let parsed = texts.into_iter().filter_map(|(id, text)| {
+                Some((SealMetadataOf(seals.get(&id)?.clone()), Arc::new(seal::parse_seal_metadata(&text)?)))
+            });
+            parsed.collect::<HashMap<_, _>>()
         });
-        Ok(parsed.collect())
+        Ok(self.audit.open_made(granted, RecordKind::TraceSeal, parsed))
     }
 }
 
@@ -216,6 +245,7 @@ impl Loader<GovernanceOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[GovernanceOf]) -> Result<HashMap<GovernanceOf, Self::Value>, Error> {
+        let granted = self.audit.require(Permission::RunsRead)?;
         let mut pages: HashMap<&PageRequest, Vec<&RunNames>> = HashMap::new();
         for GovernanceOf(run, page) in keys {
             pages.entry(page).or_default().push(run);
@@ -224,26 +254,30 @@ impl Loader<GovernanceOf> for Reader {
         for (page, runs) in pages {
             let names: Vec<&str> = runs.iter().flat_map(|run| run.each()).collect();
             let entries = self.store.governance_by_run_name(&self.scope, &names, page).await?;
-            for run in runs {
-                let entries = merged(run, &entries, page);
-                self.views.note(&entries);
-                found.insert(GovernanceOf(run.clone(), page.clone()), entries);
-            }
+            let of_run =
+                |run: &RunNames, entries: &_| (GovernanceOf(run.clone(), page.clone()), merged(run, entries, page));
+            let entries = entries.map(|entries| runs.into_iter().map(|run| of_run(run, &entries)).collect::<Vec<_>>());
+            found.extend(self.audit.open(granted, entries));
         }
         Ok(found)
     }
 }
 
 impl Loader<EntryOf> for Reader {
-    type Value = LedgerEntry;
+    /// Each, or why it is refused.
+    type Value = Result<LedgerEntry, Error>;
     type Error = Error;
 
-    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, LedgerEntry>, Error> {
+    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, Self::Value>, Error> {
+        let readers = [Permission::RunsRead, Permission::AuditRead, Permission::SystemRead];
+        let granted = self.audit.require_any(&readers)?;
         let mut found = HashMap::with_capacity(keys.len());
         for (tenant, ids) in grouped(keys, |EntryOf(tenant, id)| (tenant, id)) {
+            let allowed = |entry: LedgerEntry| self.audit.require_entry(entry.kind).map(|_| entry);
+            let keyed = |(id, entry)| (EntryOf(tenant.clone(), id), allowed(entry));
             let entries = self.store.entries_of_records(tenant, &ids).await?;
-            entries.values().for_each(|entry| self.views.viewed(entry.kind, [entry.record_id]));
-            found.extend(entries.into_iter().map(|(id, entry)| (EntryOf(tenant.clone(), id), entry)));
+            let entries = entries.map(|entries| entries.into_iter().map(keyed).collect::<Vec<_>>());
+            found.extend(self.audit.open(granted, entries));
         }
         Ok(found)
     }
@@ -254,9 +288,10 @@ impl Loader<GovernanceSummaryOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[GovernanceSummaryOf]) -> Result<HashMap<GovernanceSummaryOf, Self::Value>, Error> {
+        let granted = self.audit.require(Permission::RunsRead)?;
         let names: Vec<&str> = keys.iter().flat_map(|key| key.0.each()).collect();
         let summaries = self.store.governance_summaries(&self.scope, &names).await?;
-        self.views.viewed(RecordKind::AuditEntry, []);
+        let summaries = self.audit.open_made(granted, RecordKind::AuditEntry, summaries);
         let sum = |run: &RunNames| {
             let of_each = run.each().filter_map(|name| summaries.get(name));
             of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
@@ -272,8 +307,9 @@ impl Loader<RecordOf> for Reader {
     async fn load(&self, keys: &[RecordOf]) -> Result<HashMap<RecordOf, Self::Value>, Error> {
         let mut found = HashMap::with_capacity(keys.len());
         for ((tenant, kind), ids) in grouped(keys, |RecordOf(tenant, kind, id)| ((tenant, *kind), id)) {
-            let records = self.store.records_by_id(tenant, kind, &ids).await?;
-            self.views.viewed(kind, records.keys().copied());
+            // Whoever asks was let in to this kind, else there is no such key.
+            let granted = self.audit.require(needed(kind))?;
+            let records = self.audit.open(granted, self.store.records_by_id(tenant, kind, &ids).await?);
             let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
             found.extend(keyed);
         }
@@ -286,6 +322,7 @@ impl Loader<PointsOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[PointsOf]) -> Result<HashMap<PointsOf, Self::Value>, Error> {
+        let granted = self.audit.require(Permission::SystemRead)?;
         let mut by_limit: BTreeMap<u32, Vec<SeriesWindow>> = BTreeMap::new();
         for PointsOf(series, limit) in keys {
             by_limit.entry(*limit).or_default().push(series.clone());
@@ -294,7 +331,7 @@ impl Loader<PointsOf> for Reader {
         for (limit, series) in by_limit {
             let reader = self.clone();
             let points = async move { reader.store.points_of_series(&reader.scope, &series, limit).await };
-            let points = apart(points).await?;
+            let points = self.audit.open_made(granted, RecordKind::LlmRun, apart(points).await?);
             found.extend(points.into_iter().map(|(series, points)| (PointsOf(series, limit), points)));
         }
         Ok(found)

@@ -112,11 +112,7 @@ impl LogsFacade {
 
     /// Whether a log is intact concerns all who read it.
     fn require_reader(&self) -> Result<()> {
-        let others = [Permission::AuditRead, Permission::LedgerVerify];
-        match others.iter().any(|permission| self.scope.permissions.holds(*permission)) {
-            true => Ok(()),
-            false => self.require(Permission::RunsRead),
-        }
+        self.audit.require_any(&[Permission::RunsRead, Permission::AuditRead, Permission::LedgerVerify]).map(drop)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod db;
 pub mod evidence;
 pub mod fixtures;
 pub mod ledger;
+pub mod opened;
 pub mod seed;
 pub mod server;
 pub mod topics;
