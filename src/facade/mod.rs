@@ -134,6 +134,7 @@ impl Logs {
     /// `UNAVAILABLE` that says what is wrong.
     pub async fn ready(&self) -> Result<()> {
         self.0.store.check_writable()?;
+        self.0.store.check_database()?;
         self.0.signing.check()?;
         self.0.store.ping().await
     }
