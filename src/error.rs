@@ -149,6 +149,20 @@ impl Error {
         }
     }
 
+    /// The same error of one item of a list: its field, else its message, is led by the item's place.
+    #[must_use]
+    pub fn at_place(self, list: &str, at: usize) -> Self {
+        let place = format!("{list}[{at}]");
+        match &self.0.detail {
+            Detail::Field(field) => self.clone().at_field(&format!("{place}.{field}")),
+            _ if self.0.cause.is_some() => self,
+            detail => {
+                let message = format!("{place}: {}", self.0.message);
+                Self::build(self.0.code, message, detail.clone(), None)
+            }
+        }
+    }
+
     fn build(
         code: Code,
         message: String,

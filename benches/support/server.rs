@@ -37,6 +37,7 @@ pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Stor
         cors_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         has_tls: false,
+        access_log: false,
     };
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let state = HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");

@@ -19,6 +19,7 @@ mod m20261121_000007_audit;
 mod m20261121_000008_evidence;
 mod m20261121_000009_ledger;
 mod m20261121_000020_telemetry;
+mod m20261130_000030_idempotency;
 
 /// Every change, oldest first.
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_evidence::Migration),
             Box::new(m20261121_000009_ledger::Migration),
             Box::new(m20261121_000020_telemetry::Migration),
+            Box::new(m20261130_000030_idempotency::Migration),
         ]
     }
 }

@@ -30,7 +30,7 @@ fn limits(settings: &GraphqlSettings) -> GraphqlLimits {
         ..Limits::default()
     };
     let body_bytes = usize::try_from(settings.graphql_body_bytes).unwrap_or(usize::MAX);
-    GraphqlLimits { document, body_bytes, time: settings.graphql_timeout }
+    GraphqlLimits { document, body_bytes, time: settings.graphql_timeout, answer_bytes: settings.graphql_answer_bytes }
 }
 
 /// Routes for everyone: GraphiQL, which asks for a key itself.

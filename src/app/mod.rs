@@ -1,6 +1,7 @@
 //! Composition root: settings become a store, the store a facade, the facade routers, and these a running server.
 
 mod api;
+mod connections;
 mod instance;
 mod ledger_key;
 mod listen;

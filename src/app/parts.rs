@@ -162,6 +162,7 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         cors_origins: config.cors_origins.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         has_tls: config.tls_cert.is_some(),
+        access_log: config.access_log,
     }
 }
 

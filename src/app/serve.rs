@@ -84,11 +84,12 @@ impl Server {
         let handle = Handle::<SocketAddr>::new();
         let mut servers = JoinSet::new();
         let router = http::router(self.state.clone(), self.api.clone(), api::pages());
-        servers.spawn(listen::serve(listeners.http, router, self.tls.clone(), handle.clone()));
+        let connections = listeners.connections;
+        servers.spawn(listen::serve(listeners.http, router, self.tls.clone(), handle.clone(), connections.clone()));
         let grpc_handle = Handle::<SocketAddr>::new();
         if let Some(listener) = listeners.grpc {
             let router = http::grpc_router(self.state.clone());
-            servers.spawn(listen::serve(listener, router, self.tls.clone(), grpc_handle.clone()));
+            servers.spawn(listen::serve(listener, router, self.tls.clone(), grpc_handle.clone(), connections));
         }
         let sealer_cancel = CancellationToken::new();
         let sealer = tokio::spawn({

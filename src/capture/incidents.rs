@@ -1,10 +1,11 @@
 //! Incident evidence that callers hand in: checked and redacted.
 
-use super::input::{NUMBER_MAX, check_bytes, check_component, checked_label};
+use super::input::{check_bytes, check_component, checked_label};
 use super::redact::redact_text;
 use super::text::{clip, without_nul};
 use crate::domain::ids::check_name;
 use crate::domain::incident::{IncidentEvidence, IncidentInput, TITLE_BYTES_MAX};
+use crate::domain::input::{NUMBER_MAX, check_range};
 use crate::error::{Error, Result};
 
 /// Room for what [`clip`] says behind a title that redaction has made longer.
@@ -16,9 +17,6 @@ const CLIP_BYTES: usize = 48;
 /// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for a title that is too long.
 pub fn incident(input: IncidentInput, revision: i64) -> Result<IncidentEvidence> {
     check_name("incidentId", &input.incident_id)?;
-    for (field, id) in [("policyId", &input.policy_id), ("correlationId", &input.correlation_id)] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
     for (field, index) in
         [("violationStepIndex", input.violation_step_index), ("inflectionStepIndex", input.inflection_step_index)]
     {
@@ -37,7 +35,7 @@ pub fn incident(input: IncidentInput, revision: i64) -> Result<IncidentEvidence>
         status: checked_label("status", Some(input.status))?.unwrap_or_default(),
         title: title(&input.title)?,
         source_run_id: input.source_run_id,
-        policy_id: input.policy_id,
+        policy_id: checked_label("policyId", input.policy_id)?,
         violation_type: checked_label("violationType", input.violation_type)?,
         violation_at: input.violation_at,
         violation_step_index: input.violation_step_index,
@@ -47,7 +45,7 @@ pub fn incident(input: IncidentInput, revision: i64) -> Result<IncidentEvidence>
         inflection_step_index: input.inflection_step_index,
         opened_at: input.opened_at,
         resolved_at: input.resolved_at,
-        correlation_id: input.correlation_id,
+        correlation_id: checked_label("correlationId", input.correlation_id)?,
         source_component: check_component(input.source_component)?,
     })
 }
@@ -65,13 +63,12 @@ fn title(title: &str) -> Result<String> {
 }
 
 fn check_step(field: &str, index: Option<i64>, has_run: bool) -> Result<()> {
-    match index {
-        Some(index) if !(0..=NUMBER_MAX).contains(&index) => {
-            Err(Error::input(field, format!("{field} counts from 0, got {index}")))
-        }
-        Some(_) if !has_run => Err(Error::input(field, format!("{field} is a step of the run; set sourceRunId too"))),
-        _ => Ok(()),
+    let Some(index) = index else { return Ok(()) };
+    check_range(field, index, 0..=NUMBER_MAX)?;
+    if !has_run {
+        return Err(Error::input(field, format!("{field} is a step of the run; set sourceRunId too")));
     }
+    Ok(())
 }
 
 /// A decimal number as it is kept: its text, digits as they were written.
@@ -82,7 +79,10 @@ fn check_decimal(field: &str, number: &str) -> Result<()> {
     if number.len() <= 64 && is_digits(whole) && is_digits(fraction) {
         return Ok(());
     }
-    Err(Error::input(field, format!("{field} is a decimal number of at most 64 digits, for example \"0.25\"")))
+    Err(Error::input(
+        field,
+        format!("{field} is a decimal number of at most 64 digits, for example \"0.25\", got {number:.80}"),
+    ))
 }
 
 #[cfg(test)]

@@ -92,7 +92,8 @@ pub fn canonical(value: &Value) -> Result<String> {
 /// `BAD_USER_INPUT` that names `field`, `LIMIT_EXCEEDED` for the depth.
 pub fn check(field: &str, value: &Value, depth_max: u32) -> Result<()> {
     let Some(depth_left) = depth_max.checked_sub(1) else {
-        return Err(Error::limit(format!("{field} is nested too deep; flatten it"), JSON_DEPTH_MAX.into(), None));
+        let message = format!("{field} is nested deeper than {JSON_DEPTH_MAX} levels; flatten it");
+        return Err(Error::limit(message, JSON_DEPTH_MAX.into(), None));
     };
     match value {
         Value::Null | Value::Bool(_) => Ok(()),
@@ -135,7 +136,7 @@ fn check_number(field: &str, number: &serde_json::Number) -> Result<()> {
     }
     Err(Error::input(
         field,
-        format!("{field} holds a number beyond 2^53-1, which JSON readers round; send it as a string"),
+        format!("{field} holds {number}, a number beyond 2^53-1, which JSON readers round; send it as a string"),
     ))
 }
 

@@ -12,6 +12,7 @@
 //! | [`calls`] | which spans are one model call, and what a trace sums to |
 //! | [`seal`] | a trace's end and its run |
 //! | [`pricing`], [`digest`], [`redact`] | cost, keyed digests, redaction |
+//! | [`request`] | which two requests are the same |
 //! | [`text`], [`json`] | caps on text; canonical JSON |
 
 pub mod audit;
@@ -27,6 +28,7 @@ pub mod otlp;
 pub mod policies;
 pub mod pricing;
 pub mod redact;
+pub mod request;
 pub mod seal;
 pub mod system;
 pub mod text;

@@ -1,6 +1,7 @@
 //! OTLP: bytes to messages, messages to drafts of records. A step's draft depends on nothing but its own span, resource and
 //! scope, so that order, batching and transport do not matter.
 
+mod census;
 mod content;
 mod document;
 mod governance;
@@ -30,6 +31,7 @@ use crate::domain::trace::TraceStep;
 use crate::domain::vocabulary::StepKind;
 use crate::error::{Error, Result};
 
+pub use self::census::{Census, Shape};
 pub use self::payload::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX, CONTENT_BYTES_MAX, EVENTS_MAX, STRING_BYTES_MAX};
 
 /// What became of a request.
@@ -45,6 +47,8 @@ pub struct OtlpDraft {
 pub trait Signal: Message + Default {
     /// What it is called in errors.
     const NAME: &'static str;
+    /// What is in it.
+    const SHAPE: Shape;
     /// Reads it from OTLP/JSON.
     ///
     /// # Errors
@@ -54,6 +58,7 @@ pub trait Signal: Message + Default {
 
 impl Signal for ExportTraceServiceRequest {
     const NAME: &'static str = "trace";
+    const SHAPE: Shape = Shape::Traces;
     fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
         json::decode(bytes)
     }
@@ -61,6 +66,7 @@ impl Signal for ExportTraceServiceRequest {
 
 impl Signal for ExportMetricsServiceRequest {
     const NAME: &'static str = "metrics";
+    const SHAPE: Shape = Shape::Metrics;
     fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
         json::metrics::decode(bytes)
     }
@@ -68,6 +74,7 @@ impl Signal for ExportMetricsServiceRequest {
 
 impl Signal for ExportLogsServiceRequest {
     const NAME: &'static str = "logs";
+    const SHAPE: Shape = Shape::Logs;
     fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
         json::logs::decode(bytes)
     }
@@ -76,10 +83,22 @@ impl Signal for ExportLogsServiceRequest {
 /// Reads a protobuf request.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` when the bytes are no such message; text that is not UTF-8 is an error too.
+/// `BAD_USER_INPUT` when the bytes are no such message; text that is not UTF-8 is an error too. `LIMIT_EXCEEDED` when it
+/// holds more than one request may.
 pub fn decode_protobuf<S: Signal>(bytes: &[u8]) -> Result<S> {
-    S::decode(bytes)
-        .map_err(|error| Error::input("", format!("the body is not an OTLP {} request in protobuf: {error}", S::NAME)))
+    decode_protobuf_if(bytes, |_| Ok(()))
+}
+
+/// The same; what it will take of memory, in bytes, is asked for first.
+///
+/// # Errors
+/// Those, and the one that `admit` gives.
+pub fn decode_protobuf_if<S: Signal>(bytes: &[u8], admit: impl FnOnce(u64) -> Result<()>) -> Result<S> {
+    let refuse = |error| Error::input("", format!("the body is not an OTLP {} request in protobuf: {error}", S::NAME));
+    let census = census::count_protobuf(S::SHAPE, bytes).map_err(refuse)?;
+    census.check()?;
+    admit(census.decoded_bytes())?;
+    S::decode(bytes).map_err(refuse)
 }
 
 /// Reads a JSON request, as leniently as OTLP asks: 64-bit integers as numbers or text, ids in hex of any case, enums by
@@ -87,8 +106,19 @@ pub fn decode_protobuf<S: Signal>(bytes: &[u8]) -> Result<S> {
 /// rejected alone.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` when the bytes are no such JSON.
+/// `BAD_USER_INPUT` when the bytes are no such JSON; `LIMIT_EXCEEDED` when it holds more than one request may.
 pub fn decode_json<S: Signal>(bytes: &[u8]) -> Result<S> {
+    decode_json_if(bytes, |_| Ok(()))
+}
+
+/// The same; what it will take of memory, in bytes, is asked for first.
+///
+/// # Errors
+/// Those, and the one that `admit` gives.
+pub fn decode_json_if<S: Signal>(bytes: &[u8], admit: impl FnOnce(u64) -> Result<()>) -> Result<S> {
+    let census = census::count_json(S::SHAPE, bytes);
+    census.check()?;
+    admit(census.decoded_bytes())?;
     S::from_json(bytes)
         .map_err(|error| Error::input("", format!("the body is not an OTLP {} request in JSON: {error}", S::NAME)))
 }

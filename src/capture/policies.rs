@@ -23,7 +23,6 @@ const HUMAN: &str = "human:";
 /// # Errors
 /// `BAD_USER_INPUT` that names the field.
 pub fn activation(input: PolicyActivationInput, now: Timestamp) -> Result<PolicyActivation> {
-    check_name("policyId", &input.policy_id)?;
     check_name("sourcePatternId", &input.source_pattern_id)?;
     for (field, id) in [
         ("sourceRecoveryId", &input.source_recovery_id),
@@ -33,14 +32,15 @@ pub fn activation(input: PolicyActivationInput, now: Timestamp) -> Result<Policy
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
     if !(0..=CONFIDENCE_PPM_MAX).contains(&input.confidence_ppm) {
-        return Err(Error::input("confidence", "confidence lies between 0 and 1"));
+        let message = format!("confidence lies between 0 and 1, got {} millionths", input.confidence_ppm);
+        return Err(Error::input("confidence", message));
     }
     let approver = approver(&input.approval_path)?.map(str::to_owned);
     if input.actor_id.is_some() && input.actor_type.is_none() && approver.is_none() {
         return Err(Error::input("actorType", "actorId needs to be told what kind of actor it is; set actorType"));
     }
     Ok(PolicyActivation {
-        policy_id: input.policy_id,
+        policy_id: checked_label("policyId", Some(input.policy_id))?.unwrap_or_default(),
         source_pattern_id: input.source_pattern_id,
         source_recovery_id: input.source_recovery_id,
         confidence_ppm: input.confidence_ppm,
@@ -59,7 +59,10 @@ fn approver(path: &str) -> Result<Option<&str>> {
     match path.strip_prefix(HUMAN) {
         Some(id) => check_name("approvalPath", id).map(|()| Some(id)),
         None if matches!(path, "auto" | "threshold") => Ok(None),
-        None => Err(Error::input("approvalPath", "approvalPath is auto, threshold, or human: and the person's id")),
+        None => {
+            let message = format!("approvalPath is auto, threshold, or human: and the person's id, got {path:.64?}");
+            Err(Error::input("approvalPath", message))
+        }
     }
 }
 

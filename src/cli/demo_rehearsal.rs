@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::AppError;
 use crate::domain::ids::{RunId, TraceId};
-use crate::domain::input::{ContentInput, RunInput, StepInput, TraceInput};
+use crate::domain::input::{ContentInput, IdempotencyKey, RunInput, StepInput, TraceInput};
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::vocabulary::{ActorType, StepKind, StepStatus};
 use crate::facade::LogsFacade;
@@ -23,7 +23,8 @@ const GATEWAY_US: i64 = 4_000;
 pub(super) async fn record(demo: &LogsFacade, now: Timestamp) -> Result<(), AppError> {
     let start = now.plus_micros(-AGO_US);
     let run = run(start)?;
-    let first = demo.record_llm_run(run.clone(), Some((trace(start)?, steps(start))), Some(NAME.to_owned()));
+    let key = IdempotencyKey { key: NAME.to_owned(), sent: json!({ "runId": NAME, "startedAt": start.to_rfc3339() }) };
+    let first = demo.record_llm_run(run.clone(), Some((trace(start)?, steps(start))), Some(key));
     Box::pin(demo.loads().drive(first)).await?;
     let corrected = RunInput { supersedes_revision: Some(1), cost_micros: Some(2_140), ..run };
     Box::pin(demo.loads().drive(demo.record_llm_run(corrected, None, None))).await?;

@@ -185,7 +185,7 @@ fn happened(run: &StoredRun) -> Vec<SystemRecordInput> {
 }
 
 async fn system(demo: &LogsFacade, run: &StoredRun) -> Result<(), AppError> {
-    for result in demo.record_system_records(happened(run), false, None).await?.results {
+    for result in demo.record_system_records(happened(run).into_iter().map(Ok).collect(), false, None).await?.results {
         if let SystemRecordResult::Rejected(error) = result {
             return Err(error.into());
         }
@@ -194,7 +194,7 @@ async fn system(demo: &LogsFacade, run: &StoredRun) -> Result<(), AppError> {
 }
 
 async fn append(demo: &LogsFacade, entries: Vec<AuditEntryInput>) -> Result<Vec<StoredAuditEntry>, AppError> {
-    let results = demo.append_audit_entries(entries, None).await?.results;
+    let results = demo.append_audit_entries(entries.into_iter().map(Ok).collect(), None).await?.results;
     Ok(results.into_iter().collect::<Result<_, _>>()?)
 }
 

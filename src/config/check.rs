@@ -120,6 +120,9 @@ fn check_jwt(jwt: &JwtSettings) -> Check {
         let is_local = local
             .iter()
             .any(|prefix| url.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+        let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).split(['/', '?', '#']).next();
+        let has_user = authority.is_some_and(|authority| authority.contains('@'));
+        require(!has_user, "jwt-jwks-url", "a URL with a user or a password is not taken: the keys in it are public")?;
         // An open http:// URL lets anyone on the way choose who may sign.
         require(url.starts_with("https://") || is_local, "jwt-jwks-url", "it is https://, or http:// on this machine")?;
     }

@@ -139,6 +139,9 @@ pub struct GraphqlSettings {
     /// Fields of the query itself.
     #[arg(long, env = "RUNLEDGER_GRAPHQL_ROOT_FIELDS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "N")]
     pub graphql_root_fields: u32,
+    /// Bytes of an answer, before compression; 64 kB to 1 GB.
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_ANSWER_BYTES", default_value = "33554432", value_parser = clap::value_parser!(u64).range(65_536..=1_073_741_824), value_name = "N")]
+    pub graphql_answer_bytes: u64,
     /// Time to execute a request; 100ms to 5m.
     #[arg(long, env = "RUNLEDGER_GRAPHQL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
     pub graphql_timeout: Duration,
@@ -156,7 +159,7 @@ pub struct Settings {
     /// Of every command.
     #[command(flatten)]
     pub base: BaseSettings,
-    /// Address of GraphQL, GraphiQL and OTLP/HTTP.
+    /// Address of GraphQL, GraphiQL and OTLP/HTTP; a port alone, like `:8080`, is of 127.0.0.1.
     #[arg(long, env = "RUNLEDGER_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address, value_name = "ADDRESS")]
     pub listen: SocketAddr,
     /// Address of OTLP/gRPC; empty is off.
@@ -181,9 +184,16 @@ pub struct Settings {
     /// is off, and wherever this is set.
     #[arg(long, env = "RUNLEDGER_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub allowed_hosts: Vec<String>,
-    /// Requests a second that one key may make; 0 is no limit.
-    #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
+    /// Connections that may be open at a time; 0 is what the limit of open files allows, at most 4096. One address has as
+    /// many as it leaves to the others: alone half of them, which is what a proxy in front has.
+    #[arg(long, env = "RUNLEDGER_CONNECTIONS", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
+    pub connections: u32,
+    /// Requests a second that one key may make, and at once; 0 is no limit.
+    #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "1000", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
     pub rate_limit: u32,
+    /// Whether each request gets a line in the log, at `info`: method, route, status, gRPC status, time, bytes, tenant, id.
+    #[arg(long, env = "RUNLEDGER_ACCESS_LOG", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub access_log: bool,
     /// When reads are recorded in the access log: `strict` before the answer leaves, `async` soon after, `off` never.
     #[arg(long, env = "RUNLEDGER_ACCESS_AUDIT", default_value = "strict", value_enum, hide_possible_values = true)]
     pub access_audit: AccessAuditMode,

@@ -67,13 +67,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(allowed)
 }
 
-/// Reads `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` or `localhost:8080`.
+/// Reads `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080`, `localhost:8080` or `:8080`. A port alone is of this machine, not
+/// of all its addresses as elsewhere: what is open to the network is to be written.
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':'));
+    if let Some(port) = port.and_then(|port| port.parse().ok()) {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
     text.parse().map_err(|_| {
-        format!("'{text}' is not an address: write IP:PORT, like 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080")
+        format!(
+            "'{text}' is not an address: write IP:PORT, like 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080, or :8080 for \
+             127.0.0.1:8080"
+        )
     })
 }
 
@@ -109,7 +114,9 @@ mod tests {
     #[test]
     fn addresses_need_a_port() {
         assert_eq!(parse_address("localhost:1"), parse_address("127.0.0.1:1"));
+        assert_eq!(parse_address(":8080"), parse_address("127.0.0.1:8080"));
         assert_eq!(parse_optional_address(""), Ok(None));
+        assert!(parse_address(":").is_err() && parse_address(":99999").expect_err("no port").contains("IP:PORT"));
         assert!(parse_address("127.0.0.1").is_err());
         assert!(parse_address("example.com:80").is_err());
     }

@@ -14,7 +14,7 @@ use super::system::SystemRecord;
 use super::time::Timestamp;
 use super::trace::{Trace, TraceSeal, TraceStep};
 use super::vocabulary::Stream;
-use crate::error::Error;
+use crate::error::{Code, Error, Result};
 
 /// A record to be written, with its id and payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,17 +143,72 @@ pub struct TraceTouch {
     pub signals: TraceSignals,
 }
 
-/// A caller's `idempotencyKey`.
+/// The space of the `idempotencyKey`s of callers: one key is one request, whatever the mutation.
+pub const CALLERS_KEYS: &str = "callers";
+/// The same for the part of a request that goes into the access log, in a transaction of its own.
+pub const CALLERS_ACCESS_KEYS: &str = "callers/access";
+
+/// A key under which a unit is appended once: a caller's `idempotencyKey`, or one of the server's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyClaim {
+    /// Where the key is unique within its tenant: one of the two spaces above, or the operation where it is the server's own.
+    pub space: &'static str,
     /// The mutation.
     pub operation: &'static str,
-    /// The key, unique within tenant and mutation.
+    /// The key.
     pub key: String,
-    /// SHA-256 of the canonical request.
+    /// What tells one request from another; of callers' requests keyed, so that nobody confirms a guess with it.
     pub request_hash: Digest,
     /// What the facade needs to give the same answer again, as JSON.
     pub answer: String,
+}
+
+/// What stands under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The mutation.
+    pub operation: String,
+    /// The request's hash; `None` for one that was recorded when hashes were not keyed: any request is taken for it.
+    pub request_hash: Option<Digest>,
+    /// The answer.
+    pub answer: FirstAnswer,
+}
+
+/// The answer that was given under a key, when it was first used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FirstAnswer {
+    /// What the facade left.
+    pub text: String,
+    /// Which records, by their place in the unit, had been there before.
+    pub existing: Vec<ExistingRecord>,
+}
+
+/// A record of a unit that was there before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ExistingRecord {
+    /// Its place in the unit.
+    pub place: usize,
+    /// The record that stands.
+    pub id: uuid::Uuid,
+    /// Whether what was sent differed from it.
+    pub differs: bool,
+}
+
+impl Claimed {
+    /// The first answer, where a request is the one that it was given to.
+    ///
+    /// # Errors
+    /// `CONFLICT` for another request or another mutation under the same key.
+    pub fn answer_to(&self, operation: &str, key: &str, request_hash: Digest) -> Result<&FirstAnswer> {
+        let message = if self.operation != operation {
+            format!("the idempotencyKey {key} was used with {}; take a fresh one for {operation}", self.operation)
+        } else if self.request_hash.is_some_and(|first| first != request_hash) {
+            format!("the idempotencyKey {key} was used with another input of {operation}; take a fresh one")
+        } else {
+            return Ok(&self.answer);
+        };
+        Err(Error::new(Code::Conflict, message))
+    }
 }
 
 /// A seal is only right for the steps it was computed from.
@@ -227,7 +282,7 @@ pub enum AppendReceipt {
     /// One result for each record, in order.
     Done(Vec<AppendResult>),
     /// The idempotency key was used before with the same request: the stored answer.
-    Replayed(String),
+    Replayed(FirstAnswer),
     /// The guard's version is outdated: read the trace again.
     Stale,
 }

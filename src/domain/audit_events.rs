@@ -63,7 +63,7 @@ pub const LOG_VIEWED: &str = "LogViewed";
 pub const BUNDLE_DOWNLOADED: &str = "BundleDownloaded";
 
 /// Components whose names a caller cannot take: who wrote an entry must not be forged either.
-pub const RESERVED_COMPONENTS: &[&str] = &["otlp", "server", "export", "verifier"];
+pub const RESERVED_COMPONENTS: &[&str] = &["otlp", "graphql", "server", "export", "verifier"];
 
 /// The category of a known event type.
 #[must_use]
@@ -89,7 +89,9 @@ pub fn check(event_type: &str) -> Result<()> {
         && event_type.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !is_name {
         let message = format!(
-            "an eventType is PascalCase, {EVENT_TYPE_MIN} to {EVENT_TYPE_MAX} letters and digits, like LimitBreached"
+            "an eventType is PascalCase, {EVENT_TYPE_MIN} to {EVENT_TYPE_MAX} letters and digits, like LimitBreached, got \
+             {event_type:.64?} of {} bytes",
+            event_type.len()
         );
         return Err(Error::input("eventType", message));
     }

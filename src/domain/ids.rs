@@ -71,12 +71,18 @@ name!(
 pub const PLATFORM_TENANT: &str = "platform";
 
 impl TenantId {
-    /// Takes the name of a tenant from a key, a token or a header: any but the platform's.
+    /// Takes the name of a tenant from a key, a token or a header: any but the platform's, and none that looks like another
+    /// because of characters that nobody sees.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` as for [`Self::parse`], and for the reserved name.
+    /// `BAD_USER_INPUT` as for [`Self::parse`], for the reserved name, for control and invisible characters, and for spaces
+    /// at an end.
     pub fn parse_callers(name: impl AsRef<str>) -> Result<Self, Error> {
         let tenant = Self::parse(name)?;
+        if tenant.as_str().chars().any(is_unseen) || tenant.as_str().trim() != tenant.as_str() {
+            let message = "a tenant's name has no control or invisible characters, and no space at either end";
+            return Err(Error::input("tenantId", message));
+        }
         if tenant.is_platform() {
             let message = format!("{PLATFORM_TENANT} is reserved for records of the platform; name another tenant");
             return Err(Error::input("tenantId", message));
@@ -95,6 +101,12 @@ impl TenantId {
     pub fn is_platform(&self) -> bool {
         self.as_str() == PLATFORM_TENANT
     }
+}
+
+/// Whether a character leaves no mark on a screen: controls, joiners, marks of direction, the byte order mark.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 name!(
@@ -268,6 +280,10 @@ mod tests {
     fn the_platform_is_no_callers_tenant() {
         assert!(TenantId::parse_callers("acme").is_ok() && TenantId::parse_callers("Platform").is_ok());
         assert!(TenantId::parse_callers(PLATFORM_TENANT).is_err() && TenantId::parse_callers("").is_err());
+        for unseen in [" acme", "acme\n", "ac\tme", "acme\u{200b}", "plat\u{ad}form", "\u{202e}acme", "platform "] {
+            assert!(TenantId::parse_callers(unseen).is_err(), "{unseen:?}");
+        }
+        assert!(TenantId::parse_callers("Société Générale 2").is_ok());
     }
 
     #[test]

@@ -1,11 +1,38 @@
 //! What callers of the mutations hand in, before capture has redacted, digested and priced it.
 
+use std::ops::RangeInclusive;
+
 use super::ids::{RunId, TraceId};
 use super::time::Timestamp;
 use super::vocabulary::{
     ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind,
     StepStatus, Verdict,
 };
+use crate::error::{Error, Result};
+
+/// The highest number that a caller may give: JSON carries no higher one exactly.
+pub const NUMBER_MAX: i64 = 9_007_199_254_740_991;
+
+/// A number that lies in a range.
+///
+/// # Errors
+/// `BAD_USER_INPUT` that names the field, what was sent and what is allowed.
+pub fn check_range(field: &str, number: i64, allowed: RangeInclusive<i64>) -> Result<i64> {
+    if allowed.contains(&number) {
+        return Ok(number);
+    }
+    let (least, most) = (allowed.start(), allowed.end());
+    Err(Error::input(field, format!("{field} lies between {least} and {most}, got {number}")))
+}
+
+/// A caller's `idempotencyKey`, with what was sent under it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdempotencyKey {
+    /// The key.
+    pub key: String,
+    /// The input as it was sent, but for the key: what was left out is no member of it.
+    pub sent: serde_json::Value,
+}
 
 /// One side of a call: its text, which is digested and dropped, or a digest that the caller made with `contentDigest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

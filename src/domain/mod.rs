@@ -21,6 +21,7 @@ pub mod replay;
 pub mod run;
 pub mod scope;
 pub mod settle;
+pub mod source;
 pub mod span_content;
 pub mod strict_json;
 pub mod system;

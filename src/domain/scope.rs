@@ -102,6 +102,22 @@ impl FromIterator<Permission> for Permissions {
     }
 }
 
+/// How the ids of actors begin that stand for API keys; the key's id follows.
+pub const KEY_ACTOR_PREFIX: &str = "key:";
+/// The actor of commands on the server's machine.
+pub const OPERATOR: &str = "operator";
+/// The actor of requests to an open server.
+pub const ANONYMOUS: &str = "anonymous";
+/// Parts of the server that act by themselves, and what actors they are taken for.
+const OWN_ACTORS: &[&str] = &[OPERATOR, ANONYMOUS, "runledger", "server", "sealer", "system", "verifier"];
+
+/// Whether only this server itself names an actor so: a token that does would put its acts on another's account.
+#[must_use]
+pub fn is_own_actor(id: &str) -> bool {
+    let is_key = id.get(..KEY_ACTOR_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(KEY_ACTOR_PREFIX));
+    is_key || OWN_ACTORS.iter().any(|own| own.eq_ignore_ascii_case(id))
+}
+
 /// The actor behind a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Actor {

@@ -8,11 +8,13 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub operation: String,
+    pub space: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub idempotency_key: String,
-    pub request_hash: Vec<u8>,
+    pub operation: String,
+    pub request_hash: Option<Vec<u8>>,
     pub answer: String,
+    pub existing: Option<String>,
     pub created_at: i64,
 }
 

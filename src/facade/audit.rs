@@ -36,7 +36,7 @@ impl RunNames {
     }
 
     /// Each of them once.
-    pub(super) fn each(&self) -> impl Iterator<Item = &str> {
+    pub fn each(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.run_id.as_str()).chain(self.trace_id.as_ref().map(TraceId::as_str))
     }
 }

@@ -12,7 +12,8 @@ use super::own_records::OwnRecord;
 use super::{Logs, LogsFacade};
 use crate::domain::append::{AppendUnit, IdempotencyClaim};
 use crate::domain::ids::{Digest, TenantId, check_name};
-use crate::domain::scope::{Actor, Permission, Permissions, Scope};
+use crate::domain::scope::{Actor, KEY_ACTOR_PREFIX, OPERATOR, Permission, Permissions, Scope};
+use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     ActorType, AuditCategory, AuditEntityType, SystemComponent, SystemEventType, SystemSeverity,
@@ -41,7 +42,7 @@ pub struct NewApiKey {
 #[must_use]
 pub fn operator() -> Actor {
     // The command line does not know persons.
-    Actor { actor_type: ActorType::Human, id: "operator".to_owned() }
+    Actor { actor_type: ActorType::Human, id: OPERATOR.to_owned() }
 }
 
 impl LogsFacade {
@@ -174,6 +175,7 @@ impl Logs {
             ..OwnRecord::new(SystemComponent::Auth, SystemEventType::AuthChange, format!("API key {what}"))
         })?;
         let claim = IdempotencyClaim {
+            space: event,
             operation: event,
             key: key.key_id.clone(),
             request_hash: hash(&key.key_id),
@@ -188,7 +190,13 @@ impl Logs {
     ///
     /// # Errors
     /// `UNAVAILABLE` when that could not be written.
-    pub async fn turned_away(&self, token: Option<&str>, operation: &str, reason: &str) -> Result<()> {
+    pub async fn turned_away(
+        &self,
+        token: Option<&str>,
+        source: Option<Source>,
+        operation: &str,
+        reason: &str,
+    ) -> Result<()> {
         let known = match token.and_then(split) {
             Some((key_id, _)) => self.find_key(key_id).await?,
             None => None,
@@ -207,7 +215,7 @@ impl Logs {
             operation: operation.to_owned(),
             reason: reason.to_owned(),
         };
-        self.record_denial(denial).await
+        self.record_denial(denial, source).await
     }
 
     /// The scope of a bearer API key `rl_<id>_<secret>`; `None` when it is unknown, wrong, expired or revoked. Cached for
@@ -239,7 +247,7 @@ impl Logs {
 
 /// The actor that a key stands for.
 fn actor_of(key_id: &str) -> Actor {
-    Actor { actor_type: ActorType::System, id: format!("key:{key_id}") }
+    Actor { actor_type: ActorType::System, id: format!("{KEY_ACTOR_PREFIX}{key_id}") }
 }
 
 /// What an audit entry says of a key: neither its secret nor the secret's hash.
@@ -271,6 +279,7 @@ fn is_valid(key: &ApiKey, secret: &str, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::scope::is_own_actor;
 
     fn key() -> ApiKey {
         ApiKey {
@@ -283,6 +292,15 @@ mod tests {
             expires_at: Timestamp::from_micros(10),
             revoked_at: None,
         }
+    }
+
+    #[test]
+    fn nobody_else_is_taken_for_an_actor_of_the_server() {
+        let own = [operator().id, actor_of("0011").id, super::super::own_audit::SERVER.to_owned()];
+        let own =
+            own.iter().map(String::as_str).chain([crate::store::verify::VERIFIER, "sealer", "KEY:0011", "Operator"]);
+        assert!(own.into_iter().all(is_own_actor));
+        assert!(["ada", "keys", "operator@acme.test", "key", ""].into_iter().all(|id| !is_own_actor(id)));
     }
 
     #[test]

@@ -129,6 +129,7 @@ impl Logs {
         records.push(self.key_audit(key, event, at)?);
         let claim = format!("{}/{}", key.key_id, event.as_str());
         let idempotency = IdempotencyClaim {
+            space: "ledgerKey",
             operation: "ledgerKey",
             request_hash: Digest(Sha256::digest(claim.as_bytes()).into()),
             key: claim,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tracing::Instrument as _;
 
 use super::Logs;
 use super::access::RequestAudit;
+use super::allowance::{Allowance, Turn};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -37,6 +39,8 @@ pub(super) struct Reader {
     store: Store,
     scope: Arc<Scope>,
     audit: RequestAudit,
+    /// Bytes of payloads that the request has read.
+    payload_bytes: Arc<AtomicU64>,
 }
 
 /// Starts a store call on a task of its own, so that rows are decoded while the request's task goes on with what it has.
@@ -58,12 +62,20 @@ pub(super) struct Loaders {
 impl Loaders {
     pub(super) fn new(logs: Logs, scope: Arc<Scope>, audit: RequestAudit) -> Self {
         let queue = LoadQueue::default();
-        let reader = Reader { store: logs.0.store.clone(), logs, scope, audit };
+        let reader = Reader { store: logs.0.store.clone(), logs, scope, audit, payload_bytes: Arc::default() };
         let loader = DataLoader::with_cache(reader, queue.clone(), NoWait, HashMapCache::default())
             .delay(Duration::ZERO)
             .max_batch_size(BATCH_KEYS_MAX);
         Self { loader, queue, ahead: Mutex::default() }
     }
+}
+
+/// What an execution came to.
+pub struct Driven<T> {
+    /// Its output.
+    pub output: T,
+    /// Bytes of the answer that were counted while it was made.
+    pub bytes: u64,
 }
 
 /// Loads that were started and not yet polled. They begin and end on the request's own task, after its resolvers have all
@@ -83,12 +95,30 @@ impl LoadQueue {
     /// Runs the execution of a request together with the loads that it starts, on one task: a batch is loaded only when
     /// every resolver that can run has asked for its keys, so batches never split.
     pub async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
+        match self.drive_within(u64::MAX, execution).await {
+            Ok(driven) => driven.output,
+            // No answer has more bytes than that.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The same for an answer with at most so many bytes.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED` when the answer would have more than `bytes_max` bytes: what was under way is given up.
+    pub async fn drive_within<T>(&self, bytes_max: u64, execution: impl Future<Output = T>) -> Result<Driven<T>> {
         let mut execution = pin!(execution);
         let mut loads = FuturesUnordered::new();
+        let mut allowance = Allowance::of(bytes_max);
         std::future::poll_fn(move |context| {
+            allowance.begin();
             loop {
-                if let Poll::Ready(output) = execution.as_mut().poll(context) {
-                    return Poll::Ready(output);
+                match allowance.poll(execution.as_mut(), context) {
+                    Turn::Done(output) => return Poll::Ready(Ok(Driven { output, bytes: allowance.used() })),
+                    Turn::Spent(error) => return Poll::Ready(Err(error)),
+                    // Resolvers that have not had their turn may still ask for keys of the next batch.
+                    Turn::Pauses => return Poll::Pending,
+                    Turn::Waits => {}
                 }
                 loads.extend(self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
                 // A finished load has woken resolvers, so the execution goes on at once.

@@ -1,5 +1,6 @@
 //! Use cases: authorisation, evidence, loaders. One [`LogsFacade`] a request; one [`Logs`] a process.
 pub mod access;
+pub mod allowance;
 pub mod audit;
 pub mod authorize;
 pub mod capture;
@@ -83,6 +84,8 @@ struct Inner {
     /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
     content_tenants: Cache<TenantId, bool>,
     metric_writes: Semaphore,
+    /// Where large requests are captured.
+    aside: capture::Aside,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -112,6 +115,7 @@ impl Logs {
             observed: vitals::Observed::default(),
             content_tenants,
             metric_writes: Semaphore::new(METRIC_WRITES_MAX),
+            aside: capture::Aside::default(),
         }))
     }
 

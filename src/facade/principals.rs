@@ -34,6 +34,7 @@ impl Logs {
             // The claim makes it once among processes that see the same actor at the same time; the row, for good.
             let claim = format!("{} {}", actor.actor_type.as_str(), actor.id);
             let idempotency = IdempotencyClaim {
+                space: EVENT,
                 operation: EVENT,
                 request_hash: Digest(sha2::Sha256::digest(&claim).into()),
                 key: claim,

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, SimpleObject, Value};
 
 use super::audit_enums::{AuditAction, AuditCategory, AuditChangeKind, AuditEntityType, Decision, Verdict};
 use super::audit_filters::{AuditFilter, AuditOrder};
-use super::connection::{List, given};
+use super::connection::{List, canonical, chosen, given, ordered};
 use super::context::ContextExt;
 use super::entities::Tenant;
 use super::enums::ActorType;
@@ -229,6 +229,7 @@ pub struct AuditList {
     filter: filter::AuditFilter,
     given: Value,
     order: filter::AuditOrder,
+    chosen: Value,
     as_of: Option<AsOf>,
 }
 
@@ -242,6 +243,7 @@ impl AuditList {
             filter: filter.map(AuditFilter::to_domain).transpose()?.unwrap_or_default(),
             given: given(filter),
             order: AuditOrder::to_domain(order),
+            chosen: chosen([("filter", given(filter)), ("order", ordered(order))]),
             as_of: as_of.map(AsOf::parse).transpose()?,
         })
     }
@@ -253,8 +255,8 @@ impl List for AuditList {
     const EDGE: &'static str = "AuditEntryEdge";
     const NEEDS: Permission = Permission::AuditRead;
 
-    fn selection(&self) -> String {
-        format!("{:?} {:?}", self.filter, self.order)
+    fn selection(&self) -> Result<String> {
+        canonical(&self.chosen)
     }
 
     fn filter(&self) -> &Value {

@@ -3,7 +3,7 @@
 use async_graphql::resolver_utils::enum_value;
 use async_graphql::{Context, Enum, Value};
 
-use super::row::Column;
+use super::row::{Column, leaf};
 use crate::domain::{audit, diff, vocabulary};
 
 /// A view of the audit ledger.
@@ -128,7 +128,7 @@ macro_rules! columns {
     ($($value:ident),+ $(,)?) => {
         $(impl Column for $value {
             fn now(&self, _: &Context<'_>) -> Option<Value> {
-                Some(enum_value(*self))
+                leaf(enum_value(*self))
             }
         })+
     };

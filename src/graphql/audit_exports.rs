@@ -29,10 +29,6 @@ impl List for ExportList {
     const EDGE: &'static str = "LogExportEdge";
     const NEEDS: Permission = Permission::AuditRead;
 
-    fn selection(&self) -> String {
-        format!("{:?}", self.filter)
-    }
-
     fn filter(&self) -> &Value {
         &self.given
     }

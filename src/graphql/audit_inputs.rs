@@ -6,7 +6,7 @@ use super::audit::AuditEntry;
 use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
 use super::enums::ActorType;
 use super::error::ApiResult;
-use super::inputs::{at_place, bounded, run_id, text};
+use super::inputs::{idempotency, run_id};
 use super::ledger_proofs::Receipt;
 use super::mutation::{RecordError, RecordOutcome};
 use super::row::Row;
@@ -22,10 +22,11 @@ pub const ENTRIES_MAX: usize = 1_000;
 /// What appendAuditEntries takes.
 #[derive(InputObject)]
 pub struct AppendAuditEntriesInput {
-    /// The entries, 1 to 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results.
+    /// The entries, 1 to 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results. Only a
+    /// value of another type than the schema says refuses them all, as GraphQL demands.
     entries: Vec<AuditEntryInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -37,11 +38,11 @@ pub struct AuditEntryInput {
     category: Option<AuditCategory>,
     /// What happened, as a PascalCase name of 2 to 64 letters and digits, for example "LimitBreached". Names of what the
     /// server itself writes (AccessAllowed, AccessDenied, LogViewed, LogExported, BundleDownloaded, IntegrityVerified,
-    /// AnomalyDetected, PrincipalFirstSeen, and all that begin with ApiKey or SigningKey) are refused.
+    /// AnomalyDetected, PrincipalFirstSeen, and all that begin with ApiKey or SigningKey) are refused. Not redacted.
     event_type: String,
     /// What kind of thing it happened to.
     entity_type: AuditEntityType,
-    /// Which thing, by the id that its owner gave it, 1 to 128 bytes.
+    /// Which thing, by the id that its owner gave it, 1 to 128 bytes. An identifier: it is not redacted.
     entity_id: ID,
     /// What kind of actor acted. When neither this nor actorId is given, you did.
     actor_type: Option<ActorType>,
@@ -51,17 +52,17 @@ pub struct AuditEntryInput {
     verdict: Option<Verdict>,
     /// What was done.
     action: Option<AuditAction>,
-    /// The policy that was at work.
+    /// The policy that was at work. Redacted.
     policy_id: Option<ID>,
-    /// The rule of the policy.
+    /// The rule of the policy. Redacted.
     rule_id: Option<String>,
     /// The run that the entry concerns. Taken from run_id, runId, source_run_id or sourceRunId at the top of after, else
-    /// of before, when it is not given.
+    /// of before, when it is not given. An identifier: it is not redacted.
     run_id: Option<ID>,
-    /// Your own id for cross-reference.
+    /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
     /// The service that writes the entry, 1 to 128 bytes. "graphql" when it is not given; the names of the server's own
-    /// parts (otlp, server, export, verifier) are refused.
+    /// parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// When it happened. Now when it is not given.
     occurred_at: Option<DateTime>,
@@ -101,18 +102,18 @@ impl AuditEntryInput {
         let json = |field: &str, json: Option<Json>| json.map(|json| json.into_json(field)).transpose();
         Ok(input::AuditEntryInput {
             category: self.category.map(Into::into),
-            event_type: bounded("eventType", self.event_type)?,
+            event_type: self.event_type,
             entity_type: self.entity_type.into(),
-            entity_id: bounded("entityId", self.entity_id.0)?,
+            entity_id: self.entity_id.0,
             actor_type: self.actor_type.map(Into::into),
-            actor_id: text("actorId", self.actor_id)?,
+            actor_id: self.actor_id,
             verdict: self.verdict.map(Into::into),
             action: self.action.map(Into::into),
-            policy_id: text("policyId", self.policy_id.map(|id| id.0))?,
-            rule_id: text("ruleId", self.rule_id)?,
+            policy_id: self.policy_id.map(|id| id.0),
+            rule_id: self.rule_id,
             run_id: run_id("runId", self.run_id)?,
-            correlation_id: text("correlationId", self.correlation_id)?,
-            source_component: text("sourceComponent", self.source_component)?,
+            correlation_id: self.correlation_id,
+            source_component: self.source_component,
             occurred_at: self.occurred_at.map(|instant| instant.0),
             reason: self.reason,
             before: json("before", self.before)?,
@@ -132,34 +133,16 @@ impl AppendAuditEntriesPayload {
                 format!("one mutation takes at most {ENTRIES_MAX} entries; send the others with further ones");
             return Err(Error::limit(message, ENTRIES_MAX as u64, Some(input.entries.len() as u64)).into());
         }
-        let key = text("idempotencyKey", input.idempotency_key)?;
-        let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for entry in input.entries {
-            match entry.into_domain() {
-                Ok(entry) => {
-                    good.push(entry);
-                    bad.push(None);
-                }
-                Err(error) => bad.push(Some(error)),
-            }
-        }
-        let recorded = match good.is_empty() && !bad.is_empty() {
-            true => None,
-            false => Some(facade.append_audit_entries(good, key).await?),
-        };
-        let is_replayed = recorded.as_ref().is_some_and(|recorded| recorded.is_replayed);
-        let mut recorded = recorded.into_iter().flat_map(|recorded| recorded.results);
-        let missing = || Err(Error::internal("an entry without a result"));
-        let results = bad.into_iter().enumerate().map(|(at, error)| {
-            let result = error.map_or_else(|| recorded.next().unwrap_or_else(missing), Err);
-            AppendAuditEntryResult::of(at, result)
-        });
-        Ok(Self { results: results.collect(), is_replayed })
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
+        let entries = input.entries.into_iter().map(AuditEntryInput::into_domain).collect();
+        let recorded = facade.append_audit_entries(entries, key).await?;
+        let results = recorded.results.into_iter().map(AppendAuditEntryResult::from).collect();
+        Ok(Self { results, is_replayed: recorded.is_replayed })
     }
 }
 
-impl AppendAuditEntryResult {
-    fn of(at: usize, result: AuditResult) -> Self {
+impl From<AuditResult> for AppendAuditEntryResult {
+    fn from(result: AuditResult) -> Self {
         match result {
             Ok(entry) => Self {
                 outcome: RecordOutcome::Recorded,
@@ -167,15 +150,12 @@ impl AppendAuditEntryResult {
                 entry: Some(entry.into()),
                 error: None,
             },
-            Err(error) => {
-                let error = at_place("entries", at, error);
-                Self {
-                    outcome: RecordOutcome::Rejected,
-                    receipt: Receipt(None),
-                    entry: None,
-                    error: Some((&error).into()),
-                }
-            }
+            Err(error) => Self {
+                outcome: RecordOutcome::Rejected,
+                receipt: Receipt(None),
+                entry: None,
+                error: Some((&error).into()),
+            },
         }
     }
 }

@@ -76,10 +76,6 @@ impl<T: ViewRow> List for ViewList<T> {
     const EDGE: &'static str = T::EDGE;
     const NEEDS: Permission = Permission::AuditRead;
 
-    fn selection(&self) -> String {
-        format!("{:?}", self.filter)
-    }
-
     fn filter(&self) -> &Value {
         &self.given
     }

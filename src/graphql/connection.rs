@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 
-use async_graphql::{Context, InputType, Object, SimpleObject, TypeName, Value};
+use async_graphql::{Context, InputType, Name, Object, SimpleObject, TypeName, Value};
 
 use super::context::ContextExt;
 use super::error::ApiResult;
@@ -25,8 +25,14 @@ pub trait List: Send + Sync + Sized + 'static {
     /// What reading it needs.
     const NEEDS: Permission = Permission::RunsRead;
 
-    /// Everything that selects and orders its rows, as text: a cursor is good for the same text only.
-    fn selection(&self) -> String;
+    /// Everything that selects and orders its rows, as text: a cursor is good for the same text only. It is canonical JSON of
+    /// what was given, or made of names: what the code calls things is not in it, nor a filter that was not given.
+    ///
+    /// # Errors
+    /// `INTERNAL` for what JSON cannot hold.
+    fn selection(&self) -> Result<String> {
+        canonical(&chosen([("filter", self.filter().clone())]))
+    }
     /// The filter as it was given.
     fn filter(&self) -> &Value;
     /// Reads a page.
@@ -100,7 +106,7 @@ pub async fn connect<L: List>(ctx: &Context<'_>, list: L, args: &PageArgs) -> Ap
 /// As [`PageArgs::request`], and what the list says.
 pub async fn connect_open<L: List>(ctx: &Context<'_>, list: L, args: &PageArgs) -> ApiResult<Row<Connection<L>>> {
     let facade = ctx.facade()?;
-    let key = ListKey::of(L::CONNECTION, &list.selection());
+    let key = ListKey::of(L::CONNECTION, &list.selection()?);
     let page = list.page(facade, &args.request(key)?).await?;
     let edges = page
         .rows
@@ -131,6 +137,27 @@ pub fn given<T: InputType>(filter: Option<&T>) -> Value {
     let mut value = filter.map_or_else(|| Value::Object(Default::default()), InputType::to_value);
     drop_nulls(&mut value);
     value
+}
+
+/// The order of a list as JSON; its defaults where none was given.
+#[must_use]
+pub fn ordered<T: InputType>(order: Option<&T>) -> Value {
+    let default = || T::parse(Some(Value::Object(Default::default()))).map_or(Value::Null, |order| order.to_value());
+    order.map_or_else(default, InputType::to_value)
+}
+
+/// Canonical JSON.
+///
+/// # Errors
+/// `INTERNAL` for what JSON cannot hold.
+pub fn canonical(value: &Value) -> Result<String> {
+    serde_json_canonicalizer::to_string(value).map_err(Error::internal)
+}
+
+/// What selects and orders the rows of a list, by name.
+#[must_use]
+pub fn chosen<const N: usize>(parts: [(&'static str, Value); N]) -> Value {
+    Value::Object(parts.into_iter().map(|(name, part)| (Name::new(name), part)).collect())
 }
 
 fn drop_nulls(value: &mut Value) {

@@ -274,7 +274,7 @@ impl DecimalRange {
 /// `LIMIT_EXCEEDED` beyond [`VALUES_MAX`].
 pub fn checked<'a, T>(field: &str, values: &'a [T]) -> Result<&'a [T]> {
     if values.len() > VALUES_MAX {
-        let message = format!("{field} holds at most {VALUES_MAX} values");
+        let message = format!("{field} holds at most {VALUES_MAX} values, got {}", values.len());
         return Err(Error::limit(message, VALUES_MAX as u64, Some(values.len() as u64)));
     }
     Ok(values)

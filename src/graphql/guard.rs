@@ -6,13 +6,12 @@
 
 mod lexer;
 mod measure;
+mod shape;
 
 use async_graphql::Variables;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 
 use crate::error::{Code, Error, Result};
-
-pub use measure::CONNECTIONS;
 
 /// What a document may hold at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +34,8 @@ pub struct Limits {
     pub root_fields: u64,
     /// Fields to be resolved, each list counted with the rows that it asks for.
     pub complexity: u64,
+    /// Rows that all lists together may give, each reckoned with the most that it can give.
+    pub rows: u64,
     /// Representations that one `_entities` may resolve.
     pub representations: u64,
     /// Selections below `__schema` and `__type`, fragments put in their place.
@@ -59,6 +60,7 @@ impl Default for Limits {
             directives: 20,
             root_fields: 20,
             complexity: 50_000,
+            rows: 250_000,
             representations: 1_000,
             introspection_selections: 500,
             introspection_depth: 20,
@@ -66,6 +68,17 @@ impl Default for Limits {
             introspection: true,
         }
     }
+}
+
+/// What an operation comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// As [`Limits::complexity`].
+    pub complexity: u64,
+    /// As [`Limits::rows`].
+    pub rows: u64,
+    /// As [`Limits::introspection_selections`].
+    pub introspection: u64,
 }
 
 /// Parses a document whose text stays within the limits of tokens and nesting.
@@ -81,13 +94,17 @@ pub fn parse(text: &str, limits: &Limits) -> Result<ExecutableDocument> {
 ///
 /// # Errors
 /// `LIMIT_EXCEEDED` with limit and value; `GRAPHQL_VALIDATION_FAILED` for fragments that spread themselves and for
-/// introspection where it is turned off.
-pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<()> {
+/// introspection where it is turned off. The dearest operation is what comes back.
+pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<Measured> {
     measure::check_written(document, limits)?;
+    let mut dearest = Measured::default();
     for (_, operation) in document.operations.iter() {
-        measure::check_expanded(document, &operation.node, variables, limits)?;
+        let measured = measure::check_expanded(document, &operation.node, variables, limits)?;
+        dearest.complexity = dearest.complexity.max(measured.complexity);
+        dearest.rows = dearest.rows.max(measured.rows);
+        dearest.introspection = dearest.introspection.max(measured.introspection);
     }
-    Ok(())
+    Ok(dearest)
 }
 
 /// The operation that is to be run.

@@ -7,7 +7,7 @@ use super::entities::{Incident, Policy, Tenant};
 use super::enums::IncidentSeverity;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
-use super::inputs::{run_id, text};
+use super::inputs::{idempotency, run_id};
 use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
 use super::record_fields::{RecordFields, record};
@@ -223,15 +223,15 @@ pub struct RecordIncidentEvidenceInput {
     supersedes_revision: Option<SafeInt>,
     /// How bad the incident is.
     severity: IncidentSeverity,
-    /// Where the incident stands, in your words, at most 128 bytes.
+    /// Where the incident stands, in your words, at most 128 bytes. Redacted.
     status: String,
     /// One line about the incident, at most 512 bytes. Redacted; give no personal data.
     title: String,
-    /// The run that caused the incident.
+    /// The run that caused the incident. An identifier: it is not redacted.
     source_run_id: Option<ID>,
-    /// The policy that was violated.
+    /// The policy that was violated. Redacted.
     policy_id: Option<ID>,
-    /// What kind of violation it was, in your words, at most 128 bytes.
+    /// What kind of violation it was, in your words, at most 128 bytes. Redacted.
     violation_type: Option<String>,
     /// When the policy was violated.
     violation_at: Option<DateTime>,
@@ -249,28 +249,28 @@ pub struct RecordIncidentEvidenceInput {
     opened_at: DateTime,
     /// When the incident was resolved. Leave it out while it is open.
     resolved_at: Option<DateTime>,
-    /// Your own id for cross-reference.
+    /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
-    /// server's own parts (otlp, server, export, verifier) are refused.
+    /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT.
     idempotency_key: Option<String>,
 }
 
 impl RecordIncidentEvidenceInput {
-    fn into_domain(self) -> Result<(IncidentInput, Option<String>)> {
+    fn into_domain(self) -> Result<IncidentInput> {
         let number = |number: Option<SafeInt>| number.map(|number| number.0);
-        let input = IncidentInput {
+        Ok(IncidentInput {
             incident_id: self.incident_id.0,
             supersedes_revision: number(self.supersedes_revision),
             severity: self.severity.into(),
             status: self.status,
             title: self.title,
             source_run_id: run_id("sourceRunId", self.source_run_id)?,
-            policy_id: text("policyId", self.policy_id.map(|id| id.0))?,
-            violation_type: text("violationType", self.violation_type)?,
+            policy_id: self.policy_id.map(|id| id.0),
+            violation_type: self.violation_type,
             violation_at: self.violation_at.map(|instant| instant.0),
             violation_step_index: number(self.violation_step_index),
             threshold: self.threshold.map(Decimal::to_text),
@@ -279,10 +279,9 @@ impl RecordIncidentEvidenceInput {
             inflection_step_index: number(self.inflection_step_index),
             opened_at: self.opened_at.0,
             resolved_at: self.resolved_at.map(|instant| instant.0),
-            correlation_id: text("correlationId", self.correlation_id)?,
-            source_component: text("sourceComponent", self.source_component)?,
-        };
-        Ok((input, text("idempotencyKey", self.idempotency_key)?))
+            correlation_id: self.correlation_id,
+            source_component: self.source_component,
+        })
     }
 }
 
@@ -310,8 +309,8 @@ impl IncidentMutations {
         #[graphql(desc = "What is known of the incident.")] input: RecordIncidentEvidenceInput,
     ) -> ApiResult<RecordIncidentEvidencePayload> {
         let facade = ctx.facade()?;
-        let (input, key) = input.into_domain()?;
-        let recorded = facade.record_incident_evidence(input, key).await?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
+        let recorded = facade.record_incident_evidence(input.into_domain()?, key).await?;
         Ok(RecordIncidentEvidencePayload {
             receipt: Receipt(Some(recorded.evidence.id)),
             incident_evidence: recorded.evidence.into(),

@@ -18,6 +18,7 @@ pub mod error;
 pub mod evidence;
 pub mod exports;
 pub mod filters;
+pub mod gateway;
 pub mod guard;
 pub mod incidents;
 pub mod inputs;

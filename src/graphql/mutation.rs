@@ -6,7 +6,9 @@ use super::audit_inputs::{AppendAuditEntriesInput, AppendAuditEntriesPayload};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::incidents::IncidentMutations;
-use super::inputs::{LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, steps, text, trace_id};
+use super::inputs::{
+    LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, idempotency, steps, trace_id, whole_steps,
+};
 use super::keys::KeyMutations;
 use super::ledger_erasure::LedgerMutations;
 use super::ledger_proofs::Receipt;
@@ -32,7 +34,7 @@ pub struct RecordLlmRunInput {
     /// The steps of the run, at most 1,000. More can be recorded with startTrace and recordSteps.
     steps: Option<Vec<TraceStepInput>>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -48,7 +50,7 @@ pub struct RecordTraceInput {
     /// What you know about the run. Without it there is a run only if a step is the work of a language model.
     run: Option<LlmRunInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -58,45 +60,46 @@ pub struct StartTraceInput {
     #[graphql(flatten)]
     trace: TraceInput,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
 /// What recordSteps takes.
 #[derive(InputObject)]
 pub struct RecordStepsInput {
-    /// The trace to add to, as traceId of a trace that was begun.
+    /// The trace to add to, as traceId of a trace that was begun. An identifier: it is not redacted.
     trace_id: ID,
-    /// The steps, at most 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results.
+    /// The steps, at most 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results. Only a
+    /// value of another type than the schema says refuses them all, as GraphQL demands.
     steps: Vec<TraceStepInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
 /// What completeTrace takes.
 #[derive(InputObject)]
 pub struct CompleteTraceInput {
-    /// The trace to complete.
+    /// The trace to complete. An identifier: it is not redacted.
     trace_id: ID,
     #[graphql(flatten)]
     seal: TraceSealInput,
     /// What you know about the run. Without it there is a run only if a step is the work of a language model.
     run: Option<LlmRunInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
 /// What abortTrace takes.
 #[derive(InputObject)]
 pub struct AbortTraceInput {
-    /// The trace to abort.
+    /// The trace to abort. An identifier: it is not redacted.
     trace_id: ID,
-    /// Why, in words.
+    /// Why, in words. Redacted.
     reason: Option<String>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -270,10 +273,10 @@ impl CaptureMutations {
         #[graphql(desc = "The run.")] input: RecordLlmRunInput,
     ) -> ApiResult<RecordLlmRunPayload> {
         let facade = ctx.facade()?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let has_trace = input.trace.is_some() || input.steps.is_some();
         let trace = input.trace.map(TraceInput::into_domain).transpose()?.unwrap_or_default();
-        let steps = steps(input.steps.unwrap_or_default())?;
-        let key = text("idempotencyKey", input.idempotency_key)?;
+        let steps = whole_steps(input.steps.unwrap_or_default())?;
         let run = input.run.into_domain()?;
         let recorded = facade.record_llm_run(run, has_trace.then_some((trace, steps)), key).await?;
         let run = recorded.run.ok_or_else(|| Error::internal("a write of a run gave no run"))?;
@@ -289,10 +292,10 @@ impl CaptureMutations {
         #[graphql(desc = "The trace.")] input: RecordTraceInput,
     ) -> ApiResult<RecordTracePayload> {
         let facade = ctx.facade()?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let seal = input.seal.map_or_else(|| Ok(input::SealInput::default()), TraceSealInput::into_domain)?;
         let run = input.run.map(LlmRunInput::into_domain).transpose()?;
-        let key = text("idempotencyKey", input.idempotency_key)?;
-        let (begin, steps) = (input.trace.into_domain()?, steps(input.steps)?);
+        let (begin, steps) = (input.trace.into_domain()?, whole_steps(input.steps)?);
         let recorded = facade.record_trace(begin, steps, seal, run, key).await?;
         let trace = trace(&recorded)?;
         let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
@@ -306,7 +309,7 @@ impl CaptureMutations {
         #[graphql(desc = "The beginning of the trace.")] input: StartTraceInput,
     ) -> ApiResult<StartTracePayload> {
         let facade = ctx.facade()?;
-        let key = text("idempotencyKey", input.idempotency_key)?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let recorded = facade.start_trace(input.trace.into_domain()?, key).await?;
         let trace = trace(&recorded)?;
         Ok(StartTracePayload { receipt: receipt(&trace), trace, is_replayed: recorded.is_replayed })
@@ -319,7 +322,7 @@ impl CaptureMutations {
         #[graphql(desc = "The trace and its new steps.")] input: RecordStepsInput,
     ) -> ApiResult<RecordStepsPayload> {
         let facade = ctx.facade()?;
-        let key = text("idempotencyKey", input.idempotency_key)?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let trace_id = trace_id(&input.trace_id)?;
         let recorded = facade.record_steps(trace_id.clone(), steps(input.steps)?, key).await?;
         let results = recorded.results.into_iter().map(Into::into).collect();
@@ -333,8 +336,8 @@ impl CaptureMutations {
         #[graphql(desc = "The trace and how it ended.")] input: CompleteTraceInput,
     ) -> ApiResult<CompleteTracePayload> {
         let facade = ctx.facade()?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let run = input.run.map(LlmRunInput::into_domain).transpose()?;
-        let key = text("idempotencyKey", input.idempotency_key)?;
         let (trace_id, seal) = (trace_id(&input.trace_id)?, input.seal.into_domain()?);
         let recorded = facade.complete_trace(trace_id.clone(), seal, run, key).await?;
         let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
@@ -349,7 +352,7 @@ impl CaptureMutations {
         #[graphql(desc = "The records.")] input: RecordSystemRecordsInput,
     ) -> ApiResult<RecordSystemRecordsPayload> {
         let facade = ctx.facade()?;
-        let key = text("idempotencyKey", input.idempotency_key)?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let records = system_records(input.records)?;
         Ok(facade.record_system_records(records, input.is_platform_wide, key).await?.into())
     }
@@ -361,9 +364,9 @@ impl CaptureMutations {
         #[graphql(desc = "The trace and why it is aborted.")] input: AbortTraceInput,
     ) -> ApiResult<AbortTracePayload> {
         let facade = ctx.facade()?;
-        let (reason, key) = (text("reason", input.reason)?, text("idempotencyKey", input.idempotency_key)?);
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let trace_id = trace_id(&input.trace_id)?;
-        let recorded = facade.abort_trace(trace_id.clone(), reason, key).await?;
+        let recorded = facade.abort_trace(trace_id.clone(), input.reason, key).await?;
         let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
         Ok(AbortTracePayload { trace: TraceNow(trace_id), run, is_replayed: recorded.is_replayed, receipt })
     }

@@ -8,7 +8,7 @@ use super::entities::{Policy, Tenant};
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
-use super::inputs::text;
+use super::inputs::idempotency;
 use super::ledger_entries::LedgerEntry;
 use super::ledger_proofs::Receipt;
 use super::record_fields::{RecordFields, record};
@@ -149,10 +149,6 @@ impl List for ActivationList {
     const CONNECTION: &'static str = "PolicyActivationConnection";
     const EDGE: &'static str = "PolicyActivationEdge";
 
-    fn selection(&self) -> String {
-        format!("{:?}", self.policy_id)
-    }
-
     fn filter(&self) -> &Value {
         &self.given
     }
@@ -201,31 +197,31 @@ impl PolicyQueries {
 /// What recordPolicyActivation takes.
 #[derive(InputObject)]
 pub struct RecordPolicyActivationInput {
-    /// The policy, as its owner names it, 1 to 128 bytes.
+    /// The policy, as its owner names it, 1 to 128 bytes. Redacted.
     policy_id: ID,
-    /// The pattern that the policy was made from, 1 to 128 bytes.
+    /// The pattern that the policy was made from, 1 to 128 bytes. An identifier: it is not redacted.
     source_pattern_id: String,
-    /// The recovery that the policy was made from.
+    /// The recovery that the policy was made from. An identifier: it is not redacted.
     source_recovery_id: Option<String>,
     /// How sure the method is that the policy fits, 0 to 1 with at most six decimal places.
     confidence: f64,
-    /// The version of the method that gave the confidence, at most 128 bytes.
+    /// The version of the method that gave the confidence, at most 128 bytes. Redacted.
     confidence_version: String,
     /// On whose word: "auto", "threshold", or "human:" and the person's id. An identifier: it is not redacted.
     approval_path: String,
-    /// The trace of the loop that proposed the policy.
+    /// The trace of the loop that proposed the policy. An identifier: it is not redacted.
     loop_trace_id: Option<ID>,
     /// What kind of actor activated the policy. A person when the approval path names one.
     actor_type: Option<ActorType>,
     /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
-    /// server's own parts (otlp, server, export, verifier) are refused.
+    /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// When the policy came into force. Now when it is not given.
     activated_at: Option<DateTime>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -243,8 +239,8 @@ fn confidence_ppm(confidence: f64) -> Result<i64> {
 }
 
 impl RecordPolicyActivationInput {
-    fn into_domain(self) -> Result<(PolicyActivationInput, Option<String>)> {
-        let input = PolicyActivationInput {
+    fn into_domain(self) -> Result<PolicyActivationInput> {
+        Ok(PolicyActivationInput {
             policy_id: self.policy_id.0,
             source_pattern_id: self.source_pattern_id,
             source_recovery_id: self.source_recovery_id,
@@ -256,8 +252,7 @@ impl RecordPolicyActivationInput {
             actor_id: self.actor_id,
             source_component: self.source_component,
             activated_at: self.activated_at.map(|instant| instant.0),
-        };
-        Ok((input, text("idempotencyKey", self.idempotency_key)?))
+        })
     }
 }
 
@@ -285,8 +280,8 @@ impl PolicyMutations {
         #[graphql(desc = "The activation.")] input: RecordPolicyActivationInput,
     ) -> ApiResult<RecordPolicyActivationPayload> {
         let facade = ctx.facade()?;
-        let (input, key) = input.into_domain()?;
-        let recorded = facade.record_policy_activation(input, key).await?;
+        let key = idempotency(&input, input.idempotency_key.as_ref())?;
+        let recorded = facade.record_policy_activation(input.into_domain()?, key).await?;
         Ok(RecordPolicyActivationPayload {
             receipt: Receipt(Some(recorded.activation.id)),
             policy_activation: recorded.activation.into(),

@@ -4,9 +4,10 @@ use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
 
 use super::audit_queries::AuditQueries;
 use super::context::ContextExt;
-use super::entities::{Entities, Tenant};
+use super::entities::Tenant;
 use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
+use super::gateway::Gateway;
 use super::incidents::IncidentQueries;
 use super::ledger::Ledger;
 use super::ledger_enums::LedgerStream;
@@ -22,7 +23,6 @@ use super::verification::VerificationQueries;
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
 pub struct Query(
-    Entities,
     TraceQueries,
     RunQueries,
     SystemQueries,
@@ -31,6 +31,8 @@ pub struct Query(
     AuditQueries,
     VerificationQueries,
     GeneralQueries,
+    // Last: the library asks the last first, and the others refuse what is no entity at all.
+    Gateway,
 );
 
 /// Root fields about no particular record.

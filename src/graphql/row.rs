@@ -20,6 +20,27 @@ use async_graphql::{
     Value,
 };
 
+use crate::facade::allowance::{breathe, charge, forget_since, used};
+
+/// Bytes of the punctuation around a field of the answer.
+const FIELD_BYTES: usize = 4;
+/// Bytes of a value that is no text.
+const VALUE_BYTES: usize = 8;
+
+/// Counts a value of the answer; objects and lists count by what is in them.
+pub(super) fn charge_value(value: &Value) -> bool {
+    match value {
+        Value::String(text) => charge(text.len() + 2),
+        Value::Object(_) | Value::List(_) => charge(0),
+        _ => charge(VALUE_BYTES),
+    }
+}
+
+/// What a resolver says that stops because its answer is too large. Whoever runs the request gives it up, and says more.
+fn too_large<T>(at: &Positioned<T>) -> ServerError {
+    ServerError::new("the answer is too large", Some(at.pos))
+}
+
 /// A value that needs no waiting: a scalar, an enum, an object of columns, a list or option of such.
 pub trait Column {
     /// The value, as far as it can be had at once; `None` when something below it must be waited for.
@@ -105,6 +126,9 @@ impl<T: Columns> Row<T> {
         for selection in &set.node.items {
             let below = match &selection.node {
                 Selection::Field(field) => {
+                    if !charge(field.node.response_key().node.len() + FIELD_BYTES) {
+                        return Err(too_large(field));
+                    }
                     if !self.field(ctx, field, may_wait, pass) {
                         return Ok(false);
                     }
@@ -144,7 +168,9 @@ impl<T: Columns> Row<T> {
         let key = field.node.response_key().node.clone();
         let name = field.node.name.node.as_str();
         let value = if name == "__typename" {
-            Some(Value::String(T::type_name().into_owned()))
+            let name = Value::String(T::type_name().into_owned());
+            charge_value(&name);
+            Some(name)
         } else {
             self.0.column(&ctx.with_field(field), name)
         };
@@ -199,7 +225,11 @@ impl<T: Columns> Column for Row<T> {
     fn now(&self, ctx: &Context<'_>) -> Option<Value> {
         let below = ctx.with_selection_set(&ctx.item.node.selection_set);
         let mut pass = Pass::of(below.item);
+        let before = used();
         let is_whole = self.walk(&below, below.item, false, &mut pass).unwrap_or(false);
+        if !is_whole {
+            forget_since(before);
+        }
         is_whole.then_some(Value::Object(pass.object))
     }
 }
@@ -214,6 +244,7 @@ impl<T: Columns> OutputType for Row<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _field: &Positioned<Field>) -> ServerResult<Value> {
+        breathe().await;
         let mut pass = Pass::of(ctx.item);
         self.walk(ctx, ctx.item, true, &mut pass)?;
         let Pass { mut object, later } = pass;
@@ -221,6 +252,9 @@ impl<T: Columns> OutputType for Row<T> {
             later.into_iter().map(|later| ((later.place, later.is_first), later.value)).unzip();
         let values = futures_util::future::try_join_all(futures).await?;
         for ((place, is_first), value) in places.into_iter().zip(values) {
+            if !charge_value(&value) {
+                return Err(too_large(ctx.item));
+            }
             let field = &mut object[place];
             if is_first { *field = value } else { merge(field, value) }
         }
@@ -244,33 +278,39 @@ impl<T: Columns> ContainerType for Row<T> {
 
 impl<T: Columns> ObjectType for Row<T> {}
 
+/// A leaf of the answer.
+pub(super) fn leaf(value: Value) -> Option<Value> {
+    charge_value(&value);
+    Some(value)
+}
+
 impl Column for String {
     fn now(&self, _: &Context<'_>) -> Option<Value> {
-        Some(Value::String(self.clone()))
+        leaf(Value::String(self.clone()))
     }
 }
 
 impl Column for &str {
     fn now(&self, _: &Context<'_>) -> Option<Value> {
-        Some(Value::String((*self).to_owned()))
+        leaf(Value::String((*self).to_owned()))
     }
 }
 
 impl Column for bool {
     fn now(&self, _: &Context<'_>) -> Option<Value> {
-        Some(Value::Boolean(*self))
+        leaf(Value::Boolean(*self))
     }
 }
 
 impl Column for ID {
     fn now(&self, _: &Context<'_>) -> Option<Value> {
-        Some(ScalarType::to_value(self))
+        leaf(ScalarType::to_value(self))
     }
 }
 
 impl<T: Column> Column for Option<T> {
     fn now(&self, ctx: &Context<'_>) -> Option<Value> {
-        self.as_ref().map_or(Some(Value::Null), |value| value.now(ctx))
+        self.as_ref().map_or_else(|| leaf(Value::Null), |value| value.now(ctx))
     }
 }
 
@@ -284,8 +324,15 @@ impl<T: Column> Column for &[T] {
     fn now(&self, ctx: &Context<'_>) -> Option<Value> {
         // Collecting options would not make room ahead.
         let mut values = Vec::with_capacity(self.len());
+        let before = used();
         for value in *self {
-            values.push(value.now(ctx)?);
+            match value.now(ctx).filter(|_| charge(1)) {
+                Some(value) => values.push(value),
+                None => {
+                    forget_since(before);
+                    return None;
+                }
+            }
         }
         Some(Value::List(values))
     }
@@ -302,12 +349,12 @@ macro_rules! leaves {
     ($($scalar:ident),+; $($value:ident),+) => {
         $(impl Column for super::scalars::$scalar {
             fn now(&self, _: &Context<'_>) -> Option<Value> {
-                Some(ScalarType::to_value(self))
+                leaf(ScalarType::to_value(self))
             }
         })+
         $(impl Column for super::enums::$value {
             fn now(&self, _: &Context<'_>) -> Option<Value> {
-                Some(async_graphql::resolver_utils::enum_value(*self))
+                leaf(async_graphql::resolver_utils::enum_value(*self))
             }
         })+
     };

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Value, indexmap::IndexMap};
 
 use super::audit::AuditEntry;
 use super::audit_enums::{AuditAction, AuditEntityType, Decision, Verdict};
-use super::connection::{Connection, List, PageArgs, connect};
+use super::connection::{Connection, List, PageArgs, canonical, chosen, connect};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
@@ -177,8 +177,12 @@ impl List for GovernanceList {
     const CONNECTION: &'static str = "GovernanceEventConnection";
     const EDGE: &'static str = "GovernanceEventEdge";
 
-    fn selection(&self) -> String {
-        format!("{:?}", self.subject)
+    fn selection(&self) -> Result<String> {
+        let (kind, names) = match &self.subject {
+            Subject::Run(run) => ("run", run.each().map(Value::from).collect()),
+            Subject::Policy(policy_id) => ("policy", vec![Value::from(policy_id.as_str())]),
+        };
+        canonical(&chosen([(kind, Value::List(names))]))
     }
 
     fn filter(&self) -> &Value {

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Value};
 
-use super::connection::{Connection, List, PageArgs, connect, given};
+use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::error::ApiResult;
 use super::filters::{LlmRunFilter, LlmRunOrder};
 use super::prefetch;
@@ -18,6 +18,7 @@ pub struct RunList {
     filter: filter::LlmRunFilter,
     given: Value,
     order: filter::LlmRunOrder,
+    chosen: Value,
     as_of: Option<AsOf>,
 }
 
@@ -31,6 +32,7 @@ impl RunList {
             filter: filter.map(LlmRunFilter::to_domain).transpose()?.unwrap_or_default(),
             given: given(filter),
             order: LlmRunOrder::to_domain(order),
+            chosen: chosen([("filter", given(filter)), ("order", ordered(order))]),
             as_of: as_of.map(AsOf::parse).transpose()?,
         })
     }
@@ -40,6 +42,7 @@ impl RunList {
     pub fn of_agent(mut self, agent_id: &str) -> Self {
         let is_wanted = self.filter.agent_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id == agent_id));
         self.filter.agent_ids = Some(if is_wanted { vec![agent_id.to_owned()] } else { Vec::new() });
+        self.chosen = chosen([("list", self.chosen), ("agent", Value::from(agent_id))]);
         self
     }
 
@@ -59,8 +62,8 @@ impl List for RunList {
     const CONNECTION: &'static str = "LlmRunConnection";
     const EDGE: &'static str = "LlmRunEdge";
 
-    fn selection(&self) -> String {
-        format!("{:?} {:?}", self.filter, self.order)
+    fn selection(&self) -> Result<String> {
+        canonical(&self.chosen)
     }
 
     fn filter(&self) -> &Value {

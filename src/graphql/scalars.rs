@@ -5,6 +5,7 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use crate::domain::ids::Digest;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
+use crate::facade::allowance::charge;
 
 /// The largest integer that JavaScript and JSON libraries carry exactly: 2^53 - 1.
 pub const SAFE_INT_MAX: i64 = 9_007_199_254_740_991;
@@ -139,7 +140,27 @@ impl Decimal {
         scale_up
             .and_then(|factor| number.mantissa().checked_mul(factor))
             .and_then(|micros| i64::try_from(micros).ok())
-            .ok_or_else(|| Error::input(field, format!("{field} is in US dollars with at most six decimal places")))
+            .ok_or_else(|| {
+                let message =
+                    format!("{field} has at most six decimal places and twelve digits before them, got {}", self.0);
+                Error::input(field, message)
+            })
+    }
+
+    /// A cost in dollars as micro-dollars.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` that names `field`, what was sent and what is allowed.
+    pub fn to_cost(self, field: &str) -> Result<i64> {
+        let micros = self.to_micros(field).ok().filter(|micros| (0..=SAFE_INT_MAX).contains(micros));
+        micros.ok_or_else(|| {
+            let most = Self::usd(SAFE_INT_MAX).0;
+            let message = format!(
+                "{field} lies between 0 and {most} US dollars, with at most six decimal places, got {}",
+                self.0
+            );
+            Error::input(field, message)
+        })
     }
 }
 
@@ -220,7 +241,23 @@ impl ScalarType for Json {
     }
 
     fn to_value(&self) -> Value {
+        // Objects and lists of answers count by what is in them: here nobody else does it.
+        let is_nested = matches!(self.0, Value::Object(_) | Value::List(_));
+        if is_nested && !charge(bytes(&self.0)) {
+            return Value::Null;
+        }
         self.0.clone()
+    }
+}
+
+/// Bytes of a value as JSON. What is small counts as more than it is written with: it takes more to hold.
+fn bytes(value: &Value) -> usize {
+    const SMALL: usize = 24;
+    match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + SMALL + bytes(value)).sum(),
+        Value::List(items) => items.iter().map(|item| SMALL.max(bytes(item))).sum(),
+        Value::String(text) => text.len() + 2,
+        _ => 8,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Value};
 
-use super::connection::{Connection, List, PageArgs, connect, given};
+use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::Tenant;
 use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
@@ -244,6 +244,7 @@ pub struct SystemRecordList {
     filter: system::SystemRecordFilter,
     given: Value,
     order: system::SystemRecordOrder,
+    chosen: Value,
     as_of: Option<AsOf>,
 }
 
@@ -261,6 +262,7 @@ impl SystemRecordList {
             filter: filter.map(SystemRecordFilter::to_domain).transpose()?.unwrap_or_default(),
             given: given(filter),
             order: SystemRecordOrder::to_domain(order),
+            chosen: chosen([("filter", given(filter)), ("order", ordered(order))]),
             as_of: as_of.map(AsOf::parse).transpose()?,
         })
     }
@@ -271,6 +273,7 @@ impl SystemRecordList {
         let wanted = self.filter.event_types.take();
         let is_wanted = |change: &&_| wanted.as_ref().is_none_or(|wanted| wanted.contains(*change));
         self.filter.event_types = Some(system::CHANGES.iter().filter(is_wanted).copied().collect());
+        self.chosen = chosen([("list", self.chosen), ("changes", Value::from(true))]);
         self
     }
 }
@@ -281,8 +284,8 @@ impl List for SystemRecordList {
     const EDGE: &'static str = "SystemRecordEdge";
     const NEEDS: Permission = Permission::SystemRead;
 
-    fn selection(&self) -> String {
-        format!("{:?} {:?}", self.filter, self.order)
+    fn selection(&self) -> Result<String> {
+        canonical(&self.chosen)
     }
 
     fn filter(&self) -> &Value {

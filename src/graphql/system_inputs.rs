@@ -3,14 +3,13 @@
 use async_graphql::{InputObject, SimpleObject};
 
 use super::enums::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
-use super::inputs::text;
 use super::ledger_proofs::Receipt;
 use super::mutation::{RecordError, RecordOutcome};
 use super::row::Row;
 use super::scalars::{DateTime, Json};
 use super::system::SystemRecord;
 use crate::domain::system;
-use crate::error::{Detail, Error, Result};
+use crate::error::{Error, Result};
 use crate::facade::capture::{RecordedSystemRecords, SystemRecordResult};
 
 /// Most records of one mutation.
@@ -33,13 +32,14 @@ pub struct SystemRecordInput {
     actor_type: Option<ActorType>,
     /// Who caused it. An identifier: it is not redacted.
     actor_id: Option<String>,
-    /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it.
+    /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it. Redacted.
     correlation_id: Option<String>,
-    /// The service that it happened to.
+    /// The service that it happened to. Redacted.
     service_name: Option<String>,
-    /// The instance of the service.
+    /// The instance of the service. Redacted.
     service_instance_id: Option<String>,
-    /// The writer's name, 1 to 128 bytes. "graphql" when it is not given. The server's own names are refused.
+    /// The service that writes the record, 1 to 128 bytes. "graphql" when it is not given; the names of the server's own
+    /// parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// When it happened. Now when it is not given.
     occurred_at: Option<DateTime>,
@@ -50,13 +50,14 @@ pub struct SystemRecordInput {
 /// What recordSystemRecords takes.
 #[derive(InputObject)]
 pub struct RecordSystemRecordsInput {
-    /// The records, 1 to 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results.
+    /// The records, 1 to 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results. Only a
+    /// value of another type than the schema says refuses them all, as GraphQL demands.
     pub records: Vec<SystemRecordInput>,
     /// Whether they concern the whole platform: every tenant sees them. Needs the scope platform:write.
     #[graphql(default)]
     pub is_platform_wide: bool,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     pub idempotency_key: Option<String>,
 }
 
@@ -102,24 +103,16 @@ impl From<RecordedSystemRecords> for RecordSystemRecordsPayload {
     }
 }
 
-/// The records of the mutation.
+/// The records of the mutation, each with what is wrong with it.
 ///
 /// # Errors
-/// `LIMIT_EXCEEDED` beyond 1,000 and for a text that no field takes; the field is led by the record's place.
-pub fn system_records(records: Vec<SystemRecordInput>) -> Result<Vec<system::SystemRecordInput>> {
+/// `LIMIT_EXCEEDED` beyond 1,000.
+pub fn system_records(records: Vec<SystemRecordInput>) -> Result<Vec<Result<system::SystemRecordInput>>> {
     if records.len() > RECORDS_MAX {
         let message = format!("one mutation takes at most {RECORDS_MAX} records; split it");
         return Err(Error::limit(message, RECORDS_MAX as u64, Some(records.len() as u64)));
     }
-    let place = |at: usize, error: Error| match error.detail() {
-        Detail::Field(field) => {
-            let field = format!("records[{at}].{field}");
-            error.clone().at_field(&field)
-        }
-        _ => error,
-    };
-    let records = records.into_iter().enumerate();
-    records.map(|(at, record)| record.into_domain().map_err(|error| place(at, error))).collect()
+    Ok(records.into_iter().map(SystemRecordInput::into_domain).collect())
 }
 
 impl SystemRecordInput {
@@ -128,15 +121,14 @@ impl SystemRecordInput {
             component: self.component.into(),
             event_type: self.event_type.into(),
             severity: self.severity.map(Into::into),
-            // Checked with the record: a summary that is too long is that record's fault alone.
             summary: self.summary,
             caused_by: self.caused_by.map(Into::into),
             actor_type: self.actor_type.map(Into::into),
-            actor_id: text("actorId", self.actor_id)?,
-            correlation_id: text("correlationId", self.correlation_id)?,
-            service_name: text("serviceName", self.service_name)?,
-            service_instance_id: text("serviceInstanceId", self.service_instance_id)?,
-            source_component: text("sourceComponent", self.source_component)?,
+            actor_id: self.actor_id,
+            correlation_id: self.correlation_id,
+            service_name: self.service_name,
+            service_instance_id: self.service_instance_id,
+            source_component: self.source_component,
             occurred_at: self.occurred_at.map(|instant| instant.0),
             details: self.details.map(|details| details.into_json("details")).transpose()?,
         })

@@ -280,7 +280,7 @@ impl List for StepList {
     const CONNECTION: &'static str = "TraceStepConnection";
     const EDGE: &'static str = "TraceStepEdge";
 
-    fn selection(&self) -> String {
+    fn selection(&self) -> Result<String> {
         let mut text = String::new();
         for kind in &self.filter.kinds {
             text.extend([kind.as_str(), ","]);
@@ -291,7 +291,7 @@ impl List for StepList {
         }
         // The name last: it may hold anything.
         text.extend([";", self.trace_id.as_str()]);
-        text
+        Ok(text)
     }
 
     fn filter(&self) -> &Value {

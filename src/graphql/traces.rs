@@ -8,7 +8,7 @@ use async_graphql::{
     Context, ContextSelectionSet, ID, Object, OneofObject, OutputType, Positioned, ServerResult, Value,
 };
 
-use super::connection::{Connection, List, PageArgs, connect, given};
+use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
 use super::enums::{StepKind, StepStatus};
@@ -288,6 +288,7 @@ pub struct TraceList {
     filter: filter::TraceFilter,
     given: Value,
     order: filter::TraceOrder,
+    chosen: Value,
     as_of: Option<AsOf>,
 }
 
@@ -301,6 +302,7 @@ impl TraceList {
             filter: filter.map(TraceFilter::to_domain).transpose()?.unwrap_or_default(),
             given: given(filter),
             order: TraceOrder::to_domain(order),
+            chosen: chosen([("filter", given(filter)), ("order", ordered(order))]),
             as_of: as_of.map(AsOf::parse).transpose()?,
         })
     }
@@ -319,8 +321,8 @@ impl List for TraceList {
     const CONNECTION: &'static str = "TraceConnection";
     const EDGE: &'static str = "TraceEdge";
 
-    fn selection(&self) -> String {
-        format!("{:?} {:?}", self.filter, self.order)
+    fn selection(&self) -> Result<String> {
+        canonical(&self.chosen)
     }
 
     fn filter(&self) -> &Value {

@@ -94,8 +94,8 @@ impl List for AnomalyList {
     const CONNECTION: &'static str = "AnomalyConnection";
     const EDGE: &'static str = "AnomalyEdge";
 
-    fn selection(&self) -> String {
-        self.verification.to_string()
+    fn selection(&self) -> Result<String> {
+        Ok(self.verification.to_string())
     }
 
     fn filter(&self) -> &Value {
@@ -242,8 +242,8 @@ impl List for VerificationList {
     const CONNECTION: &'static str = "VerificationConnection";
     const EDGE: &'static str = "VerificationEdge";
 
-    fn selection(&self) -> String {
-        self.log_id.to_string()
+    fn selection(&self) -> Result<String> {
+        Ok(self.log_id.to_string())
     }
 
     fn filter(&self) -> &Value {

@@ -4,7 +4,7 @@ use async_graphql::resolver_utils::enum_value;
 use async_graphql::{Context, Enum, Value};
 
 use super::ledger_enums::{LedgerStream, RecordKind};
-use super::row::Column;
+use super::row::{Column, leaf};
 use crate::domain::verification;
 
 /// Whether a log is what was acknowledged.
@@ -80,7 +80,7 @@ macro_rules! columns {
     ($($value:ident),+) => {
         $(impl Column for $value {
             fn now(&self, _ctx: &Context<'_>) -> Option<Value> {
-                Some(enum_value(*self))
+                leaf(enum_value(*self))
             }
         })+
     };

@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::otlp::{ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest};
 use crate::domain::scope::{Permission, Scope};
+use crate::domain::source::Source;
 use crate::error::Result;
 use crate::facade::Logs;
 use crate::facade::capture::{IngestReport, SignalReport};
@@ -20,10 +21,11 @@ pub trait Backend: Send + Sync {
         operation: &'a str,
         permission: Permission,
     ) -> BoxFuture<'a, Result<()>>;
-    /// Records that a caller was turned away, with its token where it sent one.
+    /// Records that a caller was turned away, with its token where it sent one, and whence it came.
     fn turned_away<'a>(
         &'a self,
         token: Option<&'a str>,
+        source: Option<Source>,
         operation: &'a str,
         reason: &'a str,
     ) -> BoxFuture<'a, Result<()>>;
@@ -59,10 +61,11 @@ impl Backend for Logs {
     fn turned_away<'a>(
         &'a self,
         token: Option<&'a str>,
+        source: Option<Source>,
         operation: &'a str,
         reason: &'a str,
     ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.turned_away(token, operation, reason))
+        Box::pin(self.turned_away(token, source, operation, reason))
     }
 
     fn failed(&self) {

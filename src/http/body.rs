@@ -1,22 +1,27 @@
-//! Reads request bodies: limits count after decompression, chunk by chunk, so that a small bomb never becomes a large
-//! buffer.
+//! Reads request bodies. What a body may cost is counted as it comes: bytes that are held, before they are; time, in all and
+//! between two pieces; gzip, which is unpacked only as far as the limit, and away from the serving threads once it is large.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+mod gunzip;
+
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::{HeaderMap, StatusCode};
-use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::gunzip::{Gunzip, MEMBERS_MAX};
+use super::fair::{FairPermit, FairPool, NoPermit};
 use super::state::busy;
+use crate::domain::ids::TenantId;
 use crate::error::{Code, Error};
 
 /// Time for a body to arrive.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a further piece of it must.
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is larger is unpacked and read into messages away from the threads that serve requests.
+pub(super) const LIGHT_BYTES: usize = 64 << 10;
 
 /// Why a body was not taken.
 #[derive(Debug)]
@@ -38,12 +43,55 @@ impl Refused {
 pub struct BodyLimit {
     /// Bytes of one body after decompression.
     pub bytes_max: usize,
-    /// Bytes that all bodies may take together; `None` where they are small enough not to count.
-    pub budget: Option<Arc<Semaphore>>,
+    /// The budget that its bytes are charged to; `None` where they are small enough not to count.
+    pub budget: Option<Budget>,
 }
 
-/// A body's share of the budget, given back when it is dropped.
-pub type Share = Option<OwnedSemaphorePermit>;
+/// Bytes that requests hold, by tenant: one cannot take what all need.
+#[derive(Clone)]
+pub struct Budget {
+    pub(super) pool: FairPool,
+    pub(super) tenant: TenantId,
+}
+
+/// What of the budget a request holds, given back when it is dropped. Without a budget it is nothing.
+#[derive(Default)]
+pub struct Share {
+    budget: Option<Budget>,
+    held: Option<FairPermit>,
+}
+
+impl Share {
+    fn of(budget: Option<Budget>) -> Self {
+        Self { budget, held: None }
+    }
+
+    /// Takes more of the budget.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` with a time to wait when there is not as much.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Error> {
+        let Some(budget) = self.budget.as_ref().filter(|_| bytes > 0) else { return Ok(()) };
+        let more = budget.pool.try_acquire_many(&budget.tenant, bytes).map_err(|none| match none {
+            NoPermit::OwnShare => {
+                Error::unavailable("this tenant's requests hold as many bytes as they may: send it again", 1_000)
+            }
+            NoPermit::Full | NoPermit::Late => busy(),
+        })?;
+        match &mut self.held {
+            // Both are of one pool and tenant, so it is taken.
+            Some(held) => drop(held.merge(more)),
+            held => *held = Some(more),
+        }
+        Ok(())
+    }
+
+    /// Another one of the same budget, which holds nothing yet.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::of(self.budget.clone())
+    }
+}
 
 /// A body that was read.
 pub struct ReadBody {
@@ -53,23 +101,135 @@ pub struct ReadBody {
     pub share: Share,
 }
 
+/// A body as it came.
+pub struct Arrived {
+    state: State,
+    bytes_max: usize,
+    share: Share,
+}
+
+enum State {
+    Plain(Vec<u8>),
+    Packed(Box<Gunzip>),
+}
+
+impl Arrived {
+    /// Bytes that came, with what they take of the budget; `is_gzip` says how they are to be read.
+    ///
+    /// # Errors
+    /// 400 where there are none, and so no gzip.
+    pub(super) fn new(bytes: Vec<u8>, is_gzip: bool, bytes_max: usize, share: Share) -> Result<Self, Refused> {
+        if is_gzip && bytes.is_empty() {
+            return Err(broken("it is empty"));
+        }
+        let state = if is_gzip { State::Packed(Box::new(Gunzip::new(bytes))) } else { State::Plain(bytes) };
+        Ok(Self { state, bytes_max, share })
+    }
+
+    /// Unpacks the first bytes; true when that was all, and little.
+    ///
+    /// # Errors
+    /// As for [`Self::unpack`].
+    pub fn is_light(&mut self) -> Result<bool, Refused> {
+        match &mut self.state {
+            State::Plain(bytes) => Ok(bytes.len() <= LIGHT_BYTES),
+            State::Packed(gunzip) if gunzip.packed_bytes() > LIGHT_BYTES => Ok(false),
+            State::Packed(_) => self.run(LIGHT_BYTES),
+        }
+    }
+
+    /// The bytes, unpacked.
+    ///
+    /// # Errors
+    /// 413 over the limit, 400 for broken gzip, 503 when so much cannot be held.
+    pub fn unpack(mut self) -> Result<ReadBody, Refused> {
+        self.run(usize::MAX)?;
+        let bytes = match self.state {
+            State::Plain(bytes) => bytes,
+            State::Packed(gunzip) => gunzip.finish(),
+        };
+        Ok(ReadBody { bytes, share: self.share })
+    }
+
+    fn run(&mut self, up_to: usize) -> Result<bool, Refused> {
+        let (bytes_max, share) = (self.bytes_max, &mut self.share);
+        let State::Packed(gunzip) = &mut self.state else { return Ok(true) };
+        loop {
+            if gunzip.len() > bytes_max {
+                return Err(too_large(bytes_max, None));
+            }
+            if gunzip.members() > MEMBERS_MAX {
+                let limit = MEMBERS_MAX as u64;
+                let message = format!("gzip has at most {limit} members in one body; send it as one");
+                return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, Error::limit(message, limit, None)));
+            }
+            if gunzip.is_done() || gunzip.len() >= up_to {
+                return Ok(gunzip.is_done());
+            }
+            let more = gunzip.step().map_err(broken)?;
+            share.grow(more)?;
+        }
+    }
+}
+
 /// Reads a body that is plain or in gzip.
 ///
 /// # Errors
 /// 415 for another encoding, 413 over the limit, 400 for broken gzip, 408 when it does not arrive in time, 503 when the
-/// server holds too many bodies already.
+/// server holds too many bytes already.
 pub async fn read(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<ReadBody, Refused> {
+    let mut arrived = arrive(headers, body, limit).await?;
+    if arrived.is_light()? || matches!(arrived.state, State::Plain(_)) {
+        return arrived.unpack();
+    }
+    let unpacked = tokio::task::spawn_blocking(move || arrived.unpack()).await;
+    unpacked.map_err(|error| Refused::from(Error::internal(error)))?
+}
+
+/// Takes a body as it comes.
+///
+/// # Errors
+/// As for [`read`].
+pub(super) async fn arrive(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<Arrived, Refused> {
     let is_gzip = is_gzip(headers)?;
+    let (bytes, share) = collect(headers, body, limit).await?;
+    Arrived::new(bytes, is_gzip, limit.bytes_max, share)
+}
+
+/// The bytes of a body, whatever they are.
+///
+/// # Errors
+/// As for [`read`].
+pub(super) async fn collect(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<(Vec<u8>, Share), Refused> {
+    collect_within(headers, body, limit, READ_TIMEOUT, STALL_TIMEOUT).await
+}
+
+async fn collect_within(
+    headers: &HeaderMap,
+    body: Body,
+    limit: &BodyLimit,
+    in_all: Duration,
+    a_piece: Duration,
+) -> Result<(Vec<u8>, Share), Refused> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if let Some(announced) = announced.filter(|announced| *announced > limit.bytes_max as u64) {
         return Err(too_large(limit.bytes_max, Some(announced)));
     }
-    let sink = Sink { bytes: Vec::new(), limit: limit.clone(), share: None, refused: None };
-    let reading = async move { if is_gzip { read_gzip(body, sink).await } else { read_plain(body, sink).await } };
-    match tokio::time::timeout(READ_TIMEOUT, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, late())),
-    }
+    let late = |time| Refused::new(StatusCode::REQUEST_TIMEOUT, late(time));
+    let reading = async {
+        let (mut bytes, mut share) = (Vec::new(), Share::of(limit.budget.clone()));
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = tokio::time::timeout(a_piece, chunks.next()).await.map_err(|_| late(a_piece))? {
+            let chunk = chunk.map_err(broken)?;
+            if bytes.len() + chunk.len() > limit.bytes_max {
+                return Err(too_large(limit.bytes_max, None));
+            }
+            share.grow(chunk.len())?;
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((bytes, share))
+    };
+    tokio::time::timeout(in_all, reading).await.map_err(|_| late(in_all))?
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Refused> {
@@ -86,91 +246,13 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refused> {
     }
 }
 
-async fn read_plain(body: Body, mut sink: Sink) -> Result<ReadBody, Refused> {
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        sink.take(&chunk.map_err(broken)?)?;
-    }
-    Ok(sink.finish())
-}
-
-async fn read_gzip(body: Body, sink: Sink) -> Result<ReadBody, Refused> {
-    let mut chunks = body.into_data_stream();
-    let mut decoder = MultiGzDecoder::new(sink);
-    let mut is_empty = true;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(broken)?;
-        is_empty &= chunk.is_empty();
-        if let Err(error) = decoder.write_all(&chunk) {
-            return Err(decoder.get_mut().refused.take().unwrap_or_else(|| broken(error)));
-        }
-    }
-    if is_empty {
-        return Err(broken("it is empty"));
-    }
-    if let Err(error) = decoder.try_finish() {
-        return Err(decoder.get_mut().refused.take().unwrap_or_else(|| broken(error)));
-    }
-    let sink = std::mem::replace(decoder.get_mut(), Sink::closed());
-    Ok(sink.finish())
-}
-
-/// Collects decompressed bytes up to the limit.
-struct Sink {
-    bytes: Vec<u8>,
-    limit: BodyLimit,
-    share: Share,
-    /// Why the last write failed: an `io::Error` cannot say it.
-    refused: Option<Refused>,
-}
-
-impl Sink {
-    /// A sink that takes nothing.
-    fn closed() -> Self {
-        Self { bytes: Vec::new(), limit: BodyLimit { bytes_max: 0, budget: None }, share: None, refused: None }
-    }
-
-    fn take(&mut self, chunk: &[u8]) -> Result<(), Refused> {
-        if self.bytes.len() + chunk.len() > self.limit.bytes_max {
-            return Err(too_large(self.limit.bytes_max, None));
-        }
-        if let (Some(budget), Ok(size)) = (&self.limit.budget, u32::try_from(chunk.len())) {
-            let more = Arc::clone(budget)
-                .try_acquire_many_owned(size)
-                .map_err(|_| Refused::new(StatusCode::SERVICE_UNAVAILABLE, busy()))?;
-            match &mut self.share {
-                Some(share) => share.merge(more),
-                None => self.share = Some(more),
-            }
-        }
-        self.bytes.extend_from_slice(chunk);
-        Ok(())
-    }
-
-    fn finish(self) -> ReadBody {
-        ReadBody { bytes: self.bytes, share: self.share }
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
-        match self.take(chunk) {
-            Ok(()) => Ok(chunk.len()),
-            Err(refused) => {
-                self.refused = Some(refused);
-                Err(io::Error::other("refused"))
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The body did not arrive in time.
-pub(super) fn late() -> Error {
-    Error::new(Code::Timeout, format!("the body did not arrive within {READ_TIMEOUT:?}; send it again"))
+fn late(time: Duration) -> Error {
+    let message = format!(
+        "the body, or a piece of it, did not arrive within {time:?}; it has {READ_TIMEOUT:?} in all and {STALL_TIMEOUT:?} a \
+         piece: send it again"
+    );
+    Error::new(Code::Timeout, message)
 }
 
 fn too_large(limit: usize, value: Option<u64>) -> Refused {
@@ -178,6 +260,9 @@ fn too_large(limit: usize, value: Option<u64>) -> Refused {
     Refused::new(StatusCode::PAYLOAD_TOO_LARGE, Error::limit(message, limit as u64, value))
 }
 
-fn broken(cause: impl std::fmt::Display) -> Refused {
+pub(super) fn broken(cause: impl std::fmt::Display) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, Error::new(Code::BadUserInput, format!("the body cannot be read: {cause}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,6 +168,12 @@ impl<K: Clone + Eq + Hash> Inner<K> {
         if let Some(entry) = state.callers.get_mut(caller) {
             entry.held = entry.held.saturating_sub(size);
         }
+        // Who had a turn just now is behind those who had none.
+        if let Some(at) = state.turns.iter().position(|it| it == caller)
+            && let Some(caller) = state.turns.remove(at)
+        {
+            state.turns.push_back(caller);
+        }
         state.grant(self.total, self.share_max);
         state.forget(caller);
     }

@@ -6,16 +6,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
-use serde::Serialize;
 use tower_http::request_id::RequestId as RequestIdHeader;
 
+use super::body::{Budget, Share};
+use super::fair::FairPermit;
+pub use super::graphql_answer::FailedField;
+use super::graphql_answer::{has_code, refuse, write, write_within};
+use super::graphql_lanes::{Lane, Lanes};
 use super::graphql_media::Media;
 use super::graphql_request::Parameters;
 use crate::domain::scope::Scope;
@@ -23,12 +25,15 @@ use crate::error::{Code, Error};
 use crate::facade::Logs;
 use crate::facade::access::{AuditedRequest, RequestAudit};
 use crate::facade::loaders::LoadQueue;
-use crate::graphql::error::{RequestId, is_refusal, refusal};
+use crate::graphql::error::{RequestId, refusal};
 use crate::graphql::guard;
 use crate::graphql::schema::{self, Schema};
 
-/// Room for an answer to begin with; a page of runs with steps has some 100 kB.
-const ANSWER_BYTES: usize = 32 << 10;
+/// Headers that a page of another site cannot send to us without asking us first.
+const NO_SIMPLE_HEADERS: [&str; 3] = ["authorization", "apollo-require-preflight", "x-apollo-operation-name"];
+
+/// Bytes on which work is done away from the threads that serve requests.
+const APART_ABOVE_BYTES: usize = 256 << 10;
 
 /// What one request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +44,18 @@ pub struct GraphqlLimits {
     pub body_bytes: usize,
     /// How long it may take, reading its body included; then it is given up.
     pub time: Duration,
+    /// Bytes of its answer, before compression.
+    pub answer_bytes: u64,
 }
 
 impl Default for GraphqlLimits {
     fn default() -> Self {
-        Self { document: guard::Limits::default(), body_bytes: 2 << 20, time: Duration::from_secs(10) }
+        Self {
+            document: guard::Limits::default(),
+            body_bytes: 2 << 20,
+            time: Duration::from_secs(10),
+            answer_bytes: 32 << 20,
+        }
     }
 }
 
@@ -62,6 +74,7 @@ type Attach = Arc<dyn Fn(async_graphql::Request, Scope) -> Attached + Send + Syn
 pub struct GraphqlState {
     schema: Schema,
     limits: GraphqlLimits,
+    lanes: Lanes,
     attach: Attach,
 }
 
@@ -74,7 +87,7 @@ impl GraphqlState {
             let (loads, audit) = (facade.loads(), Some(facade.audit()));
             Attached { request: request.data(facade), loads, audit }
         };
-        Self { schema, limits, attach: Arc::new(attach) }
+        Self { schema, limits, lanes: Lanes::of_machine(), attach: Arc::new(attach) }
     }
 }
 
@@ -86,9 +99,9 @@ pub fn routes(state: GraphqlState) -> Router {
 
 /// A request that is not run at all, with the status that says so whatever the media type.
 pub struct Refusal {
-    status: StatusCode,
-    error: Error,
-    header: Option<(HeaderName, HeaderValue)>,
+    pub(super) status: StatusCode,
+    pub(super) error: Error,
+    pub(super) header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
@@ -112,6 +125,12 @@ impl Refusal {
     }
 }
 
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::new(super::error::status(&error), error)
+    }
+}
+
 impl From<super::body::Refused> for Refusal {
     fn from(refused: super::body::Refused) -> Self {
         Self::new(refused.status, refused.error)
@@ -124,12 +143,9 @@ async fn serve(State(state): State<GraphqlState>, request: Request) -> Response 
         Ok(media) => media,
         Err(refused) => return refuse(Media::Json, &refused),
     };
-    let outcome = tokio::time::timeout(state.limits.time, answer(&state, request)).await;
+    let outcome = tokio::time::timeout(state.limits.time, answer(&state, media, request)).await;
     match outcome {
-        Ok(Ok(response)) => {
-            let status = if is_refusal(&response) { media.status_of_refusal() } else { StatusCode::OK };
-            write(media, status, &response)
-        }
+        Ok(Ok(response)) => response,
         Ok(Err(refused)) => refuse(media, &refused),
         Err(_) => {
             let message = format!(
@@ -142,8 +158,8 @@ async fn serve(State(state): State<GraphqlState>, request: Request) -> Response 
     }
 }
 
-/// Checks a request, then runs it.
-async fn answer(state: &GraphqlState, request: Request) -> Result<GraphqlResponse, Refusal> {
+/// Checks a request, runs it, and writes its answer.
+async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<Response, Refusal> {
     let is_get = request.method() == Method::GET;
     if !is_get && request.method() != Method::POST {
         return Err(Refusal::method("GET, POST", "send GraphQL requests by POST, or queries by GET"));
@@ -151,34 +167,82 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<GraphqlRespons
     let (parts, body) = request.into_parts();
     let scope = parts.extensions.get::<Scope>().cloned().ok_or_else(Refusal::unauthenticated)?;
     let parameters = match is_get {
-        true => Parameters::from_uri(&parts.uri)?,
-        false => Parameters::from_body(&parts.headers, body, state.limits.body_bytes).await?,
+        true => {
+            check_is_asked_for(&parts.headers)?;
+            Parameters::from_uri(&parts.uri)?
+        }
+        false => {
+            let budget = parts.extensions.get::<Budget>().cloned();
+            Parameters::from_body(&parts.headers, body, state.limits.body_bytes, budget).await?
+        }
     };
     let id = parts.extensions.get::<RequestIdHeader>().and_then(|id| id.header_value().to_str().ok());
     let id = id.map(|id| RequestId(id.to_owned()));
-    match prepare(&state.limits.document, parameters, is_get) {
-        Ok(request) => {
-            let asked = audited(&request);
-            let Attached { request, loads, audit } = (state.attach)(request, scope);
-            let response = loads.drive(schema::execute(&state.schema, request, id.as_ref())).await;
-            if let Some(audit) = audit {
-                if has_code(&response, Code::Forbidden) {
-                    audit.refused();
-                }
-                // What was read does not leave before it is on record who read it.
-                audit.close(&asked).await.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
-            }
-            Ok(response)
+    // The body is here: whoever sends it slowly holds no place of others.
+    let place = state.lanes.enter(Lane::Light, &scope.tenant).await?;
+    let limits = state.limits.document;
+    match apart(parameters.bytes, move || prepare(&limits, parameters, is_get)).await? {
+        Ok(prepared) => {
+            let place = state.lanes.turn_into(prepared.lane, &scope.tenant, place).await?;
+            run(state, media, prepared, scope, id.as_ref(), place).await
         }
-        Err(Refused::Document(error)) => Ok(refusal(&error)),
+        Err(Refused::Document(error)) => Ok(write(media, &refusal(&error))),
         Err(Refused::Request(refused)) => Err(refused),
     }
 }
 
-/// Whether an answer has an error of this kind.
-fn has_code(response: &GraphqlResponse, code: Code) -> bool {
-    let code = Value::from(code.as_str());
-    response.errors.iter().any(|error| error.extensions.as_ref().and_then(|all| all.get("code")) == Some(&code))
+/// Runs a request in the place that it was given, and writes its answer.
+async fn run(
+    state: &GraphqlState,
+    media: Media,
+    prepared: Prepared,
+    scope: Scope,
+    id: Option<&RequestId>,
+    place: FairPermit,
+) -> Result<Response, Refusal> {
+    let Prepared { request, asked, share: _share, .. } = prepared;
+    let Attached { request, loads, audit } = (state.attach)(request, scope);
+    let bytes_max = state.limits.answer_bytes;
+    let driven = loads.drive_within(bytes_max, schema::execute(&state.schema, request, id)).await;
+    let (response, bytes) = match driven {
+        Ok(driven) => (driven.output, driven.bytes),
+        Err(error) => (refusal(&error), 0),
+    };
+    let is_forbidden = has_code(&response, Code::Forbidden);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let written = apart(bytes, move || write_within(media, &response, bytes_max)).await?;
+    // What follows waits for the writer.
+    drop(place);
+    if let Some(audit) = audit {
+        if is_forbidden {
+            audit.refused();
+        }
+        // What was read does not leave before it is on record who read it.
+        audit.close(&asked).await.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
+    }
+    Ok(written)
+}
+
+/// Does some work on so many bytes: where they are many, away from the threads that serve requests.
+pub(super) async fn apart<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    if bytes <= APART_ABOVE_BYTES {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)
+}
+
+/// Refuses a GET that a page of another site may have made a browser send: it could not read the answer, but it would be
+/// run, in the name of whoever sits at the browser where no credentials are asked for.
+fn check_is_asked_for(headers: &HeaderMap) -> Result<(), Refusal> {
+    if NO_SIMPLE_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+        return Ok(());
+    }
+    let message = "a GET without credentials must show that no page of another site sends it: add the header \
+                   Apollo-Require-Preflight with any value, or send the query by POST";
+    Err(Refusal::new(StatusCode::FORBIDDEN, Error::new(Code::Forbidden, message)))
 }
 
 /// What was asked, for the audit.
@@ -195,62 +259,31 @@ enum Refused {
     Request(Refusal),
 }
 
+/// A request that the guard let pass.
+struct Prepared {
+    request: async_graphql::Request,
+    asked: AuditedRequest,
+    lane: Lane,
+    /// What it holds of the budget of bytes.
+    share: Share,
+}
+
 /// Puts the document before the guard.
-fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Result<async_graphql::Request, Refused> {
-    let Parameters { query, operation_name, variables, .. } = parameters;
+fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Result<Prepared, Refused> {
+    let Parameters { query, operation_name, variables, share, .. } = parameters;
     let document = guard::parse(&query, limits).map_err(Refused::Document)?;
     let operation = guard::operation(&document, operation_name.as_deref()).map_err(Refused::Document)?;
-    if is_get && !guard::is_query(operation) {
+    let is_query = guard::is_query(operation);
+    if is_get && !is_query {
         return Err(Refused::Request(Refusal::method("POST", "GET runs queries only: send mutations by POST")));
     }
-    guard::check(&document, &variables, limits).map_err(Refused::Document)?;
+    let measured = guard::check(&document, &variables, limits).map_err(Refused::Document)?;
     guard::check_variables(operation, &variables).map_err(Refused::Document)?;
     let mut request = async_graphql::Request::new(query).variables(variables);
     request.operation_name = operation_name.or_else(|| guard::only_name(&document));
     request.set_parsed_query(document);
-    Ok(request)
-}
-
-/// Writes a refusal.
-fn refuse(media: Media, refused: &Refusal) -> Response {
-    let mut response = write(media, refused.status, &refusal(&refused.error));
-    super::error::add_headers(&refused.error, response.headers_mut());
-    if let Some((name, value)) = &refused.header {
-        response.headers_mut().insert(name, value.clone());
-    }
-    response
-}
-
-/// The JSON of an answer: no `data` where nothing was run.
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-}
-
-/// Marks an answer in which a field failed by our own fault.
-#[derive(Clone, Copy, Debug)]
-pub struct FailedField;
-
-/// Writes an answer.
-fn write(media: Media, status: StatusCode, response: &GraphqlResponse) -> Response {
-    let data = (!is_refusal(response)).then_some(&response.data);
-    let mut json = Vec::with_capacity(ANSWER_BYTES);
-    let written = serde_json::to_writer(&mut json, &Answer { errors: &response.errors, data });
-    let status = written.map_or(StatusCode::INTERNAL_SERVER_ERROR, |()| status);
-    let mut answer = Response::new(Body::from(json));
-    *answer.status_mut() = status;
-    if has_code(response, Code::Internal) {
-        answer.extensions_mut().insert(FailedField);
-    }
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, media.content_type());
-    // What one caller may see is not for another, nor for a cache on the way.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept"));
-    answer
+    let asked = audited(&request);
+    Ok(Prepared { request, asked, lane: Lane::of(&measured, is_query), share })
 }
 
 #[cfg(test)]

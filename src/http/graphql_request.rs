@@ -9,14 +9,14 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::body::{self, BodyLimit};
-use super::graphql::Refusal;
+use super::body::{self, BodyLimit, Budget, ReadBody, Share};
+use super::graphql::{Refusal, apart};
 use super::graphql_media::check_content_type;
 use super::graphql_variables::variables;
 use crate::error::Error;
 
 /// What a client asks.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Parameters {
     /// The document.
     pub query: String,
@@ -29,6 +29,12 @@ pub struct Parameters {
     /// A place for protocols of others; an object where it is given. None is in use here.
     #[serde(default, rename = "extensions")]
     _extensions: Option<BTreeMap<String, IgnoredAny>>,
+    /// Bytes of all of it.
+    #[serde(skip)]
+    pub bytes: usize,
+    /// What they hold of the budget of bytes.
+    #[serde(skip)]
+    pub share: Share,
 }
 
 /// Variables that are a JSON text of their own.
@@ -51,6 +57,8 @@ impl Parameters {
         let Query(parameters) = Query::<QueryParameters>::try_from_uri(uri)
             .map_err(|error| bad_request("query", format!("the query string does not fit: {error}")))?;
         Ok(Self {
+            bytes: uri.query().map_or(0, str::len),
+            share: Share::default(),
             query: parameters.query,
             operation_name: parameters.operation_name,
             variables: json_text::<TextVariables>("variables", parameters.variables)?.0,
@@ -58,16 +66,27 @@ impl Parameters {
         })
     }
 
-    /// Reads the body of a POST request, of at most `limit` bytes after decompression.
-    pub async fn from_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Refusal> {
+    /// Reads the body of a POST request, of at most `bytes_max` bytes after decompression, which count in the budget.
+    pub async fn from_body(
+        headers: &HeaderMap,
+        body: Body,
+        bytes_max: usize,
+        budget: Option<Budget>,
+    ) -> Result<Self, Refusal> {
         check_content_type(headers)?;
-        let limit = BodyLimit { bytes_max: limit, budget: None };
-        let bytes = body::read(headers, body, &limit).await?.bytes;
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let ReadBody { bytes, share } = body::read(headers, body, &BodyLimit { bytes_max, budget }).await?;
+        let read = apart(bytes.len(), move || Self::from_json(&bytes)).await??;
+        Ok(Self { share, ..read })
+    }
+
+    fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if text.trim_ascii_start().first() == Some(&b'[') {
             return Err(bad_request("body", "batches are not taken: send one request at a time".to_owned()));
         }
-        serde_json::from_slice(text).map_err(|error| bad_request("body", format!("the body does not fit: {error}")))
+        let read = serde_json::from_slice(text);
+        let read = read.map_err(|error| bad_request("body", format!("the body does not fit: {error}")))?;
+        Ok(Self { bytes: bytes.len(), ..read })
     }
 }
 

@@ -28,13 +28,14 @@ fn app(limits: GraphqlLimits) -> Router {
     routes(GraphqlState {
         schema: build(SchemaOptions::default()),
         limits,
+        lanes: Lanes::new(2),
         attach: Arc::new(|request, _| Attached { request, loads: LoadQueue::default(), audit: None }),
     })
 }
 
 struct Answered {
     status: u16,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     json: Json,
 }
 
@@ -63,7 +64,8 @@ fn post(accept: &str, body: impl Into<Body>) -> Request<Body> {
 
 fn get(more: &str, query: &str) -> Request<Body> {
     let query = percent_encoding::utf8_percent_encode(query, percent_encoding::NON_ALPHANUMERIC).to_string();
-    Request::get(format!("/graphql?{more}query={query}")).body(Body::empty()).expect("a request")
+    let request = Request::get(format!("/graphql?{more}query={query}")).header("apollo-require-preflight", "1");
+    request.body(Body::empty()).expect("a request")
 }
 
 fn query(text: &str) -> Bytes {
@@ -218,4 +220,85 @@ async fn a_failing_resolver_shows_the_request_id_only() {
     assert_eq!(answered.status, 200);
     assert_eq!(answered.json["data"], Json::Null);
     assert_eq!(answered.json["errors"][0]["extensions"], json!({"code": "INTERNAL", "requestId": "req-1"}));
+}
+
+#[tokio::test]
+async fn a_get_that_any_page_could_send_is_refused() {
+    let blind = |name: Option<&'static str>| {
+        let mut request = get("", "{ __typename }");
+        request.headers_mut().remove("apollo-require-preflight");
+        if let Some(name) = name {
+            request.headers_mut().insert(name, HeaderValue::from_static("x"));
+        }
+        request
+    };
+    for name in [None, Some("origin"), Some("content-language")] {
+        let answered = send(blind(name)).await;
+        assert_eq!((answered.status, code(&answered)), (403, "FORBIDDEN"), "{name:?}");
+        let message = answered.json["errors"][0]["message"].as_str().expect("text");
+        assert!(message.contains("Apollo-Require-Preflight"), "{message}");
+    }
+    for name in NO_SIMPLE_HEADERS {
+        assert_eq!(send(blind(Some(name))).await.status, 200, "{name}");
+    }
+}
+
+/// A query that passes the guard and is dear.
+const DEAR: &str = "{ llmRuns(first: 200) { nodes { trace { steps(first: 20) { nodes { kind } } } } } }";
+
+#[tokio::test]
+async fn dear_queries_wait_in_a_lane_of_their_own_and_take_turns() {
+    let lanes = Lanes::new(1);
+    let app = routes(GraphqlState {
+        schema: build(SchemaOptions::default()),
+        limits: GraphqlLimits::default(),
+        lanes: lanes.clone(),
+        attach: Arc::new(|request, _| Attached { request, loads: LoadQueue::default(), audit: None }),
+    });
+    let ask = |tenant: &'static str, text: &str| {
+        let mut request = post(RESPONSE, query(text));
+        request.extensions_mut().insert(Scope { tenant: TenantId::trusted(tenant), ..scope() });
+        send_to(app.clone(), request)
+    };
+    let (loud, dear) = (TenantId::trusted("loud"), lanes.pool(Lane::Dear).clone());
+    let held = dear.try_acquire(&loud).expect("the only place");
+    let mut waiting: Vec<_> = (0..40).map(|_| Box::pin(ask("loud", DEAR))).collect();
+    for answer in &mut waiting {
+        assert!(futures_util::poll!(answer).is_pending());
+    }
+    assert_eq!(
+        (dear.held(), dear.waiting(), lanes.pool(Lane::Light).held()),
+        (1, 40, 0),
+        "who waits holds no other place"
+    );
+    assert_eq!(ask("quiet", "{ __typename }").await.status, 200, "cheap queries are not behind dear ones");
+    assert_eq!(ask("loud", "{ __typename }").await.status, 200);
+    let mut quiet = Box::pin(ask("quiet", DEAR));
+    assert!(futures_util::poll!(&mut quiet).is_pending());
+    drop(held);
+    assert_eq!(quiet.await.status, 200, "the next turn is the other's");
+    for answer in waiting {
+        assert_eq!(answer.await.status, 200);
+    }
+    assert_eq!((dear.held(), dear.waiting()), (0, 0));
+}
+
+#[tokio::test]
+async fn errors_are_counted_by_their_code() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let counted = recorder.handle();
+    let _recording = ::metrics::set_default_local_recorder(&recorder);
+    send(post(RESPONSE, query("{ viewer { actorId } }"))).await;
+    send(post("application/json", query(&bomb_of_aliases()))).await;
+    send(post("application/json", query("{ nothing }"))).await;
+    send(post("text/html", query("{ __typename }"))).await;
+    let text = counted.render();
+    for code in ["INTERNAL", "LIMIT_EXCEEDED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"] {
+        assert!(text.contains(&format!("runledger_graphql_errors_total{{code=\"{code}\"}} 1")), "{code}: {text}");
+    }
+}
+
+fn bomb_of_aliases() -> String {
+    let fields: String = (0..101).map(|at| format!("a{at}: __typename ")).collect();
+    format!("{{ {fields} }}")
 }

@@ -1,13 +1,13 @@
 //! What every request passes.
 
 use std::any::Any;
-use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -19,7 +19,10 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
+use super::access_log::{self, AccessLine, Logged};
 use super::auth::TENANT_HEADER;
+use super::current::Current;
+use super::observed::Observed;
 use super::state::HttpState;
 use super::{error, metrics};
 use crate::error::{Code, Error};
@@ -28,37 +31,34 @@ use crate::error::{Code, Error};
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
-tokio::task_local! {
-    static REQUEST_ID: String;
-}
-
-/// The id of the request that is served now, the caller's own where it is sane; `None` outside of requests.
-#[must_use]
-pub fn request_id() -> Option<String> {
-    REQUEST_ID.try_with(Clone::clone).ok()
-}
-
 /// Names the request, logs under that name, measures.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(state): State<HttpState>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request.headers().get(REQUEST_ID_HEADER).and_then(sane_request_id).unwrap_or_else(new_request_id);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let current = Current::new(id, peer);
     let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // The query is left out: a GET carries its GraphQL document and variables there.
-    let span = tracing::info_span!("request", %id, method, path = request.uri().path());
+    let span = tracing::info_span!("request", id = current.id(), method, path = request.uri().path());
     let mut request = request;
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    if let Ok(id) = HeaderValue::from_str(current.id()) {
         request.extensions_mut().insert(RequestId::new(id));
     }
-    let response = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
-    let time = began.elapsed();
-    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), ?time, "answered"));
-    metrics::count_request(route, method, response.status(), time);
-    let mut response = response;
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    let mut response = Arc::clone(&current).serve(next.run(request)).instrument(span).await;
+    let grpc_status = access_log::grpc_status(&response);
+    metrics::count_request(route.clone(), method, response.status(), began.elapsed());
+    if let Some(status) = grpc_status {
+        metrics::count_grpc(route.clone(), status);
+    }
+    if let Ok(id) = HeaderValue::from_str(current.id()) {
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
     }
-    response
+    if !state.settings().access_log {
+        return response;
+    }
+    let line = AccessLine { current, method, route, status: response.status(), grpc_status, began };
+    response.map(|body| Observed::watch(body, Logged::new(line)))
 }
 
 /// The caller's id, when it can stand in a log line as it is.
@@ -98,20 +98,19 @@ pub(super) fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
 pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
     // The route, not the path: there are few of them.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    match state.admit(request.headers(), route).await {
-        Ok(scope) => {
+    let headers = request.headers();
+    let admitted = async {
+        let scope = state.admit(headers, route).await?;
+        let place = state.place(&scope.tenant)?;
+        Ok((scope, place))
+    };
+    match admitted.await {
+        Ok((scope, _place)) => {
+            request.extensions_mut().insert(state.budget(&scope.tenant));
             request.extensions_mut().insert(scope);
             next.run(request).await
         }
         Err(refusal) => error::response(error::status(&refusal), &refusal),
-    }
-}
-
-/// Refuses what comes on top of as much as can be worked on.
-pub(super) async fn shed_load(State(state): State<HttpState>, request: Request, next: Next) -> Response {
-    match state.in_flight() {
-        Ok(_permit) => next.run(request).await,
-        Err(busy) => error::response(StatusCode::SERVICE_UNAVAILABLE, &busy),
     }
 }
 
@@ -136,19 +135,27 @@ fn names(allowed: &str, host: &str) -> bool {
     allowed.eq_ignore_ascii_case(host)
 }
 
-/// The host without its port; `None` where it is absent, repeated or contradictory.
+/// The host without its port; `None` where it is absent, repeated or contradictory, or comes with a user's name.
 fn host_of(request: &Request) -> Option<String> {
     let mut headers = request.headers().get_all(HOST).iter();
-    let header = headers.next().map(|value| value.to_str().ok()?.parse::<Uri>().ok()?.host().map(str::to_owned));
+    let header = headers.next().map(|value| host(&value.to_str().ok()?.parse::<Uri>().ok()?));
     if headers.next().is_some() {
         return None;
     }
-    let target = request.uri().host().map(str::to_owned);
+    let target = match request.uri().authority() {
+        Some(_) => Some(host(request.uri())?),
+        None => None,
+    };
     match (header, target) {
         (Some(header), None) => header,
         (None, target) => target,
         (Some(header), Some(target)) => header.filter(|header| names(header, &target)),
     }
+}
+
+fn host(uri: &Uri) -> Option<String> {
+    let has_user = uri.authority().is_none_or(|authority| authority.as_str().contains('@'));
+    uri.host().filter(|_| !has_user).map(str::to_owned)
 }
 
 fn is_loopback(host: &str) -> bool {

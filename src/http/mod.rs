@@ -1,18 +1,24 @@
 //! The server's face: routes, and what every request passes on its way in and out.
 
+mod access_log;
 pub mod assets;
 pub mod auth;
 pub mod backend;
 pub mod body;
+mod bulk;
+mod current;
 pub mod error;
 pub mod fair;
 pub mod graphql;
+mod graphql_answer;
+mod graphql_lanes;
 mod graphql_media;
 mod graphql_request;
 mod graphql_variables;
 pub mod health;
 mod layers;
 pub mod metrics;
+pub mod observed;
 pub mod otlp;
 mod rate;
 pub mod state;
@@ -27,7 +33,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
 use crate::error::{Code, Error};
-pub use layers::{REQUEST_ID_HEADER, request_id};
+pub use current::request_id;
+pub use layers::REQUEST_ID_HEADER;
 pub use state::{HttpSettings, HttpState};
 
 /// Answers below this size are not worth compressing.
@@ -42,8 +49,7 @@ pub fn router(state: HttpState, api: Router, pages: Router) -> Router {
         .route(otlp::METRICS_PATH, post(otlp::export::<otlp::ExportMetricsServiceRequest>))
         .route(otlp::LOGS_PATH, post(otlp::export::<otlp::ExportLogsServiceRequest>))
         .merge(api.layer(middleware::from_fn_with_state(state.clone(), layers::admit)).with_state(()))
-        .merge(pages.with_state(()))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::shed_load));
+        .merge(pages.with_state(()));
     let router = served
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
@@ -57,8 +63,7 @@ pub fn router(state: HttpState, api: Router, pages: Router) -> Router {
 
 /// The router of the OTLP/gRPC listener.
 pub fn grpc_router(state: HttpState) -> Router {
-    let admitted = otlp::grpc::service(&state).layer(middleware::from_fn_with_state(state.clone(), otlp::grpc::admit));
-    wrap(admitted, &state)
+    wrap(otlp::grpc::routes(), &state).with_state(state)
 }
 
 /// What both listeners have in common, from the inside out.
@@ -68,7 +73,7 @@ fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, state: &HttpState) 
         .layer(CatchPanicLayer::custom(layers::on_panic))
         .layer(middleware::from_fn_with_state(state.clone(), layers::count_failures))
         .layer(middleware::from_fn_with_state(state.clone(), layers::security_headers))
-        .layer(middleware::from_fn(layers::observe))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
 }
 
 async fn no_such_path(request: Request) -> Response {

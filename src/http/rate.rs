@@ -39,7 +39,7 @@ impl RateLimit {
         self.limiter.check_key(&key).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now()).max(Duration::from_millis(1));
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            Error::rate_limited("this key asks too often: wait, or ask for a higher rate limit", wait_ms)
+            Error::rate_limited("this key asks too often: wait, or have --rate-limit raised", wait_ms)
         })
     }
 }

@@ -1,24 +1,39 @@
 //! What handlers share, and the one door that every request for data goes through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, AuthSettings, Authenticator};
 use super::backend::Backend;
+use super::body::Budget;
+use super::bulk::Bulk;
+use super::current;
+use super::fair::{FairPermit, FairPool, NoPermit};
 use super::rate::RateLimit;
+use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error, Result};
 
-/// Requests for data that are worked on at a time; more are told to come again.
-const IN_FLIGHT_MAX: usize = 1024;
-/// The same for OTLP/gRPC, whose messages are held whole before their size counts in the budget.
-const GRPC_IN_FLIGHT_MAX: usize = 64;
-/// Bytes of OTLP/HTTP bodies, after decompression, that are held at a time.
-const BODY_BUDGET_BYTES: usize = 64 << 20;
+/// Admitted requests that are open at a time, their bodies still on the way or already worked on, and those of one tenant.
+/// More are told to come again.
+const PLACES: usize = 2048;
+pub(super) const PLACES_OF_A_TENANT: usize = 512;
+/// OTLP requests that are worked on at a time, when they have arrived. The others wait for their turn.
+const TURNS: usize = 128;
+const TURNS_OF_A_TENANT: usize = 32;
+/// Large ones among them, for each core; half of them for one tenant.
+const BULK_TURNS_A_CORE: usize = 4;
+/// Those that may wait.
+const WAITING_MAX: usize = PLACES;
+/// How long they may: exporters give up after 10 s.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that OTLP and GraphQL requests hold at a time, as bodies and as the messages made of them, and those of one tenant.
+const BYTES: usize = 192 << 20;
+const BYTES_OF_A_TENANT: usize = 64 << 20;
 
 /// Settings of the HTTP and gRPC faces.
 #[derive(Clone, Debug)]
@@ -33,6 +48,8 @@ pub struct HttpSettings {
     pub allowed_hosts: Vec<String>,
     /// Whether the listeners speak TLS.
     pub has_tls: bool,
+    /// Whether each request gets a line in the log.
+    pub access_log: bool,
 }
 
 struct Inner {
@@ -42,9 +59,11 @@ struct Inner {
     settings: HttpSettings,
     metrics: PrometheusHandle,
     shutdown: CancellationToken,
-    in_flight: Semaphore,
-    grpc_in_flight: Semaphore,
-    body_budget: Arc<Semaphore>,
+    places: FairPool,
+    turns: FairPool,
+    bulk_turns: FairPool,
+    bytes: FairPool,
+    bulk: Bulk,
 }
 
 /// State of the handlers. Cheap to clone.
@@ -63,6 +82,7 @@ impl HttpState {
         shutdown: CancellationToken,
     ) -> Result<Self> {
         let auth = Authenticator::new(&settings.auth, Arc::clone(&backend))?;
+        let bulk_turns = BULK_TURNS_A_CORE * cores();
         Ok(Self(Arc::new(Inner {
             backend,
             auth,
@@ -70,9 +90,11 @@ impl HttpState {
             settings,
             metrics,
             shutdown,
-            in_flight: Semaphore::new(IN_FLIGHT_MAX),
-            grpc_in_flight: Semaphore::new(GRPC_IN_FLIGHT_MAX),
-            body_budget: Arc::new(Semaphore::new(BODY_BUDGET_BYTES)),
+            places: FairPool::new(PLACES, PLACES_OF_A_TENANT, 0),
+            turns: FairPool::new(TURNS, TURNS_OF_A_TENANT, WAITING_MAX),
+            bulk_turns: FairPool::new(bulk_turns, bulk_turns / 2, WAITING_MAX),
+            bytes: FairPool::new(BYTES, BYTES_OF_A_TENANT, 0),
+            bulk: Bulk::default(),
         })))
     }
 
@@ -87,11 +109,13 @@ impl HttpState {
             Ok(scope) => scope,
             Err(error) => {
                 if error.code() == Code::Unauthenticated {
-                    self.0.backend.turned_away(auth::bearer(headers).ok(), operation, error.message()).await?;
+                    let token = auth::bearer(headers).ok();
+                    self.0.backend.turned_away(token, current::source(), operation, error.message()).await?;
                 }
                 return Err(error);
             }
         };
+        current::set_tenant(&scope.tenant);
         match &self.0.rate {
             Some(rate) => rate.check(&scope).map(|()| scope),
             None => Ok(scope),
@@ -120,16 +144,45 @@ impl HttpState {
         matches!(self.0.settings.auth, AuthSettings::Off)
     }
 
-    pub(super) fn body_budget(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.body_budget)
+    /// A place for a request of a tenant, to be held until its answer.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` with a time to wait when there is none.
+    pub(super) fn place(&self, tenant: &TenantId) -> Result<FairPermit> {
+        self.0.places.try_acquire(tenant).map_err(no_permit)
     }
 
-    pub(super) fn in_flight(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
-        self.0.in_flight.try_acquire().map_err(|_| busy())
+    /// The tenant's turn for a request that has arrived, to be held while it is worked on; `is_bulk` for a large one.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` with a time to wait when the turn does not come.
+    pub(super) async fn turn(&self, tenant: &TenantId, is_bulk: bool) -> Result<FairPermit> {
+        let turns = if is_bulk { &self.0.bulk_turns } else { &self.0.turns };
+        turns.acquire(tenant, PATIENCE).await.map_err(no_permit)
     }
 
-    pub(super) fn grpc_in_flight(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
-        self.0.grpc_in_flight.try_acquire().map_err(|_| busy())
+    /// The budget that a tenant's bodies are charged to.
+    pub(super) fn budget(&self, tenant: &TenantId) -> Budget {
+        Budget { pool: self.0.bytes.clone(), tenant: tenant.clone() }
+    }
+
+    /// Threads for large requests.
+    pub(super) fn bulk(&self) -> &Bulk {
+        &self.0.bulk
+    }
+}
+
+/// Cores that this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn no_permit(none: NoPermit) -> Error {
+    match none {
+        NoPermit::OwnShare => {
+            Error::unavailable("this tenant has as many requests open as it may: send the request again", 1_000)
+        }
+        NoPermit::Full | NoPermit::Late => busy(),
     }
 }
 

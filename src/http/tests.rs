@@ -29,12 +29,15 @@ use super::backend::Backend;
 use super::{HttpSettings, HttpState, grpc_router, router};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Actor, Permission, Scope};
+use crate::domain::source::Source;
 use crate::domain::vocabulary::ActorType;
 use crate::error::Result;
 use crate::facade::capture::{IngestReport, SignalReport};
 use crate::facade::vitals::Vitals;
 
 const WRITER: &str = "Bearer rl_1_writer";
+/// Of another tenant.
+const OTHER: &str = "Bearer rl_2_writer";
 const READER: &str = "Bearer rl_1_reader";
 const ADMIN: &str = "Bearer rl_1_admin";
 
@@ -47,6 +50,7 @@ pub(crate) struct Fake {
     next_signal: Mutex<Option<Result<SignalReport>>>,
     not_ready: Mutex<Option<crate::error::Error>>,
     turned_away: Mutex<Vec<String>>,
+    sources: Mutex<Vec<Option<Source>>>,
     failures: AtomicUsize,
 }
 
@@ -56,11 +60,13 @@ impl Backend for Fake {
             "rl_1_writer" => Permission::RunsWrite,
             "rl_1_reader" => Permission::RunsRead,
             "rl_1_admin" => Permission::Admin,
+            "rl_2_writer" => Permission::RunsWrite,
             _ => return async { Ok(None) }.boxed(),
         };
         let actor = Actor { actor_type: ActorType::System, id: token.to_owned() };
         let permissions = [permission].into_iter().collect();
-        async move { Ok(Some(Scope { tenant: TenantId::trusted("acme"), actor, permissions })) }.boxed()
+        let tenant = TenantId::trusted(if token.starts_with("rl_2") { "other" } else { "acme" });
+        async move { Ok(Some(Scope { tenant, actor, permissions })) }.boxed()
     }
 
     fn authorize<'a>(
@@ -75,10 +81,12 @@ impl Backend for Fake {
     fn turned_away<'a>(
         &'a self,
         _token: Option<&'a str>,
+        source: Option<Source>,
         operation: &'a str,
         _reason: &'a str,
     ) -> BoxFuture<'a, Result<()>> {
         self.turned_away.lock().expect("lock").push(operation.to_owned());
+        self.sources.lock().expect("lock").push(source);
         async { Ok(()) }.boxed()
     }
 
@@ -134,6 +142,7 @@ fn settings() -> HttpSettings {
         cors_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         has_tls: false,
+        access_log: true,
     }
 }
 

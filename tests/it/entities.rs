@@ -93,4 +93,23 @@ db_test! {
         assert_eq!(found["llmRuns"], named(&["a", "b", "c"]));
         assert_eq!(found["_entities"], json!([{ "llmRuns": named(&["a", "c"]) }, { "llmRuns": named(&["a", "b", "c"]) }, null]));
     }
+
+    async fn one_malformed_representation_harms_none_of_its_neighbours(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        activate(&app, "p").await;
+        let query = "query($keys: [_Any!]!) { mine: _entities(representations: $keys) { __typename ... on Policy { id activations { nodes { policyId } } } } }";
+        let good = json!({ "__typename": "Policy", "id": "p" });
+        let keys = json!([good, { "id": "p" }, { "__typename": "Nobody", "id": "p" }, 7, { "__typename": "Policy" },
+            { "__typename": "Policy", "id": { "a": 1 } }, { "id": "p" }, { "__typename": 3, "id": "p" }, good]);
+        let found = json!({ "__typename": "Policy", "id": "p", "activations": { "nodes": [{ "policyId": "p" }] } });
+        let answer = app.raw_query(query, json!({ "keys": keys })).await;
+        assert_eq!(answer["data"]["mine"], json!([found, null, null, null, null, null, null, null, found]), "{answer}");
+        let errors = answer["errors"].as_array().expect("errors");
+        let paths: Vec<_> = errors.iter().map(|error| error["path"].clone()).collect();
+        assert_eq!(json!(paths), json!([["mine", 1], ["mine", 2], ["mine", 3], ["mine", 4], ["mine", 5], ["mine", 6], ["mine", 7]]), "{answer}");
+        assert!(errors.iter().all(|error| error["extensions"]["code"] == "BAD_USER_INPUT"), "{answer}");
+        let many: Vec<_> = (0..1_000).map(|_| json!({ "__typename": "Nobody" })).collect();
+        let flood = app.raw_query(query, json!({ "keys": many })).await;
+        assert_eq!(flood["errors"].as_array().map(Vec::len), Some(20), "as many as one answer shows");
+    }
 }

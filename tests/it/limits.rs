@@ -75,6 +75,14 @@ fn documents() -> Vec<(&'static str, String, u64, Option<u64>)> {
             50_000,
             None,
         ),
+        (
+            "rows that its lists may give",
+            "{ llmRuns(first: 200) { nodes { incidentEvidence { id } export { exports { id } } replay { events { action } } } } }"
+                .into(),
+            250_000,
+            None,
+        ),
+        ("below itself", "{ llmRun(runId: \"r\") { revisions { revisions { id } } } }".into(), 1, Some(2)),
         ("selections", bomb(28), 10_000, None),
         ("aliases", format!("{{ viewer {{ {} }} }}", aliased(101, "actorId")), 100, Some(101)),
         ("directives", format!("{{ viewer {{ actorId {} }} }}", "@include(if: true) ".repeat(21)), 20, Some(21)),
@@ -137,6 +145,32 @@ db_test! {
         ] {
             app.query(&document).await;
         }
+    }
+
+    async fn an_answer_that_grows_too_large_is_given_up_while_it_is_made(db: TestDb) {
+        let limit = 1_u64 << 20;
+        let limits = GraphqlLimits { answer_bytes: limit, ..GraphqlLimits::default() };
+        let app = TestApp::with(&db, AuthSettings::Off, limits).await;
+        // Without any data: the filter is echoed under each alias.
+        let models: Vec<String> = (0..200).map(|number| format!("{number:0500}")).collect();
+        let echoed = |count| format!("query($m: [String!]) {{ llmRuns(filter: {{ model: $m }}) {{ {} }} }}", aliased(count, "filtersApplied"));
+        let answer = app.ask(&echoed(5), json!({ "m": models })).await;
+        assert!(answer.json().get("errors").is_none() && answer.body.len() > 500_000, "{}", answer.body.len());
+        let answer = app.ask(&echoed(100), json!({ "m": models })).await;
+        let refused = extensions(&answer);
+        assert_eq!((refused["code"].as_str(), refused["limit"].as_u64()), (Some("LIMIT_EXCEEDED"), Some(limit)));
+        let value = refused["value"].as_u64().expect("a value");
+        assert!((limit..limit * 5 / 4).contains(&value), "{value}: the rest was not made");
+        assert!(answer.json().get("data").is_none() && answer.body.len() < 1_000, "{}", answer.text());
+        // With data: attributes of steps.
+        let attributes = json!({ "text": "x".repeat(8_000), "more": "y".repeat(8_000) });
+        let steps: Vec<Value> = steps(100).into_iter().map(|mut step| { step["attributes"] = attributes.clone(); step }).collect();
+        app.query_with(RECORD, json!({ "input": { "runId": "r", "steps": steps } })).await;
+        let page = |count: u32| format!("{{ llmRun(runId: \"r\") {{ trace {{ steps(first: {count}) {{ nodes {{ attributes }} }} }} }} }}");
+        assert!(app.ask(&page(40), json!({})).await.json().get("errors").is_none());
+        let answer = app.ask(&page(100), json!({})).await;
+        assert_eq!(extensions(&answer)["code"], "LIMIT_EXCEEDED", "{}", answer.text());
+        assert!(extensions(&answer)["value"].as_u64().is_some_and(|value| value < limit * 5 / 4));
     }
 
     async fn a_query_that_takes_too_long_is_given_up(db: TestDb) {

@@ -1,6 +1,6 @@
 //! What append answers: assigned columns, re-exports, atomic units, idempotency, guards, refusals.
 
-use runledger::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim};
+use runledger::domain::append::{AppendReceipt, AppendResult, AppendUnit, CALLERS_KEYS, IdempotencyClaim};
 use runledger::domain::page::PageRequest;
 use runledger::domain::run::LlmRun;
 use runledger::domain::trace::{StepFilter, TraceStep};
@@ -108,6 +108,7 @@ db_test! {
 
 fn claim(key: &str, request: u8) -> IdempotencyClaim {
     IdempotencyClaim {
+        space: CALLERS_KEYS,
         operation: "recordLlmRun",
         key: key.to_owned(),
         request_hash: seed::digest(request),
@@ -122,16 +123,18 @@ db_test! {
         unit.idempotency = Some(claim("k", 1));
         all_new(store.append(unit.clone()).await.expect("first"));
         let again = store.append(unit.clone()).await.expect("again");
-        assert!(matches!(&again, AppendReceipt::Replayed(answer) if answer == "{\"request\":1}"), "{again:?}");
+        assert!(matches!(&again, AppendReceipt::Replayed(first) if first.text == "{\"request\":1}"), "{again:?}");
         unit.idempotency = Some(claim("k", 2));
         assert_eq!(store.append(unit.clone()).await.expect_err("another request").code(), Code::Conflict);
-        // The same key of another tenant or mutation is another key.
+        // The same key of another tenant is another key; of another mutation it is not, except for the server's own.
         let mut other = Unit::of("zeta", &db.clock).atomic().run(seed::run("r")).unit;
         other.idempotency = Some(claim("k", 2));
         all_new(store.append(other).await.expect("another tenant"));
         let mut other = Unit::of("acme", &db.clock).trace(trace("t")).unit;
-        other.idempotency = Some(IdempotencyClaim { operation: "startTrace", ..claim("k", 2) });
-        all_new(store.append(other).await.expect("another mutation"));
+        other.idempotency = Some(IdempotencyClaim { operation: "startTrace", ..claim("k", 1) });
+        assert_eq!(store.append(other.clone()).await.expect_err("another mutation").code(), Code::Conflict);
+        other.idempotency = Some(IdempotencyClaim { space: "ledgerKey", operation: "ledgerKey", ..claim("k", 1) });
+        all_new(store.append(other).await.expect("the server's own"));
         // A refused request leaves its key free.
         let mut refused = Unit::of("acme", &db.clock).step(step("unknown", "s")).unit;
         refused.idempotency = Some(claim("free", 3));

@@ -45,7 +45,10 @@ async fn write(app: &TestApp, records: Vec<SystemRecordInput>, is_platform_wide:
     let permissions: Permissions = [Permission::SystemWrite, Permission::PlatformWrite].into_iter().collect();
     let actor = Actor { actor_type: ActorType::System, id: "test".to_owned() };
     let facade = app.logs.facade(Scope { tenant: TenantId::trusted("ours"), actor, permissions });
-    let recorded = facade.record_system_records(records, is_platform_wide, None).await.expect("recorded");
+    let recorded = facade
+        .record_system_records(records.into_iter().map(Ok).collect(), is_platform_wide, None)
+        .await
+        .expect("recorded");
     assert!(
         recorded
             .results

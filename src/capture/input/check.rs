@@ -1,12 +1,12 @@
 //! Checks of what callers hand in, each with its own error, and the redaction of their labels.
 
-use super::NUMBER_MAX;
 use crate::capture::genai::provider;
 use crate::capture::redact::redact_text;
 use crate::capture::text::{NAME_BYTES_MAX, TAGS_MAX, cut_name};
 use crate::domain::audit_events::RESERVED_COMPONENTS;
 use crate::domain::ids::check_name;
-use crate::domain::input::{RunInput, StepInput};
+use crate::domain::input::{NUMBER_MAX, RunInput, StepInput, check_range};
+use crate::domain::vocabulary::RecordSource;
 use crate::error::{Error, Result};
 
 /// The writer of what comes through the API, unless the caller names another.
@@ -21,9 +21,15 @@ pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
     ] {
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
-    if let Some(attempt) = input.attempt.filter(|attempt| !(1..=i64::from(i32::MAX)).contains(attempt)) {
-        return Err(Error::input("attempt", format!("attempt counts from 1, got {attempt}")));
+    for (field, other) in [("parentSpanId", &input.parent_span_id), ("duplicateOf", &input.duplicate_of)] {
+        if let Some(span_id) = input.span_id.as_ref().filter(|span_id| Some(*span_id) == other.as_ref()) {
+            return Err(Error::input(
+                field,
+                format!("{field} names another step, got the step's own spanId {span_id:?}"),
+            ));
+        }
     }
+    input.attempt.map(|attempt| check_range("attempt", attempt, 1..=i64::from(i32::MAX))).transpose()?;
     for (field, number) in [
         ("inputTokens", input.input_tokens),
         ("outputTokens", input.output_tokens),
@@ -50,14 +56,9 @@ pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
 /// # Errors
 /// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for too many tags.
 pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
+    check_source(input.source)?;
     check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
-    for (field, id) in [
-        ("agentId", &input.agent_id),
-        ("endUserId", &input.end_user_id),
-        ("correlationId", &input.correlation_id),
-        ("actorId", &input.actor_id),
-        ("syntheticScenarioId", &input.synthetic_scenario_id),
-    ] {
+    for (field, id) in [("endUserId", &input.end_user_id), ("actorId", &input.actor_id)] {
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
     for (field, number) in [
@@ -76,7 +77,7 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     if input.tags.len() > TAGS_MAX {
         let sent = u64::try_from(input.tags.len()).unwrap_or(u64::MAX);
         return Err(Error::limit(
-            format!("a run has at most {TAGS_MAX} tags; send fewer"),
+            format!("a run has at most {TAGS_MAX} tags, got {sent}; send fewer"),
             TAGS_MAX as u64,
             Some(sent),
         ));
@@ -87,6 +88,9 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
     for (field, text) in [
         ("name", &mut input.name),
+        ("agentId", &mut input.agent_id),
+        ("correlationId", &mut input.correlation_id),
+        ("syntheticScenarioId", &mut input.synthetic_scenario_id),
         ("sessionId", &mut input.session_id),
         ("model", &mut input.model),
         ("operation", &mut input.operation),
@@ -102,7 +106,8 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     Ok(input)
 }
 
-/// A name or label as it is stored: checked, then redacted.
+/// A name, label or identifier as it is stored: checked, then redacted, as OTLP's are. Only who acted or was served, and
+/// the names by which records are found, are kept as they are.
 pub(in crate::capture) fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
     let Some(text) = text else { return Ok(None) };
     check_name(field, &text)?;
@@ -111,17 +116,34 @@ pub(in crate::capture) fn label(field: &str, text: Option<String>) -> Result<Opt
 }
 
 pub(super) fn check_scenario(is_synthetic: bool, scenario: Option<&str>) -> Result<()> {
-    if is_synthetic && scenario.is_none() {
-        return Err(Error::input("syntheticScenarioId", "synthetic data names its scenario; set syntheticScenarioId"));
+    match (is_synthetic, scenario) {
+        (true, None) => {
+            Err(Error::input("syntheticScenarioId", "synthetic data names its scenario; set syntheticScenarioId"))
+        }
+        (false, Some(_)) => {
+            let message =
+                "syntheticScenarioId names the scenario of test data, but isSynthetic is false; set both or neither";
+            Err(Error::input("syntheticScenarioId", message))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// What a caller may say of who brings a run: what the server brings itself, nobody else does.
+fn check_source(source: Option<RecordSource>) -> Result<()> {
+    match source {
+        Some(own @ (RecordSource::Otlp | RecordSource::System)) => {
+            let own = own.as_str();
+            let message =
+                format!("source is API, SDK, SYNTHETIC or WORKER, got {own}: OTLP and SYSTEM are the server's own");
+            Err(Error::input("source", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn check_number(field: &str, number: Option<i64>) -> Result<()> {
-    match number.filter(|number| !(0..=NUMBER_MAX).contains(number)) {
-        Some(number) => Err(Error::input(field, format!("{field} lies between 0 and 2^53-1, got {number}"))),
-        None => Ok(()),
-    }
+    number.map_or(Ok(()), |number| check_range(field, number, 0..=NUMBER_MAX).map(drop))
 }
 
 pub(in crate::capture) fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
@@ -130,14 +152,21 @@ pub(in crate::capture) fn check_length(field: &str, text: &str, bytes_max: usize
     }
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     let sent = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    Err(Error::limit(format!("{field} has at most {bytes_max} bytes; shorten it"), limit, Some(sent)))
+    Err(Error::limit(format!("{field} has at most {bytes_max} bytes, got {sent}; shorten it"), limit, Some(sent)))
 }
 
 /// The writer of a record: what the caller said, else `graphql`. Names of the server's own parts cannot be taken.
 pub(in crate::capture) fn check_component(component: Option<String>) -> Result<String> {
-    let component = label("sourceComponent", component)?.unwrap_or_else(|| GRAPHQL.to_owned());
-    if RESERVED_COMPONENTS.contains(&component.to_ascii_lowercase().as_str()) {
-        let message = format!("{component} is a part of the server; name the service that wrote this");
+    let Some(component) = label("sourceComponent", component)? else { return Ok(GRAPHQL.to_owned()) };
+    // Neither case nor what stands between and around the letters makes it another name to a reader.
+    let letters: String =
+        component.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    if RESERVED_COMPONENTS.contains(&letters.as_str()) {
+        let names = RESERVED_COMPONENTS.join(", ");
+        let message = format!(
+            "sourceComponent {component:?} is a name of the server's own parts ({names}); name the service that wrote this, or \
+             leave it out"
+        );
         return Err(Error::input("sourceComponent", message));
     }
     Ok(component)

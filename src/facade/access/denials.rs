@@ -1,7 +1,8 @@
 //! Denials. Each is an entry of its own, before its refusal is answered; a caller who collects more than
-//! [`ENTRIES_A_MINUTE`] in a minute is counted from then on, and the counts are appended when the minute ends. Callers
-//! without valid credentials are one caller here. So a flood of refused requests is a bounded number of writes, and none
-//! of them is lost but the counts of a minute in which the process dies.
+//! [`ENTRIES_A_MINUTE`] in a minute is counted from then on, and the counts are appended when the minute ends. Of callers
+//! without valid credentials each source is one, so that none fills the budget of the others, and all together have
+//! [`ENTRIES_OF_UNKNOWN_A_MINUTE`]. So a flood of refused requests is a bounded number of writes, and none of them is lost
+//! but the counts of a minute in which the process dies.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,11 +12,16 @@ use serde_json::json;
 use super::super::own_audit::OwnEntry;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Actor;
+use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AuditAction, AuditCategory, AuditEntityType, Verdict};
 
 /// Denials of one caller that get an entry each, in a minute and process.
 pub const ENTRIES_A_MINUTE: u32 = 300;
+/// The same for all callers without valid credentials together.
+pub const ENTRIES_OF_UNKNOWN_A_MINUTE: u32 = 10 * ENTRIES_A_MINUTE;
+/// Sources that are told apart in a minute; those that come later are one.
+const SOURCES_MAX: usize = 4_096;
 const WINDOW_US: i64 = 60_000_000;
 /// Different denials that are counted at a time; the rest get entries of their own.
 const COUNTED_MAX: usize = 4_096;
@@ -57,13 +63,22 @@ impl Denial {
     }
 
     fn caller(&self) -> Caller {
-        let actor = self.actor.as_ref().filter(|_| self.is_authenticated);
-        actor.map(|actor| (self.tenant.clone(), actor.clone()))
+        match self.actor.as_ref().filter(|_| self.is_authenticated) {
+            Some(actor) => Caller::Known(self.tenant.clone(), actor.clone()),
+            None => Caller::Unknown,
+        }
     }
 }
 
-/// Who shares one budget; `None` is everybody without valid credentials.
-type Caller = Option<(TenantId, Actor)>;
+/// Who shares one budget.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Caller {
+    Known(TenantId, Actor),
+    /// Everybody without valid credentials.
+    Unknown,
+    /// Those of them from one place, and those of whom it is not known.
+    Source(Option<Source>),
+}
 
 #[derive(Default)]
 struct Counts {
@@ -72,20 +87,48 @@ struct Counts {
     counted: HashMap<Denial, u64>,
 }
 
+impl Counts {
+    /// Whether a caller has an entry left in this minute.
+    fn has_left(&mut self, caller: &Caller, entries_max: u32, now: Timestamp) -> bool {
+        let (until, spent) = self.spent.entry(caller.clone()).or_default();
+        if *until <= now {
+            (*until, *spent) = (now.plus_micros(WINDOW_US), 0);
+        }
+        *spent < entries_max
+    }
+
+    fn spend(&mut self, caller: &Caller) {
+        if let Some((_, spent)) = self.spent.get_mut(caller) {
+            *spent += 1;
+        }
+    }
+}
+
 /// The denials of the last minute.
 #[derive(Default)]
 pub(in crate::facade) struct Denials(Mutex<Counts>);
 
 impl Denials {
-    /// Whether a denial gets an entry of its own; else it is counted.
-    pub fn admit(&self, denial: &Denial, now: Timestamp) -> bool {
+    /// Whether a denial gets an entry of its own; else it is counted. The source matters for callers without credentials.
+    pub fn admit(&self, denial: &Denial, source: Option<Source>, now: Timestamp) -> bool {
         let mut counts = self.lock();
-        let (until, spent) = counts.spent.entry(denial.caller()).or_default();
-        if *until <= now {
-            (*until, *spent) = (now.plus_micros(WINDOW_US), 0);
-        }
-        if *spent < ENTRIES_A_MINUTE {
-            *spent += 1;
+        let caller = denial.caller();
+        let is_admitted = if caller == Caller::Unknown {
+            let mut own = Caller::Source(source);
+            if counts.spent.len() >= SOURCES_MAX && !counts.spent.contains_key(&own) {
+                own = Caller::Source(None);
+            }
+            let has_left = counts.has_left(&caller, ENTRIES_OF_UNKNOWN_A_MINUTE, now)
+                && counts.has_left(&own, ENTRIES_A_MINUTE, now);
+            if has_left {
+                counts.spend(&own);
+            }
+            has_left
+        } else {
+            counts.has_left(&caller, ENTRIES_A_MINUTE, now)
+        };
+        if is_admitted {
+            counts.spend(&caller);
             return true;
         }
         let has_room = counts.counted.len() < COUNTED_MAX || counts.counted.contains_key(denial);
@@ -114,5 +157,45 @@ impl Denials {
     fn lock(&self) -> MutexGuard<'_, Counts> {
         // Nothing under this lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn denial(operation: &str) -> Denial {
+        Denial {
+            tenant: TenantId::platform(),
+            actor: None,
+            is_authenticated: false,
+            entity: (AuditEntityType::Principal, "unknown".to_owned()),
+            rule_id: None,
+            operation: operation.to_owned(),
+            reason: "no".to_owned(),
+        }
+    }
+
+    fn source(number: u8) -> Option<Source> {
+        Some(IpAddr::from([192, 0, 2, number]).into())
+    }
+
+    #[test]
+    fn one_source_does_not_fill_the_budget_of_the_others() {
+        let (denials, now) = (Denials::default(), Timestamp::default());
+        let admitted = |from: u8, count: u32| -> u32 {
+            (0..count).map(|_| u32::from(denials.admit(&denial("otlp"), source(from), now))).sum()
+        };
+        assert_eq!(admitted(1, ENTRIES_A_MINUTE + 50), ENTRIES_A_MINUTE);
+        assert_eq!(admitted(2, 1), 1, "another source");
+        // All of them together are bounded too.
+        let rest: u32 = (3..=20).map(|number| admitted(number, ENTRIES_A_MINUTE)).sum();
+        assert_eq!(rest + ENTRIES_A_MINUTE + 1, ENTRIES_OF_UNKNOWN_A_MINUTE);
+        let counted = denials.take(now.plus_micros(WINDOW_US), false);
+        assert_eq!(counted.len(), 1);
+        assert_eq!(counted[0].1, u64::from(50 + 18 * ENTRIES_A_MINUTE - rest));
+        assert!(denials.admit(&denial("otlp"), source(1), now.plus_micros(WINDOW_US)), "a new minute");
     }
 }

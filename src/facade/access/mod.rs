@@ -19,7 +19,7 @@ mod request;
 mod state;
 mod views;
 
-pub use denials::ENTRIES_A_MINUTE;
+pub use denials::{ENTRIES_A_MINUTE, ENTRIES_OF_UNKNOWN_A_MINUTE};
 pub use open::Granted;
 pub use request::{AuditedRequest, RequestAudit};
 pub use state::{AccessAudit, AccessConfig};

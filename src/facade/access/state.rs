@@ -17,6 +17,7 @@ use super::look::{Known, Look, Repeats};
 use super::request::permission_entity;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Actor, Permission, Scope};
+use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AuditAction, AuditCategory, Stream, Verdict};
 use crate::error::Result;
@@ -146,7 +147,7 @@ impl Logs {
         let (access, now) = (self.access(), self.0.clock.now());
         let mut entries = Vec::new();
         for denial in denials {
-            if access.denials.admit(&denial, now) {
+            if access.denials.admit(&denial, None, now) {
                 entries.push(self.own_entry(denial.entry(0))?);
             }
         }
@@ -169,8 +170,8 @@ impl Logs {
     }
 
     /// Records a denial of somebody who is not known.
-    pub(in crate::facade) async fn record_denial(&self, denial: Denial) -> Result<()> {
-        if !self.access().denials.admit(&denial, self.0.clock.now()) {
+    pub(in crate::facade) async fn record_denial(&self, denial: Denial, source: Option<Source>) -> Result<()> {
+        if !self.access().denials.admit(&denial, source, self.0.clock.now()) {
             return Ok(());
         }
         let tenant = denial.tenant.clone();

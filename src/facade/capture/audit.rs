@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use super::super::LogsFacade;
 use super::super::audit::StoredAuditEntry;
-use super::Answer;
+use super::batch::{Outcome, not_first};
+use super::once::KeyedRequest;
 use crate::capture::audit;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord};
+use crate::domain::append::{AppendUnit, NewRecord};
 use crate::domain::audit::AuditEntry;
 use crate::domain::draft::DraftAudit;
 use crate::domain::ids::RecordId;
-use crate::domain::input::AuditEntryInput;
+use crate::domain::input::{AuditEntryInput, IdempotencyKey};
 use crate::domain::scope::Permission;
 use crate::domain::vocabulary::Stream;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 /// Most entries of one call.
 pub const ENTRIES_MAX: usize = 1_000;
@@ -30,116 +31,83 @@ pub struct RecordedAudit {
     pub is_replayed: bool,
 }
 
-/// What is known of an entry before its record is read.
-type Outcome = Result<RecordId>;
-
 impl LogsFacade {
     /// Appends entries to the audit ledger; good ones are kept, bad ones named. Those of category ACCESS go to the access
-    /// log, which is another unit: under one idempotency key each of the two is written once.
+    /// log, which is another transaction: a key is claimed in the first, and in each what it stands for is written once.
     ///
     /// # Errors
     /// `FORBIDDEN` without `audit:write`; `BAD_USER_INPUT` for no entries; `LIMIT_EXCEEDED` beyond 1,000.
     pub async fn append_audit_entries(
         &self,
-        entries: Vec<AuditEntryInput>,
-        idempotency_key: Option<String>,
+        entries: Vec<Result<AuditEntryInput>>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<RecordedAudit> {
         self.require(Permission::AuditWrite)?;
         check_count(entries.len())?;
-        let (now, mut outcomes) = (self.logs.0.clock.now(), Vec::with_capacity(entries.len()));
+        let now = self.logs.0.clock.now();
+        let keyed = self.keyed("appendAuditEntries", idempotency.as_ref()).await?;
         let mut parts: [Vec<(usize, DraftAudit)>; 2] = Default::default();
-        let request = format!("{entries:?}");
+        let mut outcomes = Vec::with_capacity(entries.len());
         for (place, entry) in entries.into_iter().enumerate() {
-            match audit::entry(entry, &self.scope.actor, now) {
+            let draft = entry.and_then(|entry| audit::entry(entry, &self.scope.actor, now));
+            outcomes.push(Outcome::Rejected(match draft {
                 Ok(draft) => {
                     let is_access = AuditEntry::stream(draft.entry.category) == Stream::Access;
                     parts[usize::from(is_access)].push((place, draft));
-                    outcomes.push(Err(not_first()));
+                    not_first()
                 }
-                Err(error) => outcomes.push(Err(error)),
-            }
+                Err(error) => error.at_place("entries", place),
+            }));
         }
-        let mut is_replayed = true;
-        for (stream, drafts) in [Stream::Evidence, Stream::Access].into_iter().zip(parts) {
-            if !drafts.is_empty() {
-                is_replayed &=
-                    self.append_audits(stream, drafts, idempotency_key.clone(), &request, &mut outcomes).await?;
-            }
+        let mut is_replayed = false;
+        let [evidence, access] = parts;
+        // With a key this one is written even where it is empty: it is where the key is claimed, so it says who came first.
+        if !evidence.is_empty() || (keyed.is_some() && !access.is_empty()) {
+            is_replayed = self.append_part(Stream::Evidence, evidence, keyed.as_ref(), &mut outcomes).await?;
         }
-        let is_replayed = is_replayed && idempotency_key.is_some() && outcomes.iter().any(Outcome::is_ok);
+        if !access.is_empty() {
+            let keyed = keyed.map(KeyedRequest::of_access);
+            self.append_part(Stream::Access, access, keyed.as_ref(), &mut outcomes).await?;
+        }
+        let is_replayed = is_replayed && outcomes.iter().any(|outcome| outcome.id().is_some());
         Ok(RecordedAudit { results: self.audit_results(outcomes).await?, is_replayed })
     }
 
     /// Appends the entries of one log and notes what became of them; true where that had been done before.
-    async fn append_audits(
+    async fn append_part(
         &self,
         stream: Stream,
         drafts: Vec<(usize, DraftAudit)>,
-        key: Option<String>,
-        request: &str,
+        keyed: Option<&KeyedRequest>,
         outcomes: &mut [Outcome],
     ) -> Result<bool> {
-        let operation = match stream {
-            Stream::Evidence => "appendAuditEntries",
-            Stream::Access => "appendAuditEntries/access",
-        };
-        let places: Vec<usize> = drafts.iter().map(|(place, _)| *place).collect();
-        let (keyed, first) = self.keyed(operation, key, &request).await?;
-        if let Some(first) = first {
-            replay(first, &places, outcomes);
-            return Ok(true);
+        let (mut places, mut records) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+        for (place, draft) in drafts {
+            places.push(place);
+            records.push(NewRecord::Audit(self.logs.new_audit(draft)?));
         }
-        let records = drafts
-            .into_iter()
-            .map(|(_, draft)| Ok(NewRecord::Audit(self.logs.new_audit(draft)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
-        let unit = AppendUnit {
-            stream,
-            idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
-            ..AppendUnit::evidence(self.scope.tenant.clone(), records)
-        };
-        match self.append(unit).await? {
-            AppendReceipt::Done(results) => {
-                for (place, result) in places.into_iter().zip(results) {
-                    outcomes[place] = match result {
-                        AppendResult::New(appended) => Ok(appended.id),
-                        AppendResult::Existing { id, .. } => Ok(id),
-                        AppendResult::Rejected(error) => Err(error),
-                    };
-                }
-                Ok(false)
-            }
-            AppendReceipt::Replayed(first) => {
-                replay(self.first_answer(&first)?, &places, outcomes);
-                Ok(true)
-            }
-            AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
+        let unit = AppendUnit { stream, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
+        let (appended, is_replayed) = self.append_batch(keyed, unit).await?;
+        for (place, outcome) in places.into_iter().zip(appended) {
+            outcomes[place] = outcome;
         }
+        Ok(is_replayed)
     }
 
     /// Reads the records that the outcomes name.
     async fn audit_results(&self, outcomes: Vec<Outcome>) -> Result<Vec<AuditResult>> {
-        let ids: Vec<RecordId> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
+        let ids: Vec<RecordId> = outcomes.iter().filter_map(Outcome::id).collect();
         let entries: HashMap<RecordId, Result<StoredAuditEntry>> = match ids.is_empty() {
             true => HashMap::new(),
             false => self.audit.told_each(self.store().audit_entries_by_id(&self.scope, &ids).await?),
         };
         let find = |id| entries.get(&id).cloned().unwrap_or_else(|| Err(not_first()));
-        Ok(outcomes.into_iter().map(|outcome| outcome.and_then(find)).collect())
+        let result = |outcome| match outcome {
+            Outcome::Recorded(id) | Outcome::Existing(id, _) => find(id),
+            Outcome::Rejected(error) => Err(error),
+        };
+        Ok(outcomes.into_iter().map(result).collect())
     }
-}
-
-/// The same request has the same good entries, so that the records of the first answer fall into their places.
-fn replay(first: Answer, places: &[usize], outcomes: &mut [Outcome]) {
-    for (place, id) in places.iter().zip(first.records) {
-        outcomes[*place] = Ok(RecordId(id));
-    }
-}
-
-/// A replayed answer names the records that the first request meant to write; what it did not write is gone.
-fn not_first() -> Error {
-    Error::new(Code::Conflict, "the first request with this idempotency key did not record this entry")
 }
 
 fn check_count(count: usize) -> Result<()> {

@@ -4,8 +4,8 @@ use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
 use crate::capture::incidents;
 use crate::domain::append::{New, NewRecord};
-use crate::domain::ids::RecordId;
 use crate::domain::incident::{IncidentEvidence, IncidentInput};
+use crate::domain::input::IdempotencyKey;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
@@ -28,20 +28,18 @@ impl LogsFacade {
     pub async fn record_incident_evidence(
         &self,
         input: IncidentInput,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<RecordedIncident> {
         self.require(Permission::AuditWrite)?;
-        let (keyed, first) = self.keyed("recordIncidentEvidence", idempotency_key, &input).await?;
-        let (id, is_replayed) = match first.and_then(|first| first.records.first().copied()) {
-            Some(id) => (RecordId(id), true),
-            None => {
-                let supersedes = input.supersedes_revision;
-                let mut evidence = incidents::incident(input, 1)?;
-                evidence.revision = self.next_incident_revision(&evidence.incident_id, supersedes).await?;
-                let new = New { id: self.logs.0.clock.new_id(), record: evidence, payloads: Vec::new() };
-                self.append_keyed(vec![NewRecord::Incident(Box::new(new))], keyed).await?
-            }
+        let keyed = self.keyed("recordIncidentEvidence", idempotency.as_ref()).await?;
+        let made = async {
+            let supersedes = input.supersedes_revision;
+            let mut evidence = incidents::incident(input, 1)?;
+            evidence.revision = self.next_incident_revision(&evidence.incident_id, supersedes).await?;
+            let new = New { id: self.logs.0.clock.new_id(), record: evidence, payloads: Vec::new() };
+            Ok(vec![NewRecord::Incident(Box::new(new))])
         };
+        let (id, is_replayed) = self.append_keyed(keyed.as_ref(), made).await?;
         let found = self.store().incident_evidence_by_id(&self.scope, &[id]).await?;
         let evidence = self.audit.told(found.map(|mut found| found.remove(&id)))?;
         let evidence = evidence.ok_or_else(|| Error::internal("incident evidence that was written is gone"))?;

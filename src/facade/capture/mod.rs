@@ -1,8 +1,12 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
+mod aside;
 mod audit;
+mod batch;
 mod contents;
+mod contradictions;
 mod incidents;
+mod once;
 mod otlp;
 mod otlp_logs;
 mod otlp_metrics;
@@ -12,22 +16,24 @@ mod steps;
 mod system;
 mod traces;
 
+pub(in crate::facade) use aside::Aside;
 pub use audit::{AuditResult, RecordedAudit};
 pub use incidents::RecordedIncident;
-pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp};
+pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp, decode_otlp_if};
 pub use otlp_metrics::SignalReport;
 pub use policies::RecordedActivation;
 pub use steps::{RecordedSteps, StepResult};
 pub use system::{RecordedSystemRecords, SystemRecordResult};
 
-use sha2::Digest as _;
+use std::future::Future;
 
+use self::once::{Answer, KeyedRequest};
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, New, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord, TraceTouch};
 use crate::domain::audit::AuditEntry;
 use crate::domain::draft::{DraftAudit, DraftPayload, DraftSeal, DraftStep};
-use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
+use crate::domain::ids::{Digest, RecordId, TraceId};
 use crate::domain::payload::{NewPayload, PayloadPart};
 use crate::domain::run::{LlmRun, StoredRun};
 use crate::domain::system::{DraftSystemRecord, SystemRecord};
@@ -35,6 +41,9 @@ use crate::domain::trace::{StoredTrace, Trace};
 use crate::error::{Code, Error, Result};
 use crate::ledger::commitment;
 use crate::store::unread::Unread;
+
+/// The answer of an atomic write, and whether it is that of an earlier request.
+type Atomic = (Answer, bool);
 
 /// The answer of `recordLlmRun`, `recordTrace`, `startTrace`, `completeTrace` and `abortTrace`: what was written, and what of
 /// it was written before under the same idempotency key. A trace that was begun by an earlier call is not among it: it is
@@ -49,54 +58,6 @@ pub struct Recorded {
     pub seal: Option<RecordId>,
     /// The idempotency key had been used: this is the first answer again.
     pub is_replayed: bool,
-}
-
-/// What is kept under an idempotency key: enough to find the records of the first answer.
-#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
-struct Answer {
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    run: Option<uuid::Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    trace_id: Option<String>,
-    /// The record of the trace's beginning, where the request wrote it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    trace: Option<uuid::Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    seal: Option<uuid::Uuid>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    steps: Vec<uuid::Uuid>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    records: Vec<uuid::Uuid>,
-    /// Who asked first. To be told the answer again is a read for anybody else.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    by: Option<String>,
-}
-
-impl Answer {
-    /// The records that it names.
-    fn record_ids(&self) -> impl Iterator<Item = RecordId> {
-        let one = [self.run, self.trace, self.seal].into_iter().flatten();
-        one.chain(self.steps.iter().copied()).chain(self.records.iter().copied()).map(RecordId)
-    }
-}
-
-/// A mutation's idempotency key with the hash of its request.
-#[derive(Clone)]
-struct KeyedRequest {
-    operation: &'static str,
-    key: String,
-    request_hash: Digest,
-    /// Who asks.
-    by: String,
-}
-
-impl KeyedRequest {
-    /// The claim that goes into the transaction of the records: two requests at once cannot both be the first.
-    fn claim(self, answer: &Answer) -> Result<IdempotencyClaim> {
-        let answer = Answer { by: Some(self.by), ..answer.clone() };
-        let answer = serde_json::to_string(&answer).map_err(Error::internal)?;
-        Ok(IdempotencyClaim { operation: self.operation, key: self.key, request_hash: self.request_hash, answer })
-    }
 }
 
 /// Idempotency keys that one statement forgets.
@@ -199,57 +160,28 @@ impl LogsFacade {
         self.logs.capture_context(&self.scope.tenant).await
     }
 
-    /// What a caller's idempotency key stands for, and the first answer where it was used before.
-    ///
-    /// The hash is over the request as it was understood, so two requests that mean the same are the same.
-    async fn keyed(
+    /// Appends an atomic unit and reads back what it wrote, once under its key.
+    async fn record_once(
         &self,
-        operation: &'static str,
-        key: Option<String>,
-        request: &impl std::fmt::Debug,
-    ) -> Result<(Option<KeyedRequest>, Option<Answer>)> {
-        let Some(key) = key else { return Ok((None, None)) };
-        check_name("idempotencyKey", &key)?;
-        let request_hash = Digest(sha2::Sha256::digest(format!("{request:?}")).into());
-        let keyed = KeyedRequest { operation, key, request_hash, by: self.asker() };
-        let Some((first_hash, answer)) = self.store().first_answer(&self.scope, operation, &keyed.key).await? else {
-            return Ok((Some(keyed), None));
-        };
-        if first_hash != keyed.request_hash {
-            let message = format!("the idempotency key {} was used for another request; take a new one", keyed.key);
-            return Err(Error::new(Code::Conflict, message));
-        }
-        Ok((Some(keyed), Some(self.first_answer(&answer)?)))
-    }
-
-    /// The answer that an idempotency key stands for. Whoever asked first is told of their own records again.
-    fn first_answer(&self, answer: &str) -> Result<Answer> {
-        let answer: Answer = serde_json::from_str(answer).map_err(Error::internal)?;
-        if answer.by.as_deref() == Some(self.asker().as_str()) {
-            self.audit.wrote(answer.record_ids());
-        }
-        Ok(answer)
-    }
-
-    /// Who asks, as one text.
-    fn asker(&self) -> String {
-        format!("{} {}", self.scope.actor.actor_type.as_str(), self.scope.actor.id)
-    }
-
-    /// Appends an atomic unit and reads back what it wrote; `None` when its guard was stale.
-    async fn record(&self, unit: AppendUnit, answer: Answer) -> Result<Option<Recorded>> {
-        match self.append_whole(unit, answer).await? {
-            Some((answer, is_replayed)) => self.recorded(answer, is_replayed).await.map(Some),
-            None => Ok(None),
-        }
+        keyed: Option<&KeyedRequest>,
+        write: impl Future<Output = Result<Atomic>>,
+    ) -> Result<Recorded> {
+        let (answer, is_replayed) = self.once(keyed, |first| Ok((first.answer, true)), write).await?;
+        self.recorded(answer, is_replayed).await
     }
 
     /// Appends an atomic unit. The answer to give, and whether it is that of an earlier request; `None` when the unit's
     /// guard was stale.
-    async fn append_whole(&self, unit: AppendUnit, answer: Answer) -> Result<Option<(Answer, bool)>> {
-        match self.append(unit).await? {
+    async fn append_whole(
+        &self,
+        unit: AppendUnit,
+        keyed: Option<&KeyedRequest>,
+        answer: Answer,
+    ) -> Result<Option<Atomic>> {
+        let idempotency = keyed.cloned().map(|keyed| keyed.claim(&answer)).transpose()?;
+        match self.append(AppendUnit { is_atomic: true, idempotency, ..unit }).await? {
             AppendReceipt::Stale => Ok(None),
-            AppendReceipt::Replayed(first) => Ok(Some((self.first_answer(&first)?, true))),
+            AppendReceipt::Replayed(first) => Ok(Some((self.first_answer(&first)?.answer, true))),
             AppendReceipt::Done(results) => {
                 for result in results {
                     match result {
@@ -263,15 +195,34 @@ impl LogsFacade {
         }
     }
 
-    /// Appends records of one tenant, all or none, under the caller's idempotency key where there is one. The id of the
-    /// first record, and whether it is that of an earlier request.
-    async fn append_keyed(&self, records: Vec<NewRecord>, keyed: Option<KeyedRequest>) -> Result<(RecordId, bool)> {
-        let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
-        let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
-        let evidence = AppendUnit::evidence(self.scope.tenant.clone(), records);
-        let appended = self.append_whole(AppendUnit { is_atomic: true, idempotency, ..evidence }, answer).await?;
-        let first = appended.and_then(|(answer, is_replayed)| Some((RecordId(*answer.records.first()?), is_replayed)));
-        first.ok_or_else(|| Error::internal("an append without guard gave no record"))
+    /// Appends records of one tenant, all or none, under the caller's idempotency key where there is one.
+    async fn append_atomically(
+        &self,
+        records: Vec<NewRecord>,
+        touches: Vec<TraceTouch>,
+        keyed: Option<&KeyedRequest>,
+        answer: Answer,
+    ) -> Result<Atomic> {
+        let unit = AppendUnit { touches, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
+        let appended = self.append_whole(unit, keyed, answer).await?;
+        appended.ok_or_else(|| Error::internal("a unit without guard was called stale"))
+    }
+
+    /// Appends the records that `made` makes, all or none, once under the key. The id of the first record, and whether it is
+    /// that of an earlier request.
+    async fn append_keyed(
+        &self,
+        keyed: Option<&KeyedRequest>,
+        made: impl Future<Output = Result<Vec<NewRecord>>>,
+    ) -> Result<(RecordId, bool)> {
+        let append = async {
+            let records = made.await?;
+            let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
+            self.append_atomically(records, Vec::new(), keyed, answer).await
+        };
+        let (answer, is_replayed) = self.once(keyed, |first| Ok((first.answer, true)), append).await?;
+        let first = answer.records.first().copied().map(RecordId);
+        first.map(|id| (id, is_replayed)).ok_or_else(|| Error::internal("an answer without a record"))
     }
 
     async fn recorded(&self, answer: Answer, is_replayed: bool) -> Result<Recorded> {

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 
 use super::super::LogsFacade;
 use crate::capture::otlp;
@@ -30,11 +31,23 @@ pub enum OtlpEncoding {
 /// Reads an OTLP/HTTP body.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` when it is not a message of that encoding.
+/// `BAD_USER_INPUT` when it is not a message of that encoding; `LIMIT_EXCEEDED` when it holds more than one request may.
 pub fn decode_otlp<S: Signal>(encoding: OtlpEncoding, body: &[u8]) -> Result<S> {
+    decode_otlp_if(encoding, body, |_| Ok(()))
+}
+
+/// The same; `admit` is asked first whether there is room for so many bytes of memory.
+///
+/// # Errors
+/// Those, and the one that `admit` gives.
+pub fn decode_otlp_if<S: Signal>(
+    encoding: OtlpEncoding,
+    body: &[u8],
+    admit: impl FnOnce(u64) -> Result<()>,
+) -> Result<S> {
     match encoding {
-        OtlpEncoding::Protobuf => otlp::decode_protobuf(body),
-        OtlpEncoding::Json => otlp::decode_json(body),
+        OtlpEncoding::Protobuf => otlp::decode_protobuf_if(body, admit),
+        OtlpEncoding::Json => otlp::decode_json_if(body, admit),
     }
 }
 
@@ -62,7 +75,9 @@ impl LogsFacade {
     pub async fn ingest_otlp(&self, request: ExportTraceServiceRequest) -> Result<IngestReport> {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
-        let mut draft = otlp::map_spans(&context, request);
+        let mapping = context.clone();
+        let mut draft =
+            self.logs.0.aside.capture(request.encoded_len(), move || otlp::map_spans(&mapping, request)).await?;
         self.logs.fill_steps(&self.scope.tenant, &context, &mut draft.traces).await?;
         let mut report = IngestReport::default();
         let mut reasons = Vec::new();

@@ -27,7 +27,13 @@ impl LogsFacade {
     pub async fn ingest_otlp_logs(&self, request: ExportLogsServiceRequest) -> Result<SignalReport> {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
-        let draft = map_logs(&context, &request, self.logs.0.clock.now());
+        let (mapping, now) = (context.clone(), self.logs.0.clock.now());
+        let (draft, request) = self
+            .logs
+            .0
+            .aside
+            .capture(request.encoded_len(), move || (map_logs(&mapping, &request, now), request))
+            .await?;
         let mut report = SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
         let mut rejected: HashMap<String, i64> = HashMap::new();
         for reason in draft.rejected {
@@ -62,6 +68,7 @@ impl LogsFacade {
             let part: Vec<NewRecord> = records.by_ref().take(RECORDS_OF_A_UNIT).collect();
             let count = i64::try_from(part.len()).unwrap_or(i64::MAX);
             let idempotency = IdempotencyClaim {
+                space: "otlpLogs",
                 operation: "otlpLogs",
                 key: format!("{}/{}", request_hash.to_hex(), units.len()),
                 request_hash,

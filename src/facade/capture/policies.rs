@@ -4,7 +4,7 @@ use super::super::LogsFacade;
 use crate::capture::policies;
 use crate::domain::append::{New, NewRecord};
 use crate::domain::audit::AuditEntry;
-use crate::domain::ids::RecordId;
+use crate::domain::input::IdempotencyKey;
 use crate::domain::policy::{PolicyActivation, PolicyActivationInput};
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
@@ -27,22 +27,19 @@ impl LogsFacade {
     pub async fn record_policy_activation(
         &self,
         input: PolicyActivationInput,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<RecordedActivation> {
         self.require(Permission::AuditWrite)?;
-        let (keyed, first) = self.keyed("recordPolicyActivation", idempotency_key, &input).await?;
-        let (id, is_replayed) = match first.and_then(|first| first.records.first().copied()) {
-            Some(id) => (RecordId(id), true),
-            None => {
-                let activation = policies::activation(input, self.logs.0.clock.now())?;
-                let (entry, payloads) = policies::activated(&activation, &self.scope.actor)?;
-                let bind = |entry: &mut AuditEntry, _, commitment| entry.after_state_commitment = Some(commitment);
-                let entry = self.logs.new_record(entry, payloads, bind)?;
-                let new = New { id: self.logs.0.clock.new_id(), record: activation, payloads: Vec::new() };
-                let records = vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry))];
-                self.append_keyed(records, keyed).await?
-            }
+        let keyed = self.keyed("recordPolicyActivation", idempotency.as_ref()).await?;
+        let made = async {
+            let activation = policies::activation(input, self.logs.0.clock.now())?;
+            let (entry, payloads) = policies::activated(&activation, &self.scope.actor)?;
+            let bind = |entry: &mut AuditEntry, _, commitment| entry.after_state_commitment = Some(commitment);
+            let entry = self.logs.new_record(entry, payloads, bind)?;
+            let new = New { id: self.logs.0.clock.new_id(), record: activation, payloads: Vec::new() };
+            Ok(vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry))])
         };
+        let (id, is_replayed) = self.append_keyed(keyed.as_ref(), made).await?;
         let found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
         let activation = self.audit.told(found.map(|mut found| found.remove(&id)))?;
         let activation = activation.ok_or_else(|| Error::internal("an activation that was written is gone"))?;

@@ -2,11 +2,13 @@
 
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
-use super::{Answer, Recorded};
+use super::contradictions::check_same_run;
+use super::once::{Answer, KeyedRequest};
+use super::{Atomic, Recorded};
 use crate::capture::input;
 use crate::domain::append::NewRecord;
 use crate::domain::ids::RunId;
-use crate::domain::input::{RunInput, SealInput, StepInput, TraceInput};
+use crate::domain::input::{IdempotencyKey, RunInput, SealInput, StepInput, TraceInput};
 use crate::domain::run::StoredRun;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
@@ -21,7 +23,7 @@ impl LogsFacade {
         &self,
         run: RunInput,
         trace: Option<(TraceInput, Vec<StepInput>)>,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
         if let Some((trace, steps)) = trace {
             if run.supersedes_revision.is_some() {
@@ -29,14 +31,17 @@ impl LogsFacade {
                     "a revision of a run keeps its trace; leave trace and steps out, or add steps with recordSteps";
                 return Err(Error::input("supersedesRevision", message));
             }
+            check_same_run(("runId", run.run_id.as_ref()), ("trace.runId", trace.run_id.as_ref()))?;
             let seal = SealInput { status: run.execution_status, ended_at: run.completed_at, ..SealInput::default() };
-            return self.record_whole("recordLlmRun", trace, steps, seal, Some(run), idempotency_key).await;
+            return self.record_whole("recordLlmRun", trace, steps, seal, Some(run), idempotency).await;
         }
         self.require(Permission::RunsWrite)?;
-        let (keyed, first) = self.keyed("recordLlmRun", idempotency_key, &run).await?;
-        if let Some(first) = first {
-            return self.recorded(first, true).await;
-        }
+        let keyed = self.keyed("recordLlmRun", idempotency.as_ref()).await?;
+        self.record_once(keyed.as_ref(), self.write_run(run, keyed.as_ref())).await
+    }
+
+    /// Appends a run without steps.
+    async fn write_run(&self, run: RunInput, keyed: Option<&KeyedRequest>) -> Result<Atomic> {
         let context = self.capture_context().await?;
         let fallback = RunId::trusted(self.fresh_name());
         let superseded = match &run.run_id {
@@ -52,7 +57,7 @@ impl LogsFacade {
         }
         let run = self.logs.new_run(run);
         let answer = Answer { run: Some(run.id.0), ..Answer::default() };
-        self.record_atomically(vec![NewRecord::Run(Box::new(run))], Vec::new(), keyed, answer).await
+        self.append_atomically(vec![NewRecord::Run(Box::new(run))], Vec::new(), keyed, answer).await
     }
 
     /// The revision that a record of this run corrects, `None` for its first; or why it can be neither.

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
-use super::Answer;
-use crate::capture::input;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
+use super::batch::{Outcome, not_first, put_back, sorted_out};
+use crate::capture::CaptureContext;
+use crate::capture::input::{self, Weigh};
+use crate::domain::append::{AppendUnit, TraceTouch};
+use crate::domain::draft::DraftStep;
 use crate::domain::ids::{RecordId, TraceId};
-use crate::domain::input::StepInput;
+use crate::domain::input::{IdempotencyKey, StepInput};
 use crate::domain::scope::Permission;
 use crate::domain::trace::StoredStep;
 use crate::error::{Code, Error, Result};
@@ -41,13 +43,6 @@ pub struct RecordedSteps {
     pub is_replayed: bool,
 }
 
-/// What is known of a step before its record is read.
-enum Outcome {
-    Recorded(RecordId),
-    Existing(RecordId, bool),
-    Rejected(Error),
-}
-
 /// Refuses more steps than one call may bring.
 pub(super) fn check_step_count(count: usize) -> Result<()> {
     if count > STEPS_MAX {
@@ -65,48 +60,41 @@ impl LogsFacade {
     pub async fn record_steps(
         &self,
         trace_id: TraceId,
-        steps: Vec<StepInput>,
-        idempotency_key: Option<String>,
+        steps: Vec<Result<StepInput>>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<RecordedSteps> {
         self.require(Permission::RunsWrite)?;
         check_step_count(steps.len())?;
         let trace = open_for_server(ServerUse::Judging, self.find_trace(&trace_id).await?);
         let trace = trace.ok_or_else(|| no_such_trace(&trace_id))?;
-        let (keyed, first) = self.keyed("recordSteps", idempotency_key, &(&trace_id, &steps)).await?;
-        if let Some(first) = first {
-            return self.steps_recorded(replayed(first), true).await;
-        }
+        let keyed = self.keyed("recordSteps", idempotency.as_ref()).await?;
         let context = self.capture_context().await?;
-        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(steps.len());
-        let mut drafts = Vec::new();
-        for step in steps {
-            match input::step(&context, &trace_id, step, &self.fresh_span_id()?) {
-                Ok(draft) => {
-                    drafts.push(draft);
-                    outcomes.push(None);
-                }
-                Err(error) => outcomes.push(Some(Outcome::Rejected(error))),
-            }
-        }
+        let (drafts, faults) = sorted_out(self.captured_steps(&context, &trace_id, steps).await?);
         let signals = crate::domain::settle::TraceSignals { is_open: trace.seal.is_none(), ..input::signals(&drafts) };
         let records = drafts.into_iter().map(|draft| self.logs.new_step(draft)).collect::<Result<Vec<_>>>()?;
-        let answer = Answer { steps: records.iter().filter_map(step_id).collect(), ..Answer::default() };
-        let unit = AppendUnit {
-            touches: vec![TraceTouch { trace_id: trace_id.clone(), signals }],
-            idempotency: keyed.map(|keyed| keyed.claim(&answer)).transpose()?,
-            ..AppendUnit::evidence(self.scope.tenant.clone(), records)
+        let touches = vec![TraceTouch { trace_id: trace_id.clone(), signals }];
+        let unit = AppendUnit { touches, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
+        let (outcomes, is_replayed) = self.append_batch(keyed.as_ref(), unit).await?;
+        self.steps_recorded(put_back(faults, outcomes), is_replayed).await
+    }
+
+    /// The steps as they are recorded, each for itself.
+    pub(super) async fn captured_steps(
+        &self,
+        context: &CaptureContext,
+        trace_id: &TraceId,
+        steps: Vec<Result<StepInput>>,
+    ) -> Result<Vec<Result<DraftStep>>> {
+        let (context, trace_id) = (context.clone(), trace_id.clone());
+        let bytes = steps.iter().flatten().map(Weigh::weight).sum();
+        let named = steps.into_iter().map(|step| Ok((step, self.fresh_span_id()?))).collect::<Result<Vec<_>>>()?;
+        let capture = move || {
+            let captured = |(step, span_id): (Result<StepInput>, String)| {
+                step.and_then(|step| input::step(&context, &trace_id, step, &span_id))
+            };
+            named.into_iter().map(captured).collect()
         };
-        match self.append(unit).await? {
-            AppendReceipt::Done(results) => {
-                let fresh = results.into_iter().map(outcome).collect();
-                self.steps_recorded(fill(outcomes, fresh), false).await
-            }
-            AppendReceipt::Replayed(first) => {
-                let first = self.first_answer(&first)?;
-                self.steps_recorded(replayed(first), true).await
-            }
-            AppendReceipt::Stale => Err(Error::internal("a unit without guard was called stale")),
-        }
+        self.logs.0.aside.capture(bytes, capture).await
     }
 
     async fn steps_recorded(&self, outcomes: Vec<Outcome>, is_replayed: bool) -> Result<RecordedSteps> {
@@ -115,13 +103,7 @@ impl LogsFacade {
 
     /// Reads the records that the outcomes name.
     async fn step_results(&self, outcomes: Vec<Outcome>) -> Result<Vec<StepResult>> {
-        let ids: Vec<RecordId> = outcomes
-            .iter()
-            .filter_map(|outcome| match outcome {
-                Outcome::Recorded(id) | Outcome::Existing(id, _) => Some(*id),
-                Outcome::Rejected(_) => None,
-            })
-            .collect();
+        let ids: Vec<RecordId> = outcomes.iter().filter_map(Outcome::id).collect();
         let steps: HashMap<RecordId, Result<StoredStep>> =
             self.audit.told_each(self.store().steps_by_id(&self.scope, &ids).await?);
         let find = |id| steps.get(&id).cloned().ok_or_else(not_first);
@@ -137,35 +119,4 @@ impl LogsFacade {
 /// The error for a trace that is not there.
 pub(super) fn no_such_trace(trace_id: &TraceId) -> Error {
     Error::new(Code::NotFound, format!("there is no trace {trace_id}; begin it with startTrace"))
-}
-
-/// A replayed answer names the records that the first request meant to write; what it did not write is gone.
-fn not_first() -> Error {
-    Error::new(Code::Conflict, "the first request with this idempotency key did not record this step")
-}
-
-fn step_id(record: &NewRecord) -> Option<uuid::Uuid> {
-    match record {
-        NewRecord::Step(step, _) => Some(step.id.0),
-        _ => None,
-    }
-}
-
-fn outcome(result: AppendResult) -> Outcome {
-    match result {
-        AppendResult::New(appended) => Outcome::Recorded(appended.id),
-        AppendResult::Existing { id, differs } => Outcome::Existing(id, differs),
-        AppendResult::Rejected(error) => Outcome::Rejected(error),
-    }
-}
-
-fn replayed(first: Answer) -> Vec<Outcome> {
-    first.steps.into_iter().map(|id| Outcome::Recorded(RecordId(id))).collect()
-}
-
-/// Puts the outcomes of the steps that were sent into the places of those that were not refused before.
-fn fill(outcomes: Vec<Option<Outcome>>, fresh: Vec<Outcome>) -> Vec<Outcome> {
-    let mut fresh = fresh.into_iter();
-    let next = |fresh: &mut std::vec::IntoIter<Outcome>| fresh.next().unwrap_or_else(|| Outcome::Rejected(not_first()));
-    outcomes.into_iter().map(|known| known.unwrap_or_else(|| next(&mut fresh))).collect()
 }

@@ -2,14 +2,16 @@
 
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
+use super::contradictions::{check_no_revision, check_same_run, check_spans};
+use super::once::{Answer, KeyedRequest};
 use super::steps::{check_step_count, no_such_trace};
-use super::{Answer, KeyedRequest, Recorded};
+use super::{Atomic, Recorded};
 use crate::capture::seal::SealOptions;
 use crate::capture::{input, seal};
-use crate::domain::append::{AppendUnit, NewRecord, SealGuard, TraceTouch};
+use crate::domain::append::{AppendUnit, SealGuard, TraceTouch};
 use crate::domain::draft::{DraftTrace, SealSource};
 use crate::domain::ids::{RunId, TraceId};
-use crate::domain::input::{RunInput, SealInput, StepInput, TraceInput};
+use crate::domain::input::{IdempotencyKey, RunInput, SealInput, StepInput, TraceInput};
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
 use crate::domain::settle::TraceSignals;
@@ -32,9 +34,14 @@ impl LogsFacade {
         steps: Vec<StepInput>,
         seal: SealInput,
         run: Option<RunInput>,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
-        self.record_whole("recordTrace", trace, steps, seal, run, idempotency_key).await
+        let of_run = run.as_ref().and_then(|run| run.run_id.as_ref());
+        check_same_run(("runId", trace.run_id.as_ref()), ("run.runId", of_run))?;
+        if trace.started_at.zip(seal.ended_at).is_some_and(|(start, end)| end < start) {
+            return Err(Error::input("seal.endedAt", "seal.endedAt lies before startedAt"));
+        }
+        self.record_whole("recordTrace", trace, steps, seal, run, idempotency).await
     }
 
     pub(super) async fn record_whole(
@@ -44,14 +51,27 @@ impl LogsFacade {
         steps: Vec<StepInput>,
         seal: SealInput,
         run: Option<RunInput>,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
         self.require(Permission::RunsWrite)?;
         check_step_count(steps.len())?;
-        let (keyed, first) = self.keyed(operation, idempotency_key, &(&trace, &steps, &seal, &run)).await?;
-        if let Some(first) = first {
-            return self.recorded(first, true).await;
+        check_spans(&steps)?;
+        if operation == "recordTrace" {
+            check_no_revision(run.as_ref())?;
         }
+        let keyed = self.keyed(operation, idempotency.as_ref()).await?;
+        self.record_once(keyed.as_ref(), self.write_whole(trace, steps, seal, run, keyed.as_ref())).await
+    }
+
+    /// Appends a whole trace with its seal and run.
+    async fn write_whole(
+        &self,
+        trace: TraceInput,
+        steps: Vec<StepInput>,
+        seal: SealInput,
+        run: Option<RunInput>,
+        keyed: Option<&KeyedRequest>,
+    ) -> Result<Atomic> {
         let context = self.capture_context().await?;
         let now = self.logs.0.clock.now();
         let named = run.as_ref().and_then(|run| run.run_id.clone());
@@ -59,9 +79,10 @@ impl LogsFacade {
         if let Some(run_id) = named {
             trace.trace.run_id = run_id;
         }
-        for step in steps {
-            trace.steps.push(input::step(&context, &trace.trace.trace_id, step, &self.fresh_span_id()?)?);
-        }
+        let steps = self.captured_steps(&context, &trace.trace.trace_id, steps.into_iter().map(Ok).collect()).await?;
+        let steps = steps.into_iter().enumerate();
+        let steps = steps.map(|(at, step)| step.map_err(|error| error.at_place("steps", at)));
+        trace.steps = steps.collect::<Result<_>>()?;
         let source = self.unsaved_source(&trace);
         let options = self.seal_options(seal, run, trace.trace.run_id.clone());
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
@@ -82,43 +103,29 @@ impl LogsFacade {
             seal,
             ..Answer::default()
         };
-        self.record_atomically(records, vec![TraceTouch { trace_id, signals }], keyed, answer).await
-    }
-
-    pub(super) async fn record_atomically(
-        &self,
-        records: Vec<NewRecord>,
-        touches: Vec<TraceTouch>,
-        keyed: Option<KeyedRequest>,
-        answer: Answer,
-    ) -> Result<Recorded> {
-        let tenant = self.scope.tenant.clone();
-        let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
-        let unit = AppendUnit { is_atomic: true, touches, idempotency, ..AppendUnit::evidence(tenant, records) };
-        let stale = || Error::internal("a unit without guard was called stale");
-        self.record(unit, answer).await?.ok_or_else(stale)
+        self.append_atomically(records, vec![TraceTouch { trace_id, signals }], keyed, answer).await
     }
 
     /// Begins a trace that stays open until it is completed, aborted or silent for too long.
     ///
     /// # Errors
     /// `FORBIDDEN` without `runs:write`; `CONFLICT` when the trace exists.
-    pub async fn start_trace(&self, trace: TraceInput, idempotency_key: Option<String>) -> Result<Recorded> {
+    pub async fn start_trace(&self, trace: TraceInput, idempotency: Option<IdempotencyKey>) -> Result<Recorded> {
         self.require(Permission::RunsWrite)?;
-        let (keyed, first) = self.keyed("startTrace", idempotency_key, &trace).await?;
-        if let Some(first) = first {
-            return self.recorded(first, true).await;
-        }
-        let trace = input::trace(trace, &TraceId::trusted(self.fresh_name()), self.logs.0.clock.now())?;
-        let trace_id = trace.trace.trace_id.clone();
-        let records = vec![self.logs.new_trace(trace.trace, trace.payloads)?];
-        let answer = Answer {
-            trace_id: Some(trace_id.as_str().to_owned()),
-            trace: records.first().map(|trace| trace.id().0),
-            ..Answer::default()
+        let keyed = self.keyed("startTrace", idempotency.as_ref()).await?;
+        let write = async {
+            let trace = input::trace(trace, &TraceId::trusted(self.fresh_name()), self.logs.0.clock.now())?;
+            let trace_id = trace.trace.trace_id.clone();
+            let records = vec![self.logs.new_trace(trace.trace, trace.payloads)?];
+            let answer = Answer {
+                trace_id: Some(trace_id.as_str().to_owned()),
+                trace: records.first().map(|trace| trace.id().0),
+                ..Answer::default()
+            };
+            let signals = TraceSignals { is_open: true, ..TraceSignals::default() };
+            self.append_atomically(records, vec![TraceTouch { trace_id, signals }], keyed.as_ref(), answer).await
         };
-        let signals = TraceSignals { is_open: true, ..TraceSignals::default() };
-        self.record_atomically(records, vec![TraceTouch { trace_id, signals }], keyed, answer).await
+        self.record_once(keyed.as_ref(), write).await
     }
 
     /// Seals a trace and, with LLM work in it or `run` given, records its run.
@@ -131,9 +138,9 @@ impl LogsFacade {
         trace_id: TraceId,
         seal: SealInput,
         run: Option<RunInput>,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
-        self.seal_trace("completeTrace", trace_id, seal, run, idempotency_key).await
+        self.seal_trace("completeTrace", trace_id, seal, run, idempotency).await
     }
 
     /// Seals a trace as ABORTED.
@@ -144,10 +151,10 @@ impl LogsFacade {
         &self,
         trace_id: TraceId,
         reason: Option<String>,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
         let seal = SealInput { status: Some(ExecutionStatus::Aborted), reason, ..SealInput::default() };
-        self.seal_trace("abortTrace", trace_id, seal, None, idempotency_key).await
+        self.seal_trace("abortTrace", trace_id, seal, None, idempotency).await
     }
 
     async fn seal_trace(
@@ -156,20 +163,29 @@ impl LogsFacade {
         trace_id: TraceId,
         seal: SealInput,
         run: Option<RunInput>,
-        idempotency_key: Option<String>,
+        idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
         self.require(Permission::RunsWrite)?;
-        let (keyed, first) = self.keyed(operation, idempotency_key, &(&trace_id, &seal, &run)).await?;
-        if let Some(first) = first {
-            return self.recorded(first, true).await;
-        }
+        check_no_revision(run.as_ref())?;
+        let keyed = self.keyed(operation, idempotency.as_ref()).await?;
+        self.record_once(keyed.as_ref(), self.write_seal(trace_id, seal, run, keyed.as_ref())).await
+    }
+
+    /// Appends a trace's seal with its run.
+    async fn write_seal(
+        &self,
+        trace_id: TraceId,
+        seal: SealInput,
+        run: Option<RunInput>,
+        keyed: Option<&KeyedRequest>,
+    ) -> Result<Atomic> {
         for _ in 0..SEAL_TRIES {
             let sources = self.store().seal_sources(&self.scope.tenant, std::slice::from_ref(&trace_id)).await?;
             let sources = open_for_server(ServerUse::Sealing, sources);
             let source = sources.into_iter().next().ok_or_else(|| no_such_trace(&trace_id))?;
             self.refuse_second_seal(&source).await?;
-            if let Some(recorded) = self.try_seal(&source, seal.clone(), run.clone(), keyed.clone()).await? {
-                return Ok(recorded);
+            if let Some(written) = self.try_seal(&source, seal.clone(), run.clone(), keyed).await? {
+                return Ok(written);
             }
         }
         Err(Error::unavailable("steps keep arriving; try again when the trace is quiet", 1_000))
@@ -181,11 +197,16 @@ impl LogsFacade {
         source: &SealSource,
         seal: SealInput,
         run: Option<RunInput>,
-        keyed: Option<KeyedRequest>,
-    ) -> Result<Option<Recorded>> {
+        keyed: Option<&KeyedRequest>,
+    ) -> Result<Option<Atomic>> {
         let context = self.capture_context().await?;
         let run_id = run.as_ref().and_then(|run| run.run_id.clone());
-        let run_id = run_id.unwrap_or_else(|| source.trace.run_id.clone());
+        let begun = &source.trace.record;
+        // A trace that was begun without a run goes by its own name until now.
+        if begun.run_id.as_str() != begun.trace_id.as_str() {
+            check_same_run(("the trace's runId", Some(&begun.run_id)), ("run.runId", run_id.as_ref()))?;
+        }
+        let run_id = run_id.unwrap_or_else(|| begun.run_id.clone());
         let options = self.seal_options(seal, run, run_id);
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
         let filled = self.logs.with_contents(&self.scope.tenant, &context, source.clone()).await?;
@@ -197,14 +218,9 @@ impl LogsFacade {
             seal: records.first().map(|seal| seal.id().0),
             ..Answer::default()
         };
-        let idempotency = keyed.map(|keyed| keyed.claim(&answer)).transpose()?;
-        let unit = AppendUnit {
-            is_atomic: true,
-            idempotency,
-            guard: Some(SealGuard { trace_id, version: source.version }),
-            ..AppendUnit::evidence(self.scope.tenant.clone(), records)
-        };
-        self.record(unit, answer).await
+        let guard = Some(SealGuard { trace_id, version: source.version });
+        let unit = AppendUnit { guard, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
+        self.append_whole(unit, keyed, answer).await
     }
 
     /// A seal over the same steps again would say nothing new.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_graphql::dataloader::Loader;
 
@@ -28,6 +29,8 @@ use crate::error::Error;
 use crate::facade::access::needed;
 use crate::facade::audit::{RunNames, StoredAuditEntry, merged};
 
+/// Bytes of payloads that one request may read.
+const PAYLOAD_BYTES_MAX: u64 = 32 << 20;
 /// Most revisions of a run that are shown.
 const REVISIONS_MAX: u32 = 200;
 
@@ -169,6 +172,28 @@ impl Loader<ActivationsOf> for Reader {
     }
 }
 
+/// Payloads that are read in one statement: at most [`PAYLOAD_BYTES_MAX`] bytes of the largest ones.
+const fn payloads_at_once(part: PayloadPart) -> usize {
+    match part {
+        PayloadPart::Content | PayloadPart::Plan => 128,
+        _ => 512,
+    }
+}
+
+impl Reader {
+    /// Counts what was read of payloads, before more is.
+    fn count_payloads(&self, bytes: usize) -> Result<(), Error> {
+        let read = self.payload_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if read > PAYLOAD_BYTES_MAX {
+            let message = format!(
+                "the payloads that are asked for have more than {PAYLOAD_BYTES_MAX} bytes: ask for fewer rows at once"
+            );
+            return Err(Error::limit(message, PAYLOAD_BYTES_MAX, Some(read)));
+        }
+        Ok(())
+    }
+}
+
 impl Loader<PayloadOf> for Reader {
     type Value = String;
     type Error = Error;
@@ -181,9 +206,14 @@ impl Loader<PayloadOf> for Reader {
             if ids.is_empty() {
                 continue;
             }
-            let texts = self.store.payloads_by_record_id(&self.scope, *part, &ids).await?;
-            for (id, text) in self.audit.open_payloads(granted, *part, texts) {
-                found.insert(PayloadOf(*part, id), text);
+            for ids in ids.chunks(payloads_at_once(*part)) {
+                let texts = self.store.payloads_by_record_id(&self.scope, *part, ids).await?;
+                let mut bytes = 0;
+                for (id, text) in self.audit.open_payloads(granted, *part, texts) {
+                    bytes += text.len();
+                    found.insert(PayloadOf(*part, id), text);
+                }
+                self.count_payloads(bytes)?;
             }
         }
         Ok(found)

@@ -3,48 +3,17 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+    ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Name, Value, Variables};
 
-use super::{Limits, within};
-use crate::domain::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use crate::domain::telemetry_series::POINTS_DEFAULT;
+use super::shape::{Rows, Shape};
+use super::{Limits, Measured, within};
+use crate::domain::page::COUNT_CAP_DEFAULT;
 use crate::error::{Code, Error, Result};
 
-/// The fields that give a page: they multiply what is selected below them.
-pub const CONNECTIONS: &[&str] = &[
-    "activations",
-    "anomalies",
-    "auditEntries",
-    "entries",
-    "events",
-    "exports",
-    "governanceEvents",
-    "llmRuns",
-    "policyActivations",
-    "steps",
-    "systemRecords",
-    "traces",
-    "verifications",
-];
-/// The fields that give a list without pages, with the number of rows that is reckoned with.
-const LISTS: &[(&str, u64)] = &[
-    ("anomalies", PAGE_SIZE_DEFAULT as u64),
-    ("revisions", 10),
-    ("results", 10),
-    ("seals", 5),
-    ("groups", 10),
-    ("events", 20),
-    ("incidentEvidence", 5),
-    ("exports", 5),
-    ("complianceTags", 10),
-    ("items", 50),
-    ("series", 5),
-    ("snapshots", 7),
-];
-/// The same for lists that say how many rows are wanted with `first`, with the number of rows without it.
-const COUNTED_LISTS: &[(&str, u64)] = &[("points", POINTS_DEFAULT as u64)];
+/// Rows that are counted for what one field costs.
+const COUNTED_A_FIELD: u64 = 1_000;
 /// Fields of introspection that lead from types to types.
 const CIRCLES: &[&str] = &["types", "fields", "interfaces", "possibleTypes", "inputFields"];
 
@@ -59,12 +28,25 @@ struct Size {
     depth: u64,
     /// Selections below selections.
     levels: u64,
-    /// Fields, each list counted with its rows.
+    /// Fields, each list counted with the rows that are asked for, or usual.
     complexity: u64,
+    /// Rows that all lists together may give at the most.
+    rows: u64,
+    /// The same two of what stands in each row of the page that is being measured.
+    paged: Paged,
+    /// The lists that stand in it, by the bits of their numbers.
+    lists: u128,
     /// Of the fields on one path, those that lead from types to types; counts below introspection only.
     circles: u64,
     /// The same of what stands below `__schema` and `__type`.
     introspection: Introspection,
+}
+
+/// What a row of a page comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Paged {
+    complexity: u64,
+    rows: u64,
 }
 
 /// What introspection comes to; bounded apart, for its standard query is deeper than any other query needs to be.
@@ -84,6 +66,12 @@ impl Size {
             depth: self.depth.max(other.depth),
             levels: self.levels.max(other.levels),
             complexity: self.complexity.saturating_add(other.complexity),
+            rows: self.rows.saturating_add(other.rows),
+            paged: Paged {
+                complexity: self.paged.complexity.saturating_add(other.paged.complexity),
+                rows: self.paged.rows.saturating_add(other.paged.rows),
+            },
+            lists: self.lists | other.lists,
             circles: self.circles.max(other.circles),
             introspection: Introspection {
                 selections: self.introspection.selections.saturating_add(other.introspection.selections),
@@ -98,30 +86,68 @@ impl Size {
         Self { selections: self.selections.saturating_add(1), levels: self.levels.saturating_add(1), ..self }
     }
 
+    /// `__schema` or `__type` that holds this.
+    fn in_introspection(self) -> Self {
+        let introspection = Introspection { selections: self.selections, depth: self.depth, circles: self.circles };
+        let levels = self.levels.saturating_add(1);
+        Self { fields: 1, selections: 1, depth: 1, levels, complexity: 1, introspection, ..Self::default() }
+    }
+
     /// A field that holds this.
-    fn in_field(self, name: &str, rows: u64) -> Self {
-        if matches!(name, "__schema" | "__type") {
-            let introspection = Introspection { selections: self.selections, depth: self.depth, circles: self.circles };
-            return Self {
-                fields: 1,
-                selections: 1,
-                depth: 1,
-                levels: self.levels.saturating_add(1),
-                complexity: 1,
-                circles: 0,
-                introspection,
-            };
-        }
+    fn in_field(self, name: &str, cost: Cost) -> Self {
+        let (complexity, rows, paged) = match cost.rows {
+            Reckoned::One => (self.complexity.saturating_add(cost.weight), self.rows, Paged::default()),
+            Reckoned::OfPage => {
+                (0, 0, Paged { complexity: self.complexity.saturating_add(cost.weight), rows: self.rows })
+            }
+            Reckoned::Page(count) => (
+                self.paged.complexity.saturating_mul(count).saturating_add(self.complexity).saturating_add(cost.weight),
+                self.paged.rows.saturating_add(1).saturating_mul(count).saturating_add(self.rows),
+                Paged::default(),
+            ),
+            Reckoned::List { usual, most } => (
+                self.complexity.saturating_mul(usual).saturating_add(cost.weight),
+                self.rows.saturating_add(1).saturating_mul(most),
+                Paged::default(),
+            ),
+        };
         Self {
             fields: 1,
             selections: self.selections.saturating_add(1),
             depth: self.depth.saturating_add(1),
             levels: self.levels.saturating_add(1),
-            complexity: self.complexity.saturating_mul(rows).saturating_add(1),
+            complexity,
+            rows,
+            paged,
+            lists: self.lists | cost.list.map_or(0, |list| 1 << list),
             circles: self.circles.saturating_add(CIRCLES.contains(&name).into()),
             introspection: self.introspection,
         }
     }
+}
+
+/// The rows of a field in a document.
+#[derive(Clone, Copy, Debug)]
+enum Reckoned {
+    /// No list.
+    One,
+    /// The rows of the page around it.
+    OfPage,
+    /// A page of so many.
+    Page(u64),
+    /// A list that is reckoned to have so many, and may have so many.
+    List { usual: u64, most: u64 },
+}
+
+/// What a field adds to what it holds.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// The rows that it gives.
+    rows: Reckoned,
+    /// What it costs by itself.
+    weight: u64,
+    /// Which list it is.
+    list: Option<u32>,
 }
 
 /// Bounds aliases and directives as they are written, fragments once each.
@@ -161,35 +187,34 @@ pub fn check_expanded(
     operation: &OperationDefinition,
     variables: &Variables,
     limits: &Limits,
-) -> Result<()> {
-    let mut measure = Measure { document, operation, variables, limits, fragments: HashMap::new() };
-    let size = measure.set(&operation.selection_set.node, 0)?;
+) -> Result<Measured> {
+    let shape = Shape::get()?;
+    let mut measure = Measure { shape, document, operation, variables, limits, fragments: HashMap::new() };
+    let root = match operation.ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    };
+    let size = measure.set(&operation.selection_set.node, Some(root), 0)?;
     within("selections", size.selections, limits.selections)?;
     within("root fields", size.fields, limits.root_fields)?;
     within("levels of fields", size.depth, limits.depth)?;
     within("levels of selections", size.levels, limits.levels)?;
     within("fields to resolve", size.complexity, limits.complexity)?;
+    within("rows that its lists may give", size.rows, limits.rows)?;
     let introspection = size.introspection;
     if introspection != Introspection::default() && !limits.introspection {
         return Err(Error::new(Code::GraphqlValidationFailed, "introspection is turned off; use the published schema"));
     }
     within("introspection selections", introspection.selections, limits.introspection_selections)?;
     within("levels of introspection", introspection.depth, limits.introspection_depth)?;
-    within("circles of introspection", introspection.circles, limits.introspection_circles)
-}
-
-/// The fields that are selected below a field; `None` where fragments may hide some.
-fn plain_fields(field: &Field) -> Option<Vec<&str>> {
-    let selections = field.selection_set.node.items.iter();
-    let names = selections.map(|selection| match &selection.node {
-        Selection::Field(field) => Some(field.node.name.node.as_str()),
-        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
-    });
-    names.collect()
+    within("circles of introspection", introspection.circles, limits.introspection_circles)?;
+    Ok(Measured { complexity: size.complexity, rows: size.rows, introspection: introspection.selections })
 }
 
 /// Measures one operation.
 struct Measure<'a> {
+    shape: &'static Shape,
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
     variables: &'a Variables,
@@ -199,20 +224,19 @@ struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    /// Measures a selection set that stands `level` selections deep. The level bounds the recursion; levels that add up
-    /// through fragments measured before are bounded by [`Size::levels`].
-    fn set(&mut self, set: &'a SelectionSet, level: u64) -> Result<Size> {
+    /// Measures a selection set on a type that stands `level` selections deep; the type is `None` where the schema does not
+    /// know it. The level bounds the recursion; levels that add up through fragments measured before are bounded by
+    /// [`Size::levels`].
+    fn set(&mut self, set: &'a SelectionSet, of: Option<&str>, level: u64) -> Result<Size> {
         within("levels of selections", level, self.limits.levels)?;
         let mut size = Size::default();
         for selection in &set.items {
             size = size.and(match &selection.node {
-                Selection::Field(field) => {
-                    let below = self.set(&field.node.selection_set.node, level + 1)?;
-                    let rows = self.rows(&field.node)?;
-                    below.in_field(field.node.name.node.as_str(), rows)
-                }
+                Selection::Field(field) => self.field(&field.node, of, level)?,
                 Selection::InlineFragment(fragment) => {
-                    self.set(&fragment.node.selection_set.node, level + 1)?.in_fragment()
+                    let condition =
+                        fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
+                    self.set(&fragment.node.selection_set.node, condition.or(of), level + 1)?.in_fragment()
                 }
                 Selection::FragmentSpread(spread) => {
                     match self.document.fragments.get_key_value(&spread.node.fragment_name.node) {
@@ -226,6 +250,52 @@ impl<'a> Measure<'a> {
         Ok(size)
     }
 
+    /// Measures a field with what it holds.
+    fn field(&mut self, field: &'a Field, of: Option<&str>, level: u64) -> Result<Size> {
+        let name = field.name.node.as_str();
+        let shape = of.and_then(|of| self.shape.field(of, name));
+        let below = self.set(&field.selection_set.node, shape.map(|shape| shape.gives.as_str()), level + 1)?;
+        if matches!(name, "__schema" | "__type") {
+            return Ok(below.in_introspection());
+        }
+        let Some(shape) = shape else {
+            return Ok(below.in_field(name, Cost { rows: Reckoned::One, weight: 1, list: None }));
+        };
+        if let Some(list) = shape.list
+            && below.lists & (1 << list) != 0
+        {
+            let message = format!(
+                "the document selects the list {name} below itself, so that it multiplies: ask for the inner one in a \
+                 request of its own"
+            );
+            return Err(Error::limit(message, 1, Some(2)));
+        }
+        let rows = match shape.rows {
+            Rows::One | Rows::Values(_) => Reckoned::One,
+            Rows::OfPage => Reckoned::OfPage,
+            Rows::UpTo { usual, most } => Reckoned::List { usual, most },
+            Rows::Asked { usual, most } => {
+                // More than a page is refused by the field itself, with its own error.
+                let asked =
+                    self.number(field, "first").or_else(|| self.number(field, "last")).unwrap_or(usual).min(most);
+                if shape.is_page { Reckoned::Page(asked) } else { Reckoned::List { usual: asked, most: asked } }
+            }
+            Rows::Entities => {
+                let count = match self.argument(field, "representations") {
+                    Some(Value::List(representations)) => representations.len() as u64,
+                    _ => 1,
+                };
+                within("representations", count, self.limits.representations)?;
+                Reckoned::List { usual: count, most: count }
+            }
+        };
+        let counted = match name {
+            "totalCount" => self.number(field, "cap").unwrap_or(COUNT_CAP_DEFAULT.into()) / COUNTED_A_FIELD,
+            _ => 0,
+        };
+        Ok(below.in_field(name, Cost { rows, weight: shape.weight + counted, list: shape.list }))
+    }
+
     /// Measures a fragment once.
     fn fragment(&mut self, name: &'a Name, fragment: &'a FragmentDefinition, level: u64) -> Result<Size> {
         match self.fragments.get(name) {
@@ -237,47 +307,17 @@ impl<'a> Measure<'a> {
             None => {}
         }
         self.fragments.insert(name, None);
-        let size = self.set(&fragment.selection_set.node, level)?;
+        let size = self.set(&fragment.selection_set.node, Some(&fragment.type_condition.node.on.node), level)?;
         self.fragments.insert(name, Some(size));
         Ok(size)
     }
 
-    /// The rows that a field may give.
-    fn rows(&self, field: &Field) -> Result<u64> {
-        let name = field.name.node.as_str();
-        let below = plain_fields(field);
-        let holds = |name: &str| below.as_ref().map(|fields| fields.contains(&name));
-        let asked = ["first", "last"].into_iter().find_map(|name| self.argument(field, name));
-        // Some lists and objects have the name of a page: nobody asks them for a number of rows, and they have no nodes.
-        let is_page = asked.is_some() || holds("nodes") != Some(false) || holds("edges") != Some(false);
-        if CONNECTIONS.contains(&name) && is_page {
-            let asked = asked.and_then(|value| match value {
-                Value::Number(number) => number.as_u64(),
-                _ => None,
-            });
-            // More than a page is refused by the field itself, with its own error.
-            return Ok(asked.unwrap_or(PAGE_SIZE_DEFAULT.into()).min(PAGE_SIZE_MAX.into()));
+    /// The value of an argument that is a number.
+    fn number(&self, field: &Field, name: &str) -> Option<u64> {
+        match self.argument(field, name)? {
+            Value::Number(number) => number.as_u64(),
+            _ => None,
         }
-        if let Some((_, rows)) = COUNTED_LISTS.iter().find(|(list, _)| *list == name) {
-            let asked = match self.argument(field, "first") {
-                Some(Value::Number(number)) => number.as_u64(),
-                _ => None,
-            };
-            return Ok(asked.unwrap_or(*rows));
-        }
-        if name == "_entities" {
-            let representations = match self.argument(field, "representations") {
-                Some(Value::List(representations)) => representations.len() as u64,
-                _ => 1,
-            };
-            within("representations", representations, self.limits.representations)?;
-            return Ok(representations);
-        }
-        // What holds a list of its own name is no list: LlmRun.system.events.events.
-        if holds(name) == Some(true) {
-            return Ok(1);
-        }
-        Ok(LISTS.iter().find(|(list, _)| *list == name).map_or(1, |(_, rows)| *rows))
     }
 
     /// The value of an argument, variables and their defaults put in; `None` where it is absent or null.

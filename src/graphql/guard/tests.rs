@@ -17,8 +17,16 @@ fn run(text: &str) -> Result<()> {
 }
 
 fn run_with(text: &str, variables: &Variables) -> Result<()> {
+    measured(text, variables).map(drop)
+}
+
+fn measured(text: &str, variables: &Variables) -> Result<Measured> {
     let limits = Limits::default();
     check(&parse(text, &limits)?, variables, &limits)
+}
+
+fn complexity(text: &str) -> u64 {
+    measured(text, &Variables::default()).unwrap_or_else(|error| panic!("{text}: {error:?}")).complexity
 }
 
 /// The limit that a document exceeds.
@@ -139,23 +147,93 @@ fn complexity_counts_rows_of_lists_in_lists() {
 fn what_has_the_name_of_a_page_and_is_none_counts_as_what_it_is() {
     let runs = |below: &str| format!("{{ llmRuns(first: 200) {{ nodes {{ {below} }} }} }}");
     run(&runs("system { events { events { summary } truncated } }")).expect("an object, and a list of 20");
-    run(&runs("replay { events { action } }")).expect("a list of 20");
+    run(&runs("replay { events { action } }")).expect("a list of 50");
     let wide = "governance { events { nodes { entry { id } timestamp eventType decision } } }";
     assert_eq!(tripped(&runs(wide)), 50_000, "a page of 50");
-    assert_eq!(
-        tripped(
-            &(runs("system { ...F }")
-                + " fragment F on RunSystem { events { ...G } } fragment G on SystemEvents { \
-        events { id summary severity component eventType } }")
-        ),
-        50_000,
-        "a fragment may hide the nodes of a page"
-    );
-    let anomalies = |arguments: &str| {
-        format!("{{ ledgers {{ items {{ anomalies{arguments} {{ {} }} }} }} }}", times(30, |_| "kind ".to_owned()))
+    let plain = runs("system { events { events { id summary severity component eventType } } }");
+    let hidden = runs("system { ...F }")
+        + " fragment F on RunSystem { events { ...G } } fragment G on SystemEvents { \
+        events { id summary severity component eventType } }";
+    assert_eq!(complexity(&hidden), complexity(&plain), "a fragment hides nothing: types are known");
+    let anomalies = |arguments: &str| complexity(&format!("{{ ledger {{ anomalies{arguments} {{ kind }} }} }}"));
+    assert_eq!((anomalies("(first: 10)"), anomalies("")), (12, 52));
+}
+
+#[test]
+fn a_list_below_itself_is_refused_whatever_lies_between() {
+    for text in [
+        "{ llmRun(runId: \"r\") { revisions { revisions { id } } } }",
+        "{ llmRun(runId: \"r\") { revisions { trace { trace { run { revisions { id } } } } } } }",
+        "{ llmRun(runId: \"r\") { ...A } } fragment A on LlmRun { revisions { ...B } } fragment B on LlmRun { revisions { id } }",
+        "{ incidentEvidence(incidentId: \"i\") { revisions { ... on Evidenced { ... on IncidentEvidence { revisions { id } } } } } }",
+    ] {
+        let error = run(text).expect_err(text);
+        assert!(error.message().contains("below itself"), "{text}: {error:?}");
+    }
+    for text in [
+        "{ llmRun(runId: \"r\") { revisions { id } revisions { runId } a: revisions { id } } }",
+        "{ llmRun(runId: \"r\") { system { events { events { id } } replay { events { id } } } replay { events { action } } } }",
+    ] {
+        run(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    }
+}
+
+#[test]
+fn lists_in_lists_are_bounded_by_the_most_that_they_can_give() {
+    let rows = |text: &str| measured(text, &Variables::default()).expect("passes").rows;
+    assert_eq!(rows("{ llmRun(runId: \"r\") { replay { events { action } } revisions { id } } }"), 1_200);
+    assert_eq!(rows("{ llmRuns(first: 10) { nodes { incidentEvidence { id } } } }"), 10 * 201);
+    let text = "{ llmRuns(first: 200) { nodes { incidentEvidence { revisions { id } } } } }";
+    assert_eq!(tripped(text), Limits::default().complexity);
+    let text = "{ llmRuns(first: 200) { nodes { incidentEvidence { id } export { exports { id } } replay { events { action } } } } }";
+    assert_eq!(tripped(text), Limits::default().rows);
+}
+
+#[test]
+fn a_field_that_reads_much_costs_much_under_each_of_its_names() {
+    let compared = |count| {
+        format!(
+            "{{ {} }}",
+            times(count, |at| format!(
+                "a{at}: traceComparison(left: {{ traceId: \"l\" }}, right: {{ traceId: \"r\" }}) {{ parity }}"
+            ))
+        )
     };
-    run(&anomalies("(first: 10)")).expect("ten");
-    assert_eq!(tripped(&anomalies("")), 50_000, "fifty");
+    run(&compared(4)).expect("four of them");
+    assert_eq!(tripped(&compared(5)), 50_000);
+    let counted = |cap: u32| {
+        format!(
+            "{{ llmRuns(first: 1) {{ {} }} }}",
+            times(60, |at| format!("a{at}: totalCount(cap: {cap}) {{ value }}"))
+        )
+    };
+    run(&counted(10_000)).expect("counts of the usual size");
+    assert_eq!(tripped(&counted(1_000_000)), 50_000);
+}
+
+/// What benches/read.rs asks, which is what people ask.
+const PAGE: &str = "{ llmRuns(first: 50) { edges { cursor node { id runId provider model executionStatus inputTokens \
+    outputTokens costUsd startedAt TOPICS trace { traceId status steps(first: 10) { edges { cursor node { stepIndex spanId kind \
+    skillName status startedAt } } } } } } pageInfo { hasNextPage endCursor } } }";
+const TOPICS: &str = "governance { totalEvents blocked events(first: 10) { nodes { timestamp eventType policyId decision } } \
+    metadata { policyIds } } incidentEvidence { incidentId severity title } replay { inflectionRule truncated \
+    events { source timestamp action outcome } metadata { occurredAt } } export { availableFormats checksum \
+    complianceTags { tag reason } exports { format checksum } } system { snapshot { component summary } \
+    events { events { eventType summary } truncated } replay { events { eventType summary } } \
+    telemetry { status series { name points(first: 10) { timestamp value } } } }";
+
+#[test]
+fn what_people_ask_passes() {
+    let page = complexity(&PAGE.replace("TOPICS", ""));
+    assert!((3_000..=6_000).contains(&page), "{page}: a page with traces and steps is not dear");
+    let wide = complexity(&PAGE.replace("TOPICS", TOPICS));
+    assert!(wide > 6_000, "{wide}");
+    let examples = include_str!("../../http/assets/graphiql/page/examples.js");
+    let examples: Vec<&str> = examples.split('`').skip(1).step_by(2).filter(|text| text.contains("query ")).collect();
+    assert!(examples.len() > 4);
+    for text in examples {
+        run(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    }
 }
 
 #[test]

@@ -248,3 +248,36 @@ proptest! {
         prop_assert_eq!(objects, rows);
     }
 }
+
+#[tokio::test]
+async fn bytes_of_an_answer_are_counted_once_and_end_it() {
+    let loads = crate::facade::loaders::LoadQueue::default();
+    let schema = || Schema::new(rows::Query, EmptyMutation, EmptySubscription);
+    for selection in
+        ["{ number name tags }", "{ slow name tags }", "{ below { number name } all { number slow tags } }"]
+    {
+        let text = format!("{{ root(n: 5) {selection} }}");
+        let driven = loads.drive_within(u64::MAX, schema().execute(text.as_str())).await.expect("no limit");
+        let written = serde_json::to_string(&driven.output.data).expect("JSON").len() as u64;
+        let counted = driven.bytes;
+        assert!(counted * 2 >= written && counted <= written * 2, "{text}: {counted} counted, {written} written");
+        let error =
+            loads.drive_within(counted - 1, schema().execute(text.as_str())).await.map(|_| ()).expect_err("more");
+        assert_eq!(error.code().as_str(), "LIMIT_EXCEEDED", "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_resolution_ends_when_its_time_is_over() {
+    let loads = crate::facade::loaders::LoadQueue::default();
+    let endless = async {
+        loop {
+            breathe().await;
+            let _ = charge(1);
+        }
+    };
+    let time = std::time::Duration::from_millis(20);
+    let given_up = tokio::time::timeout(time, loads.drive_within(u64::MAX, endless)).await;
+    let given_up: Result<Result<crate::facade::loaders::Driven<()>, _>, _> = given_up;
+    assert!(given_up.is_err(), "it never waits for anything, and is given up");
+}

@@ -99,8 +99,14 @@ impl KeySource {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(Error::internal)?;
+        let parsed: reqwest::Url =
+            url.parse().map_err(|error| Error::input("jwt-jwks-url", format!("it is no URL: {error}")))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(Error::input("jwt-jwks-url", "a URL with a user or a password is not taken: keys are public"));
+        }
+        let host = parsed.host_str().unwrap_or_default().to_owned();
         let known = Mutex::new(Known { keys: Arc::default(), read_at: None });
-        Ok(Self::Remote(Box::new(RemoteKeys { url, client, known, last_try: tokio::sync::Mutex::new(None) })))
+        Ok(Self::Remote(Box::new(RemoteKeys { url, host, client, known, last_try: tokio::sync::Mutex::new(None) })))
     }
 
     /// The key for a token; `None` where there is none.
@@ -123,6 +129,8 @@ struct Known {
 /// Keys behind a URL. While it does not answer, the keys that are known stay in use.
 pub(super) struct RemoteKeys {
     url: String,
+    /// Its host, for the log.
+    host: String,
     client: reqwest::Client,
     known: Mutex<Known>,
     /// Held while the URL is asked: one request at a time.
@@ -135,10 +143,12 @@ impl RemoteKeys {
         if found.is_some() && is_fresh {
             return Ok(found);
         }
-        self.refresh(found.is_some()).await;
+        let was_asked = self.refresh().await;
         let (found, _, was_read) = self.look_up(algorithm, kid);
-        if !was_read {
-            return Err(Error::unavailable("the keys of the token issuer cannot be read now", 10_000));
+        // While another request asks, an unknown key may be among the new ones.
+        if found.is_none() && (!was_asked || !was_read) {
+            let message = "the keys of the token issuer are not here yet: send the request again";
+            return Err(Error::unavailable(message, if was_asked { 10_000 } else { 1_000 }));
         }
         Ok(found)
     }
@@ -150,15 +160,12 @@ impl RemoteKeys {
         (known.keys.find(algorithm, kid), is_fresh, known.read_at.is_some())
     }
 
-    /// Asks the URL. Who has a key, only not a fresh one, does not wait while another request asks.
-    async fn refresh(&self, has_key: bool) {
-        let mut last_try = match self.last_try.try_lock() {
-            Ok(last_try) => last_try,
-            Err(_) if has_key => return,
-            Err(_) => self.last_try.lock().await,
-        };
+    /// Asks the URL, unless it was asked just now; false while another request asks it. Nobody waits for that one: callers
+    /// whose keys are unknown could be as many as they like.
+    async fn refresh(&self) -> bool {
+        let Ok(mut last_try) = self.last_try.try_lock() else { return false };
         if last_try.is_some_and(|at| at.elapsed() < FETCH_INTERVAL_MIN) {
-            return;
+            return true;
         }
         *last_try = Some(Instant::now());
         match self.fetch().await {
@@ -166,15 +173,17 @@ impl RemoteKeys {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 *known = Known { keys: Arc::new(keys), read_at: Some(Instant::now()) };
             }
-            Err(error) => tracing::warn!(?error, url = self.url, "the JWKS cannot be read; known keys stay in use"),
+            // A URL may hold what its owner would not want in a log.
+            Err(error) => tracing::warn!(?error, host = self.host, "the JWKS cannot be read; known keys stay in use"),
         }
+        true
     }
 
     async fn fetch(&self) -> Result<Keys> {
         let response = self.client.get(&self.url).send().await.and_then(reqwest::Response::error_for_status);
-        let mut response = response.map_err(Error::internal)?;
+        let mut response = response.map_err(|error| Error::internal(error.without_url()))?;
         let mut document = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(Error::internal)? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| Error::internal(error.without_url()))? {
             document.extend_from_slice(&chunk);
             if document.len() > DOCUMENT_BYTES_MAX {
                 return Err(Error::internal(format!("the JWKS has more than {DOCUMENT_BYTES_MAX} bytes")));
@@ -206,8 +215,23 @@ mod tests {
         let _asking = remote.last_try.lock().await;
         let found = tokio::time::timeout(Duration::from_secs(1), remote.find(Algorithm::EdDSA, Some("k"))).await;
         assert!(found.expect("does not wait").expect("keys").is_some());
-        let unknown =
-            tokio::time::timeout(Duration::from_millis(20), remote.find(Algorithm::EdDSA, Some("other"))).await;
-        assert!(unknown.is_err(), "a key that is not known may be among the new ones");
+        // A key that is not known may be among the new ones, but nobody waits for them: there may be many who would.
+        for _ in 0..100 {
+            let unknown =
+                tokio::time::timeout(Duration::from_secs(1), remote.find(Algorithm::EdDSA, Some("other"))).await;
+            let error = unknown.expect("does not wait").err().expect("no such key yet");
+            assert_eq!(error.code(), crate::error::Code::Unavailable);
+        }
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_not_taken() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for url in
+            ["https://ada:hunter2@issuer.test/jwks", "https://ada@issuer.test/jwks", "https://:hunter2@issuer.test/"]
+        {
+            let error = KeySource::from_url(url.to_owned()).err().expect("refused");
+            assert!(!error.message().contains("hunter2") && error.message().contains("password"), "{error:?}");
+        }
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::jwks::KeySource;
 use super::{JwtKeys, JwtSettings, jwt_crypto, refuse};
 use crate::domain::ids::{TenantId, check_name};
-use crate::domain::scope::{Actor, Permission, Permissions, Scope};
+use crate::domain::scope::{Actor, Permission, Permissions, Scope, is_own_actor};
+use crate::domain::strict_json::Strict;
 use crate::domain::vocabulary::ActorType;
 use crate::error::Result;
 
@@ -75,8 +76,13 @@ impl JwtVerifier {
             None => validation.validate_aud = false,
         }
         validation.set_required_spec_claims(&required);
-        let decoded = decode::<Claims>(token, key, &validation);
-        decoded.map(|token| token.claims).map_err(|error| refuse(&format!("this token is not valid: {error}")))
+        // Strict: of two claims of one name, the issuer may have meant the one and a reader takes the other.
+        let decoded = decode::<Strict<Value>>(token, key, &validation);
+        match decoded.map(|token| token.claims.0) {
+            Ok(Value::Object(claims)) => Ok(claims),
+            Ok(_) => Err(refuse("this token is not valid: its claims are no object")),
+            Err(error) => Err(refuse(&format!("this token is not valid: {error}"))),
+        }
     }
 
     fn scope(&self, claims: &Claims) -> Result<Scope> {
@@ -84,10 +90,20 @@ impl JwtVerifier {
         let missing =
             |claim: &str| refuse(&format!("this token's claim {claim} is missing or not 1 to 128 bytes of text"));
         let settings = &self.settings;
-        let tenant = text(&settings.tenant_claim).and_then(|tenant| TenantId::parse_callers(tenant).ok());
-        let tenant = tenant.ok_or_else(|| missing(&settings.tenant_claim))?;
+        let tenant = text(&settings.tenant_claim).ok_or_else(|| missing(&settings.tenant_claim))?;
+        let tenant = TenantId::parse_callers(tenant).map_err(|error| {
+            refuse(&format!("this token's claim {} names no tenant: {}", settings.tenant_claim, error.message()))
+        })?;
         let actor = text(&settings.actor_claim).filter(|actor| check_name("actor", actor).is_ok());
         let actor = actor.ok_or_else(|| missing(&settings.actor_claim))?;
+        if is_own_actor(actor) {
+            let message = format!(
+                "this token's claim {} is a name that only the server gives (key:..., operator and the like); name the \
+                 actor otherwise, or have --jwt-actor-claim name another claim",
+                settings.actor_claim
+            );
+            return Err(refuse(&message));
+        }
         let actor_type = match text(ACTOR_TYPE_CLAIM) {
             None => ActorType::Human,
             Some(value) => ActorType::parse(value).ok_or_else(|| refuse("actor_type is HUMAN, SYSTEM or AGENT"))?,

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue};
 
 use self::jwt::JwtVerifier;
 use super::backend::Backend;
 use crate::domain::ids::TenantId;
-use crate::domain::scope::{Actor, Permissions, Scope};
+use crate::domain::scope::{ANONYMOUS, Actor, Permissions, Scope};
 use crate::domain::vocabulary::ActorType;
 use crate::error::{Code, Error, Result};
 
@@ -96,7 +96,7 @@ impl Authenticator {
     /// `UNAUTHENTICATED` that says what to send; `UNAVAILABLE` when credentials cannot be checked now.
     pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<Scope> {
         if self.is_off {
-            return open_scope(headers.get(TENANT_HEADER));
+            return open_scope(headers);
         }
         let token = bearer(headers)?;
         if token.starts_with(API_KEY_PREFIX) {
@@ -132,7 +132,12 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str> {
 }
 
 /// On an open server everyone is anonymous and may do everything in the tenant that they name.
-fn open_scope(tenant: Option<&HeaderValue>) -> Result<Scope> {
+fn open_scope(headers: &HeaderMap) -> Result<Scope> {
+    let mut names = headers.get_all(TENANT_HEADER).iter();
+    let tenant = names.next();
+    if names.next().is_some() {
+        return Err(Error::input(TENANT_HEADER, format!("a request is of one tenant: send {TENANT_HEADER} once")));
+    }
     let tenant = match tenant {
         None => TenantId::parse(DEMO_TENANT)?,
         Some(name) => {
@@ -142,7 +147,7 @@ fn open_scope(tenant: Option<&HeaderValue>) -> Result<Scope> {
     };
     Ok(Scope {
         tenant,
-        actor: Actor { actor_type: ActorType::System, id: "anonymous".to_owned() },
+        actor: Actor { actor_type: ActorType::System, id: ANONYMOUS.to_owned() },
         permissions: Permissions::all_of_tenant(),
     })
 }

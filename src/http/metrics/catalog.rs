@@ -59,6 +59,7 @@ const fn times(name: &'static str, help: &'static str) -> Metric {
 pub const METRICS: &[Metric] = &[
     count("runledger_build_info", "1, with the version as label"),
     counter("runledger_http_requests_total", "Requests by route, method and status"),
+    counter("runledger_grpc_requests_total", "OTLP/gRPC calls by method and gRPC status"),
     times(HTTP_SECONDS, "Time to answer, by route"),
     counter("runledger_graphql_errors_total", "Errors in answers of GraphQL, by code; their HTTP status may be 200"),
     counter(

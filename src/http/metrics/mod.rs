@@ -29,6 +29,40 @@ pub(super) fn count_request(route: String, method: &'static str, status: StatusC
     metrics::histogram!(catalog::HTTP_SECONDS, "route" => route).record(time.as_secs_f64());
 }
 
+/// Counts an error of a GraphQL answer, whose status may be 200.
+pub(super) fn count_graphql_error(code: &str) {
+    metrics::counter!("runledger_graphql_errors_total", "code" => code.to_owned()).increment(1);
+}
+
+/// Counts a gRPC call: its HTTP status is 200 whatever became of it.
+pub(super) fn count_grpc(route: String, status: tonic::Code) {
+    metrics::counter!("runledger_grpc_requests_total", "route" => route, "status" => grpc_name(status)).increment(1);
+}
+
+/// A status as the protocol writes it.
+pub(super) fn grpc_name(status: tonic::Code) -> &'static str {
+    use tonic::Code;
+    match status {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+        Code::Unknown => "UNKNOWN",
+    }
+}
+
 /// Counts what became of an OTLP request's spans.
 pub(super) fn count_spans(report: &IngestReport) {
     let counts = [

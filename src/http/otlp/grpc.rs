@@ -1,135 +1,121 @@
 //! OTLP/gRPC: the services of traces, metrics and logs, on a port of their own.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+//!
+//! A call here is one message in and one out, so it is read as a body is: within the same time, charged to the same budget,
+//! counted before it is decoded. A server that the library generates reads messages whole before anybody can count them.
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
-use axum::middleware::Next;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
-    MetricsService, MetricsServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use axum::routing::post;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
-use tonic::codec::CompressionEncoding;
-use tonic::service::Routes;
 
-use super::super::body::{READ_TIMEOUT, late};
+use super::super::body::{self, Arrived, BodyLimit, Refused, broken};
 use super::super::error;
 use super::super::state::HttpState;
+use super::take::take;
 use super::{
     BODY_BYTES_MAX, ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest, Exported,
     OPERATION, rpc_status,
 };
-use crate::domain::scope::{Permission, Scope};
+use crate::domain::scope::Permission;
 use crate::error::Error;
+use crate::facade::capture::OtlpEncoding;
 
-/// Serves every signal.
-struct Service(HttpState);
+const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
-/// Who calls, and whether the message could be read.
-#[derive(Clone)]
-struct Caller {
-    scope: Scope,
-    is_read: Arc<AtomicBool>,
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const ENCODING: &str = "grpc-encoding";
+const ACCEPTED: &str = "grpc-accept-encoding";
+/// A flag, and the length of the message in four bytes, stand before it.
+const PREFIX_BYTES: usize = 5;
+
+/// The services, each under its method's own route.
+pub(in crate::http) fn routes() -> Router<HttpState> {
+    Router::new()
+        .route(TRACES, post(export::<ExportTraceServiceRequest>))
+        .route(METRICS, post(export::<ExportMetricsServiceRequest>))
+        .route(LOGS, post(export::<ExportLogsServiceRequest>))
+        .fallback(no_such_method)
 }
 
-/// The services; they find their caller where [`admit`] put it.
-pub(in crate::http) fn service(state: &HttpState) -> Router {
-    macro_rules! bounded {
-        ($server:ident) => {
-            $server::new(Service(state.clone()))
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(BODY_BYTES_MAX)
-        };
+async fn no_such_method(request: Request) -> Response {
+    let message = format!("{} is not served here; see {TRACES}, {METRICS}, {LOGS}", request.uri().path());
+    tonic::Status::unimplemented(message).into_http()
+}
+
+async fn export<S: Exported>(State(state): State<HttpState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(GRPC.as_bytes());
+    if !parts.headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+        let error = Error::input("content-type", "this port speaks gRPC; OTLP/HTTP is served at the other one");
+        return error::response(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error);
     }
-    Routes::new(bounded!(TraceServiceServer))
-        .add_service(bounded!(MetricsServiceServer))
-        .add_service(bounded!(LogsServiceServer))
-        .into_axum_router()
-}
-
-/// Lets a call in before its message is read.
-pub(in crate::http) async fn admit(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let admitted = async {
-        let scope = state.admit(headers, OPERATION).await?;
-        state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
-        Ok((scope, state.grpc_in_flight()?))
-    };
-    match admitted.await {
-        Ok((scope, _permit)) => {
-            let caller = Caller { scope, is_read: Arc::default() };
-            request.extensions_mut().insert(caller.clone());
-            let mut response = unless_late(READ_TIMEOUT, &caller.is_read, next.run(request)).await;
-            if !caller.is_read.load(Ordering::Relaxed) {
-                correct_unread(response.headers_mut());
-            }
-            response
-        }
-        Err(error) => to_status(&error).into_http::<Body>(),
+    match handle::<S>(&state, &parts, body).await {
+        Ok(answer) => answer,
+        Err(refused) => to_status(&refused.error).into_http(),
     }
 }
 
-/// The answer to a call whose message arrives in time: one that never does would hold its place for ever.
-async fn unless_late(time: Duration, is_read: &AtomicBool, call: impl Future<Output = Response>) -> Response {
-    let mut call = std::pin::pin!(call);
-    match tokio::time::timeout(time, &mut call).await {
-        Ok(response) => response,
-        Err(_) if is_read.load(Ordering::Relaxed) => call.await,
-        Err(_) => to_status(&late()).into_http(),
+async fn handle<S: Exported>(state: &HttpState, parts: &Parts, body: Body) -> Result<Response, Refused> {
+    let scope = state.admit(&parts.headers, OPERATION).await?;
+    state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
+    let _place = state.place(&scope.tenant)?;
+    let limit = BodyLimit { bytes_max: BODY_BYTES_MAX + PREFIX_BYTES, budget: Some(state.budget(&scope.tenant)) };
+    let (mut frame, share) = body::collect(&HeaderMap::new(), body, &limit).await?;
+    let is_packed = read_prefix(&frame)?;
+    if is_packed && !is_gzip(&parts.headers) {
+        let mut unknown = tonic::Status::unimplemented("this encoding is not read; send gzip or identity").into_http();
+        unknown.headers_mut().insert(ACCEPTED, HeaderValue::from_static("gzip,identity"));
+        return Ok(unknown);
+    }
+    frame.drain(..PREFIX_BYTES);
+    let arrived = Arrived::new(frame, is_packed, BODY_BYTES_MAX, share)?;
+    let partial = take::<S>(state, scope, OtlpEncoding::Protobuf, arrived).await?;
+    Ok(success(&S::response(partial)))
+}
+
+/// Whether the one message of a call is packed.
+fn read_prefix(frame: &[u8]) -> Result<bool, Refused> {
+    let [flag, a, b, c, d, message @ ..] = frame else { return Err(broken("the call has no message")) };
+    let length = u32::from_be_bytes([*a, *b, *c, *d]);
+    if u64::from(length) != message.len() as u64 {
+        return Err(broken(format!(
+            "a call has one message, as long as it says; this one says {length} bytes and has {}",
+            message.len()
+        )));
+    }
+    match flag {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(broken(format!("a message begins with 0, or with 1 when it is packed, not with {other}"))),
     }
 }
 
-/// The library answers INTERNAL to a broken message and OUT_OF_RANGE to one that is too large. The first is the caller's
-/// fault, and the second tells an exporter to send the same message again and again.
-fn correct_unread(headers: &mut HeaderMap) {
-    let code = headers.get(tonic::Status::GRPC_STATUS).map(|value| tonic::Code::from_bytes(value.as_bytes()));
-    let corrected = match code {
-        Some(tonic::Code::Internal) => tonic::Code::InvalidArgument,
-        Some(tonic::Code::OutOfRange) => tonic::Code::ResourceExhausted,
-        _ => return,
-    };
-    headers.insert(tonic::Status::GRPC_STATUS, HeaderValue::from(i32::from(corrected)));
+fn is_gzip(headers: &HeaderMap) -> bool {
+    headers.get(ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"))
 }
 
-impl Service {
-    async fn take<S: Exported>(
-        &self,
-        request: tonic::Request<S>,
-    ) -> Result<tonic::Response<S::Response>, tonic::Status> {
-        let caller = request.extensions().get::<Caller>().cloned();
-        let caller = caller.ok_or_else(|| to_status(&Error::internal("a call came in past the door")))?;
-        caller.is_read.store(true, Ordering::Relaxed);
-        let taken = S::ingest(self.0.backend(), caller.scope, request.into_inner()).await;
-        taken.map(|partial| tonic::Response::new(S::response(partial))).map_err(|error| to_status(&error))
+fn success(message: &impl prost::Message) -> Response {
+    let mut frame = BytesMut::with_capacity(PREFIX_BYTES + message.encoded_len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.encoded_len()).unwrap_or(u32::MAX));
+    if let Err(error) = message.encode(&mut frame) {
+        return to_status(&Error::internal(error)).into_http();
     }
+    let trailers = HeaderMap::from_iter([(tonic::Status::GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let body = Full::<Bytes>::new(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, GRPC);
+    response
 }
-
-/// The services differ in their names only.
-macro_rules! serve {
-    ($service:ty, $request:ty) => {
-        #[tonic::async_trait]
-        impl $service for Service {
-            async fn export(
-                &self,
-                request: tonic::Request<$request>,
-            ) -> Result<tonic::Response<<$request as Exported>::Response>, tonic::Status> {
-                self.take(request).await
-            }
-        }
-    };
-}
-
-serve!(TraceService, ExportTraceServiceRequest);
-serve!(MetricsService, ExportMetricsServiceRequest);
-serve!(LogsService, ExportLogsServiceRequest);
 
 fn to_status(error: &Error) -> tonic::Status {
     error::log(error);
@@ -140,23 +126,4 @@ fn to_status(error: &Error) -> tonic::Status {
     }
     let details = Bytes::from(status.encode_to_vec());
     tonic::Status::with_details(code, status.message, details)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_message_that_does_not_arrive_is_given_up_and_work_on_one_that_did_is_not() {
-        let brief = Duration::from_millis(5);
-        let never = unless_late(brief, &AtomicBool::new(false), std::future::pending()).await;
-        let deadline_exceeded = HeaderValue::from(i32::from(tonic::Code::DeadlineExceeded));
-        assert_eq!(never.headers()[tonic::Status::GRPC_STATUS], deadline_exceeded);
-        let slow = async {
-            tokio::time::sleep(brief * 10).await;
-            Response::default()
-        };
-        let answered = unless_late(brief, &AtomicBool::new(true), slow).await;
-        assert!(!answered.headers().contains_key(tonic::Status::GRPC_STATUS));
-    }
 }

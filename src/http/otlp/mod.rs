@@ -4,6 +4,7 @@
 pub mod grpc;
 pub(super) mod rpc_status;
 mod signals;
+mod take;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -23,7 +24,7 @@ use super::error;
 use super::state::HttpState;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
-use crate::facade::capture::{OtlpEncoding, decode_otlp};
+use crate::facade::capture::OtlpEncoding;
 
 /// Where spans are sent.
 pub const PATH: &str = "/v1/traces";
@@ -35,8 +36,6 @@ pub const METRICS_PATH: &str = "/v1/metrics";
 pub const LOGS_PATH: &str = "/v1/logs";
 /// Bytes of one request after decompression.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
-/// Bodies above this size are read into messages away from the threads that serve requests.
-const DECODE_APART_BYTES: usize = 1 << 20;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -68,21 +67,10 @@ async fn handle<S: Exported>(
 ) -> Result<Option<Partial>, Refused> {
     let scope = state.admit(headers, OPERATION).await?;
     state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
-    let limit = BodyLimit { bytes_max: BODY_BYTES_MAX, budget: Some(state.body_budget()) };
-    let body = body::read(headers, body, &limit).await?;
-    let (request, _share) = decode::<S>(encoding, body).await?;
-    Ok(S::ingest(state.backend(), scope, request).await?)
-}
-
-/// The message, and the body's share of the budget, which the message goes on to use.
-async fn decode<S: Exported>(encoding: OtlpEncoding, body: body::ReadBody) -> Result<(S, body::Share)> {
-    if body.bytes.len() < DECODE_APART_BYTES {
-        return Ok((decode_otlp(encoding, &body.bytes)?, body.share));
-    }
-    let (decoded, share) = tokio::task::spawn_blocking(move || (decode_otlp(encoding, &body.bytes), body.share))
-        .await
-        .map_err(Error::internal)?;
-    Ok((decoded?, share))
+    let _place = state.place(&scope.tenant)?;
+    let limit = BodyLimit { bytes_max: BODY_BYTES_MAX, budget: Some(state.budget(&scope.tenant)) };
+    let arrived = body::arrive(headers, body, &limit).await?;
+    take::take::<S>(state, scope, encoding, arrived).await
 }
 
 fn encoding(headers: &HeaderMap) -> Result<OtlpEncoding, Refused> {

@@ -105,6 +105,11 @@ async fn an_open_server_answers_only_to_its_own_names() {
     assert_eq!(status(&rig, empty_export(&[("host", "localhost"), ("host", "evil.test")])).await, 421);
     let request = Request::post("http://evil.test/v1/traces").header("host", "localhost").body(Body::empty());
     assert_eq!(status(&rig, request.expect("request")).await, 421);
+    for host in ["evil@127.0.0.1", "evil.test@localhost:8080", "user:password@localhost", "@localhost"] {
+        assert_eq!(status(&rig, empty_export(&[("host", host)])).await, 421, "{host}");
+    }
+    let request = Request::post("http://evil@localhost/v1/traces").header("host", "localhost").body(Body::empty());
+    assert_eq!(status(&rig, request.expect("request")).await, 421);
     let guarded = rig_with(settings());
     assert_eq!(status(&guarded, empty_export(&[("host", "any.test"), ("authorization", WRITER)])).await, 200);
 }
@@ -117,6 +122,14 @@ async fn on_an_open_server_a_header_names_the_tenant() {
     assert_eq!(status(&rig, empty_export(&[("host", "localhost")])).await, 200);
     assert_eq!(status(&rig, send("")).await, 400);
     assert_eq!(*rig.fake.tenants.lock().expect("lock"), ["mine", "demo"]);
+    // A second one is not passed over.
+    for other in ["mine", "yours"] {
+        let twice = [("host", "localhost"), ("x-runledger-tenant", "mine"), ("x-runledger-tenant", other)];
+        let response = rig.send(empty_export(&twice)).await;
+        assert_eq!(response.status(), 400);
+        assert!(String::from_utf8_lossy(&bytes_of(response).await).contains("x-runledger-tenant once"));
+    }
+    assert_eq!(rig.fake.tenants.lock().expect("lock").len(), 2);
     // With authentication the header names nothing.
     let guarded = rig_with(settings());
     let request = empty_export(&[("authorization", WRITER), ("x-runledger-tenant", "other")]);
@@ -185,8 +198,53 @@ async fn who_is_turned_away_and_what_fails_is_handed_on() {
     assert_eq!(status(&rig, empty_export(&[])).await, 401);
     assert_eq!(status(&rig, empty_export(&[("authorization", WRITER)])).await, 200);
     assert_eq!(*rig.fake.turned_away.lock().expect("lock"), ["/whoami", "/whoami", "otlp"]);
+    // With whence they came: each source has a budget of its own.
+    let mut request = get("/whoami", &[]);
+    let peer: SocketAddr = "192.0.2.7:9".parse().expect("an address");
+    request.extensions_mut().insert(ConnectInfo(peer));
+    assert_eq!(status(&rig, request).await, 401);
+    assert_eq!(*rig.fake.sources.lock().expect("lock"), [None, None, None, Some(peer.ip().into())]);
     let failures = || rig.fake.failures.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(failures(), 0);
     assert_eq!(status(&rig, get("/panic", &[])).await, 500);
     assert_eq!(failures(), 1);
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_in_the_log_and_shows_no_secret() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let silent = rig_with(HttpSettings { access_log: false, ..settings() });
+    bytes_of(silent.send(get("/whoami", &[("authorization", WRITER)])).await).await;
+    assert!(lines.0.lock().expect("lock").is_empty());
+    let rig = rig();
+    let asked = get("/whoami?query=hunter2", &[("authorization", WRITER), (REQUEST_ID_HEADER, "find-me")]);
+    let bytes = bytes_of(rig.send(asked).await).await.len();
+    bytes_of(rig.send(get("/whoami?query=hunter2", &[])).await).await;
+    let logged = String::from_utf8(lines.0.lock().expect("lock").clone()).expect("text");
+    let logged: Vec<&str> = logged.lines().filter(|line| line.contains("runledger::access")).collect();
+    assert_eq!(logged.len(), 2, "{logged:#?}");
+    let said =
+        ["INFO", "method=\"GET\"", "route=\"/whoami\"", "status=200", "tenant=\"acme\"", "id=\"find-me\"", " ms="];
+    assert!(said.iter().all(|part| logged[0].contains(part)), "{}", logged[0]);
+    assert!(logged[0].contains(&format!("bytes={bytes}")), "{}", logged[0]);
+    assert!(logged[1].contains("status=401") && logged[1].contains("tenant=\"\""), "{}", logged[1]);
+    assert!(!logged.concat().contains("hunter2") && !logged.concat().contains("rl_1"), "{logged:#?}");
 }

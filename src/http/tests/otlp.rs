@@ -3,11 +3,12 @@ use axum::http::{Request, Response};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 
-use super::{READER, Rig, WRITER, bytes_of, gzip, json_of, protobuf_of, rig};
+use super::{OTHER, READER, Rig, WRITER, bytes_of, gzip, json_of, protobuf_of, rig};
 use crate::error::Error;
 use crate::facade::capture::IngestReport;
 use crate::http::otlp::BODY_BYTES_MAX;
 use crate::http::otlp::rpc_status::Status;
+use crate::http::state::PLACES_OF_A_TENANT;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -184,4 +185,60 @@ async fn rejected_and_differing_spans_are_told() {
     *rig.fake.next.lock().expect("lock") =
         Some(Ok(IngestReport { rejected: 0, message: None, differing: 0, ..report }));
     assert_eq!(json_of(export(&rig, JSON_SPAN, &[("content-type", JSON)]).await).await, serde_json::json!({}));
+}
+
+#[tokio::test]
+async fn what_becomes_gigabytes_is_refused_before_it_does() {
+    let rig = rig();
+    // 8 million empty spans of two bytes, and as many in JSON: 16 kB that would be 3 GB.
+    let mut spans = b"\x12\x00".repeat(8_000_000);
+    for number in [2_u8, 1] {
+        let mut around = vec![number << 3 | 2];
+        prost::encode_length_delimiter(spans.len(), &mut around).expect("memory");
+        around.append(&mut spans);
+        spans = around;
+    }
+    let json = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#, "{},".repeat(5_000_000));
+    for (body, content_type) in [(spans, PROTOBUF), (json.into_bytes(), JSON)] {
+        let packed = gzip(&body);
+        assert!(packed.len() < 32 << 10, "{}", packed.len());
+        let headers = [("content-type", content_type), ("content-encoding", "gzip")];
+        let response = export(&rig, packed, &headers).await;
+        assert_eq!(response.status(), 413, "{content_type}");
+        let told = String::from_utf8_lossy(&bytes_of(response).await).into_owned();
+        assert!(told.contains("100000 spans"), "{told}");
+    }
+    assert_eq!(spans_of_large(&rig).await, 60_000, "what is large but sane is taken");
+}
+
+/// Sends many spans, in gzip; how many were taken.
+async fn spans_of_large(rig: &Rig) -> usize {
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    assert_eq!(export(rig, gzip(&protobuf_of(60_000)), &headers).await.status(), 200);
+    spans(rig)
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_end_hold_nothing_of_another_tenants() {
+    let rig = rig();
+    let mut open = tokio::task::JoinSet::new();
+    // More than one tenant may have open, each with a piece of its body there already.
+    for _ in 0..PLACES_OF_A_TENANT + 8 {
+        let sent = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![0_u8; 64 << 10])]);
+        let endless = futures_util::StreamExt::chain(sent, futures_util::stream::pending());
+        let request = post(Body::from_stream(endless), &[("content-type", PROTOBUF)]);
+        open.spawn(tower::ServiceExt::oneshot(rig.http.clone(), request));
+    }
+    tokio::task::yield_now().await;
+    let other = || {
+        let request = Request::post("/v1/traces").header("authorization", OTHER).header("content-type", PROTOBUF);
+        request.body(Body::from(protobuf_of(1))).expect("request")
+    };
+    assert_eq!(export(&rig, protobuf_of(1), &[("content-type", PROTOBUF)]).await.status(), 503);
+    assert_eq!(rig.send(other()).await.status(), 200);
+    // What the tenant has open beyond its share was refused at once.
+    let refused = open.join_next().await.expect("one").expect("no panic").expect("infallible");
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().expect("value")));
+    open.shutdown().await;
+    assert_eq!(export(&rig, protobuf_of(1), &[("content-type", PROTOBUF)]).await.status(), 200);
 }

@@ -12,9 +12,10 @@ use super::super::convert::incidents::decode_incident_evidence;
 use super::super::convert::runs::decode_run;
 use super::super::convert::traces::{decode_seal, decode_trace};
 use super::super::convert::{Columns, column_list};
+use super::super::idempotency::decode_claimed;
 use super::super::transaction::Transaction;
 use super::prepare::Prepared;
-use crate::domain::append::NewRecord;
+use crate::domain::append::{Claimed, NewRecord};
 use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::incident::IncidentEvidence;
 use crate::domain::run::{LlmRun, Stored};
@@ -80,7 +81,8 @@ pub(super) type StepKey = (TenantId, TraceId, String);
 pub(super) type RunKey = (TenantId, RunId, i64);
 pub(super) type IncidentKey = (TenantId, String, i64);
 pub(super) type SealKey = (TenantId, TraceId, i64);
-pub(super) type ClaimKey = (TenantId, &'static str, String);
+/// Tenant, space, key.
+pub(super) type ClaimKey = (TenantId, String, String);
 
 /// Everything that a flush needs to know.
 #[derive(Default)]
@@ -91,7 +93,7 @@ pub(super) struct Known {
     pub runs: Layered<RunKey, (RecordId, LlmRun)>,
     pub seals: Layered<SealKey, (RecordId, TraceSeal)>,
     pub incidents: Layered<IncidentKey, (RecordId, IncidentEvidence)>,
-    pub claims: Layered<ClaimKey, (Digest, String)>,
+    pub claims: Layered<ClaimKey, Claimed>,
 }
 
 impl Known {
@@ -243,28 +245,23 @@ fn tenant_of(row: &QueryResult, table: &'static str) -> Result<TenantId> {
     Ok(TenantId::trusted(Columns::of(row, table)?.take::<&str>()?))
 }
 
-async fn load_claims(txn: &mut Transaction, units: &[&Prepared]) -> Result<Layered<ClaimKey, (Digest, String)>> {
+async fn load_claims(txn: &mut Transaction, units: &[&Prepared]) -> Result<Layered<ClaimKey, Claimed>> {
     let mut keys = Vec::new();
     for unit in units.iter().map(|prepared| &prepared.unit) {
         if let Some(claim) = &unit.idempotency {
-            keys.push([Cow::from(unit.tenant.as_str()), claim.operation.into(), claim.key.as_str().into()]);
+            keys.push([Cow::from(unit.tenant.as_str()), claim.space.into(), claim.key.as_str().into()]);
         }
     }
-    let columns = "t.tenant_id, t.operation, t.idempotency_key, t.request_hash, t.answer";
-    let condition = "t.tenant_id = k.a AND t.operation = k.b AND t.idempotency_key = k.c";
+    let columns = "t.tenant_id, t.space, t.idempotency_key, t.operation, t.request_hash, t.answer, t.existing";
+    let condition = "t.tenant_id = k.a AND t.space = k.b AND t.idempotency_key = k.c";
     let rows = lookup(txn, keys, columns, "idempotency", condition).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
+    let decode = |row| {
         let mut columns = Columns::of(row, "idempotency")?;
         let tenant = TenantId::trusted(columns.take::<&str>()?);
-        let (operation, key): (&str, String) = (columns.take()?, columns.take()?);
-        // The operation as the claim has it, which lives for ever.
-        let mut claims = units.iter().filter_map(|prepared| prepared.unit.idempotency.as_ref());
-        if let Some(operation) = claims.find(|claim| claim.operation == operation).map(|claim| claim.operation) {
-            found.push(((tenant, operation, key), (columns.digest()?, columns.take()?)));
-        }
-    }
-    Ok(found.into_iter().collect())
+        let key = (tenant, columns.take()?, columns.take()?);
+        Ok((key, decode_claimed(&mut columns)?))
+    };
+    rows.iter().map(decode).collect()
 }
 
 async fn load_states(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Layered<TraceKey, TraceState>> {

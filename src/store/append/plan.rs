@@ -7,7 +7,10 @@ use super::known::{Known, TraceKey, TraceState};
 use super::logs::{LogKey, OpenLog};
 use super::prepare::Prepared;
 use super::records::{Batch, Updates};
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, Appended, New, NewRecord, StepFacts};
+use crate::domain::append::{
+    AppendReceipt, AppendResult, AppendUnit, Appended, Claimed, ExistingRecord, FirstAnswer, IdempotencyClaim, New,
+    NewRecord, StepFacts,
+};
 use crate::domain::ids::{RecordId, TenantId, TraceId};
 use crate::domain::incident::IncidentEvidence;
 use crate::domain::run::LlmRun;
@@ -86,16 +89,10 @@ impl<'p> Planner<'p> {
     fn unit(&mut self, prepared: &Prepared) -> Result<AppendReceipt> {
         let unit = &prepared.unit;
         if let Some(claim) = &unit.idempotency {
-            let key = (unit.tenant.clone(), claim.operation, claim.key.clone());
-            match self.known.claims.get(&key) {
-                Some((hash, answer)) if *hash == claim.request_hash => {
-                    return Ok(AppendReceipt::Replayed(answer.clone()));
-                }
-                Some(_) => {
-                    let message = "this idempotencyKey was used with another request; take a fresh one";
-                    return Err(Error::new(Code::Conflict, message));
-                }
-                None => {}
+            let key = (unit.tenant.clone(), claim.space.to_owned(), claim.key.clone());
+            if let Some(claimed) = self.known.claims.get(&key) {
+                let first = claimed.answer_to(claim.operation, &claim.key, claim.request_hash)?;
+                return Ok(AppendReceipt::Replayed(first.clone()));
             }
         }
         if let Some(guard) = &unit.guard {
@@ -141,13 +138,28 @@ impl<'p> Planner<'p> {
         // An answer is kept only where there is one worth repeating.
         if let Some(claim) = unit.idempotency.as_ref().filter(|_| results.is_empty() || !results.iter().all(is_refused))
         {
-            let mark = self.batch.mark();
-            self.batch.claim(&unit.tenant, claim, self.now);
-            self.batch.check_texts(mark)?;
-            let key = (unit.tenant.clone(), claim.operation, claim.key.clone());
-            self.known.claims.set(key, (claim.request_hash, claim.answer.clone()));
+            self.claim(&unit.tenant, claim, &results)?;
         }
         Ok(results)
+    }
+
+    /// Keeps the answer under its key.
+    fn claim(&mut self, tenant: &TenantId, claim: &IdempotencyClaim, results: &[AppendResult]) -> Result<()> {
+        let existing = |(place, result): (usize, &AppendResult)| match result {
+            AppendResult::Existing { id, differs } => Some(ExistingRecord { place, id: id.0, differs: *differs }),
+            _ => None,
+        };
+        let existing: Vec<ExistingRecord> = results.iter().enumerate().filter_map(existing).collect();
+        let mark = self.batch.mark();
+        self.batch.claim(tenant, claim, &existing, self.now)?;
+        self.batch.check_texts(mark)?;
+        let claimed = Claimed {
+            operation: claim.operation.to_owned(),
+            request_hash: Some(claim.request_hash),
+            answer: FirstAnswer { text: claim.answer.clone(), existing },
+        };
+        self.known.claims.set((tenant.clone(), claim.space.to_owned(), claim.key.clone()), claimed);
+        Ok(())
     }
 
     fn record(

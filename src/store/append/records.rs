@@ -8,14 +8,15 @@ use uuid::Uuid;
 use super::super::convert::{
     audit::encode_audit_entry, exports::encode_log_export, incidents::encode_incident_evidence,
 };
-use super::super::convert::{digest_value, id_value, instant_value, text_value, width};
+use super::super::convert::{digest_value, id_value, instant_value, optional_text_value, text_value, width};
 use super::super::convert::{ledger_events::encode_ledger_event, policies::encode_policy_activation};
 use super::super::convert::{runs::encode_run, steps::encode_step, system::encode_system_record};
 use super::super::convert::{traces::encode_seal, traces::encode_trace};
+use super::super::idempotency::encode_existing;
 use super::insert::{Existing, Part, Tables};
 use super::known::TraceState;
 use super::logs::{LogKey, OpenLog};
-use crate::domain::append::{Appended, IdempotencyClaim, New, StepFacts};
+use crate::domain::append::{Appended, ExistingRecord, IdempotencyClaim, New, StepFacts};
 use crate::domain::audit::AuditEntry;
 use crate::domain::export::LogExport;
 use crate::domain::ids::{RecordId, TenantId, TraceId};
@@ -239,17 +240,26 @@ impl Batch {
         self.nodes.push(owner, [log_id.into(), node.level.into(), node.idx.into(), digest_value(Some(node.hash))]);
     }
 
-    pub fn claim(&mut self, tenant: &TenantId, claim: &IdempotencyClaim, now: Timestamp) {
+    pub fn claim(
+        &mut self,
+        tenant: &TenantId,
+        claim: &IdempotencyClaim,
+        existing: &[ExistingRecord],
+        now: Timestamp,
+    ) -> Result<()> {
         let row = [
             text_value(tenant.as_str()),
-            text_value(claim.operation),
+            text_value(claim.space),
             text_value(&claim.key),
+            text_value(claim.operation),
             digest_value(Some(claim.request_hash)),
             text_value(&claim.answer),
+            optional_text_value(encode_existing(existing)?.as_deref()),
             instant_value(now),
         ];
         // Belongs to no record: it is never tried alone.
         self.claims.push(usize::MAX, row);
+        Ok(())
     }
 
     fn payloads(&mut self, owner: usize, tenant: &TenantId, record: RecordId, payloads: &[NewPayload]) {

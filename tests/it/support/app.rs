@@ -136,8 +136,14 @@ impl TestApp {
         };
         let logs = Logs::new(store.clone(), db.clock.clone(), config);
         logs.sign_with(signer()).await.expect("the key of every test");
-        let settings =
-            HttpSettings { auth, rate_limit, cors_origins: Vec::new(), allowed_hosts: Vec::new(), has_tls: false };
+        let settings = HttpSettings {
+            auth,
+            rate_limit,
+            cors_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            has_tls: false,
+            access_log: false,
+        };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state =
             HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");

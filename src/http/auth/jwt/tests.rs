@@ -120,7 +120,7 @@ async fn claims_become_a_scope() {
 #[tokio::test]
 async fn every_claim_that_is_checked_is_needed() {
     let verifier = with_secret();
-    let cases: [(&str, Value); 13] = [
+    let cases: [(&str, Value); 22] = [
         ("exp", json!(now() - 31)),
         ("exp", Value::Null),
         ("exp", json!("soon")),
@@ -134,6 +134,15 @@ async fn every_claim_that_is_checked_is_needed() {
         ("tenant", json!("x".repeat(129))),
         ("sub", json!("")),
         ("actor_type", json!("GOD")),
+        ("tenant", json!("acme\n")),
+        ("tenant", json!(" acme")),
+        ("tenant", json!("plat\u{200b}form")),
+        ("tenant", json!(["acme"])),
+        ("sub", json!("key:0011223344556677")),
+        ("sub", json!("Key:1")),
+        ("sub", json!("operator")),
+        ("sub", json!("anonymous")),
+        ("sub", json!("server")),
     ];
     for (claim, value) in cases {
         let mut claims = claims();
@@ -245,4 +254,38 @@ async fn without_any_keys_yet_the_answer_is_come_again() {
         JwtVerifier::new(&settings(JwtKeys::JwksUrl("http://127.0.0.1:1/jwks".to_owned()))).expect("verifier");
     let error = verifier.verify(&sign(&claims(), Algorithm::ES256, Some("ec"), &ec())).await.expect_err("no keys");
     assert_eq!(error.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_there_twice_is_refused() {
+    let encode = |json: &str| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(json);
+    let claims = claims().to_string();
+    let head = encode(&json!({ "alg": "HS256", "typ": "JWT" }).to_string());
+    let sign = |claims: &str| {
+        let message = format!("{head}.{}", encode(claims));
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+        let signature = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, message.as_bytes()));
+        format!("{message}.{signature}")
+    };
+    with_secret().verify(&sign(&claims)).await.expect("once");
+    for (claim, value) in [("tenant", "other"), ("sub", "eve"), ("scope", "admin"), ("t\\u0065nant", "other")] {
+        let last = format!("{},\"{claim}\":\"{value}\"}}", &claims[..claims.len() - 1]);
+        let first = format!("{{\"{claim}\":\"{value}\",{}", &claims[1..]);
+        for twice in [last, first] {
+            refused(&with_secret(), &sign(&twice), claim).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_names_an_actor_of_the_server_is_told_so() {
+    let mut claims = claims();
+    claims["sub"] = json!("key:0011");
+    claims["actor_type"] = json!("SYSTEM");
+    let error = with_secret().verify(&sign(&claims, Algorithm::HS256, None, &hs())).await.expect_err("refused");
+    assert!(error.message().contains("sub") && error.message().contains("key:"), "{}", error.message());
+    claims["sub"] = json!("ada");
+    claims["tenant"] = json!("platform");
+    let error = with_secret().verify(&sign(&claims, Algorithm::HS256, None, &hs())).await.expect_err("refused");
+    assert!(error.message().contains("reserved"), "{}", error.message());
 }
