@@ -2,6 +2,7 @@
 //! to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
@@ -14,12 +15,16 @@ use super::super::transaction::Transaction;
 use crate::clock::SharedClock;
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::vocabulary::Stream;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ledger::tree::CompactRange;
 use crate::store::LedgerConfig;
 
 /// Somebody has deleted a row that nothing of ours deletes.
 const GONE: &str = "a log that was there is gone; send it again";
+
+/// How long a connection is looked for that shows what was committed, and the pause between two tries.
+const PROOF_PATIENCE: Duration = Duration::from_secs(2);
+const PROOF_PAUSE: Duration = Duration::from_millis(5);
 
 /// Whose log, and which of the two.
 pub(super) type LogKey = (TenantId, Stream);
@@ -99,13 +104,27 @@ impl Logs {
     /// Whether another connection sees logs at these sizes; beyond them where another process wrote since.
     pub async fn are_seen(&self, expected: &[LogSize]) -> Result<bool> {
         let ids: Vec<Uuid> = expected.iter().map(|(log_id, _, _)| *log_id).collect();
-        let rows = self.db.rows(self.sizes_of(&ids)?).await?;
+        let rows = self.rows_elsewhere(&ids).await?;
         let seen = rows.iter().map(decode_size).collect::<Result<Vec<_>>>()?;
         let has = |(log_id, size, root): &LogSize| {
             seen.iter()
                 .any(|(id, seen, seen_root)| id == log_id && (seen > size || (seen == size && seen_root == root)))
         };
         Ok(expected.iter().all(has))
+    }
+
+    /// Reads over another connection than the writer's. What broke the writer's may have broken idle readers too: they are
+    /// met one after the other until one is whole.
+    async fn rows_elsewhere(&self, ids: &[Uuid]) -> Result<Vec<QueryResult>> {
+        let started = Instant::now();
+        loop {
+            match self.db.rows(self.sizes_of(ids)?).await {
+                Err(error) if error.code() == Code::Unavailable && started.elapsed() < PROOF_PATIENCE => {
+                    tokio::time::sleep(PROOF_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn sizes_of(&self, ids: &[Uuid]) -> Result<Statement> {
