@@ -134,6 +134,12 @@ impl Error {
         Self::build(Code::Internal, "internal error".to_owned(), Detail::None, Some(cause.into()))
     }
 
+    /// The same error with a cause, which goes to the log and to operators only.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::build(self.0.code, self.0.message.clone(), self.0.detail.clone(), Some(cause.into()))
+    }
+
     /// The same error with another field name: for checks that do not know where their value came from.
     #[must_use]
     pub fn at_field(self, field: &str) -> Self {

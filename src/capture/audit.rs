@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::input::{check_component, document};
+use super::input::{check_component, checked_label, document};
 use super::json::{canonical, check_text};
 use super::redact::{REDACTED, redact_text};
 use super::text::{clip, cut_name};
@@ -33,14 +33,7 @@ pub fn entry(input: AuditEntryInput, caller: &Actor, now: Timestamp) -> Result<D
     audit_events::check(&input.event_type)?;
     let category = audit_events::category(&input.event_type, input.category)?;
     check_name("entityId", &input.entity_id)?;
-    for (field, id) in [
-        ("actorId", &input.actor_id),
-        ("policyId", &input.policy_id),
-        ("ruleId", &input.rule_id),
-        ("correlationId", &input.correlation_id),
-    ] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
+    input.actor_id.as_deref().map_or(Ok(()), |id| check_name("actorId", id))?;
     let (actor_type, actor_id) = actor(input.actor_type, input.actor_id, caller)?;
     let source_component = check_component(input.source_component)?;
     let mut payloads = Vec::new();
@@ -63,10 +56,10 @@ pub fn entry(input: AuditEntryInput, caller: &Actor, now: Timestamp) -> Result<D
         actor_id,
         verdict: input.verdict,
         action: input.action,
-        policy_id: input.policy_id,
-        rule_id: input.rule_id,
+        policy_id: checked_label("policyId", input.policy_id)?,
+        rule_id: checked_label("ruleId", input.rule_id)?,
         run_id: input.run_id.or_else(|| lifted_run(&payloads)),
-        correlation_id: input.correlation_id,
+        correlation_id: checked_label("correlationId", input.correlation_id)?,
         source_component,
         occurred_at: input.occurred_at.unwrap_or(now),
         action_reason_commitment: None,

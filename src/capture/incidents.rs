@@ -17,9 +17,6 @@ const CLIP_BYTES: usize = 48;
 /// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for a title that is too long.
 pub fn incident(input: IncidentInput, revision: i64) -> Result<IncidentEvidence> {
     check_name("incidentId", &input.incident_id)?;
-    for (field, id) in [("policyId", &input.policy_id), ("correlationId", &input.correlation_id)] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
     for (field, index) in
         [("violationStepIndex", input.violation_step_index), ("inflectionStepIndex", input.inflection_step_index)]
     {
@@ -38,7 +35,7 @@ pub fn incident(input: IncidentInput, revision: i64) -> Result<IncidentEvidence>
         status: checked_label("status", Some(input.status))?.unwrap_or_default(),
         title: title(&input.title)?,
         source_run_id: input.source_run_id,
-        policy_id: input.policy_id,
+        policy_id: checked_label("policyId", input.policy_id)?,
         violation_type: checked_label("violationType", input.violation_type)?,
         violation_at: input.violation_at,
         violation_step_index: input.violation_step_index,
@@ -48,7 +45,7 @@ pub fn incident(input: IncidentInput, revision: i64) -> Result<IncidentEvidence>
         inflection_step_index: input.inflection_step_index,
         opened_at: input.opened_at,
         resolved_at: input.resolved_at,
-        correlation_id: input.correlation_id,
+        correlation_id: checked_label("correlationId", input.correlation_id)?,
         source_component: check_component(input.source_component)?,
     })
 }

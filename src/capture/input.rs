@@ -2,6 +2,7 @@
 //! a caller can correct their request, an exporter cannot.
 
 mod check;
+mod weight;
 
 use serde_json::{Value, json};
 
@@ -29,6 +30,7 @@ use crate::error::{Error, Result};
 
 pub use self::check::checked_run;
 pub(super) use self::check::{check_component, check_length as check_bytes, label as checked_label};
+pub use self::weight::Weigh;
 pub use super::otlp::signals;
 
 /// The longest text of one side of a call, in bytes.
@@ -107,29 +109,21 @@ pub fn step(ctx: &CaptureContext, trace_id: &TraceId, input: StepInput, fallback
 pub fn trace(input: TraceInput, fallback_trace_id: &TraceId, now: Timestamp) -> Result<DraftTrace> {
     let trace_id = input.trace_id.unwrap_or_else(|| fallback_trace_id.clone());
     check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
-    for (field, id) in [
-        ("agentId", &input.agent_id),
-        ("parentRunId", &input.parent_run_id),
-        ("correlationId", &input.correlation_id),
-        ("planHash", &input.plan_hash),
-        ("syntheticScenarioId", &input.synthetic_scenario_id),
-    ] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
+    input.parent_run_id.as_deref().map_or(Ok(()), |id| check_name("parentRunId", id))?;
     let plan = input.plan.map(|plan| document("plan", plan, PLAN_BYTES_MAX)).transpose()?;
     let trace = Trace {
         run_id: input.run_id.unwrap_or_else(|| RunId::trusted(trace_id.as_str())),
         trace_id,
-        agent_id: input.agent_id,
+        agent_id: label("agentId", input.agent_id)?,
         parent_run_id: input.parent_run_id,
-        correlation_id: input.correlation_id,
-        plan_hash: input.plan_hash,
+        correlation_id: label("correlationId", input.correlation_id)?,
+        plan_hash: label("planHash", input.plan_hash)?,
         seed: input.seed,
         frozen_at: input.frozen_at,
         schema_version: TRACE_SCHEMA_VERSION.to_owned(),
         replay_mode: label("replayMode", input.replay_mode)?,
         is_synthetic: input.is_synthetic,
-        synthetic_scenario_id: input.synthetic_scenario_id,
+        synthetic_scenario_id: label("syntheticScenarioId", input.synthetic_scenario_id)?,
         service_name: label("serviceName", input.service_name)?,
         service_instance_id: label("serviceInstanceId", input.service_instance_id)?,
         service_version: label("serviceVersion", input.service_version)?,
@@ -257,6 +251,10 @@ fn price(ctx: &CaptureContext, provider: Option<&str>, model: Option<&str>, toke
 
 /// The contents themselves, redacted, where the tenant keeps them.
 fn kept_content(ctx: &CaptureContext, input: &ContentInput, output: &ContentInput) -> Result<Option<DraftPayload>> {
+    // Decided first: what is not kept need not be read.
+    if !ctx.keeps_content {
+        return Ok(None);
+    }
     let mut members = serde_json::Map::new();
     for (side, content) in [("input", input), ("output", output)] {
         if let Some(text) = &content.text {
@@ -264,7 +262,7 @@ fn kept_content(ctx: &CaptureContext, input: &ContentInput, output: &ContentInpu
             members.insert(side.to_owned(), json!({ "text": text }));
         }
     }
-    if !ctx.keeps_content || members.is_empty() {
+    if members.is_empty() {
         return Ok(None);
     }
     Ok(Some(DraftPayload { part: PayloadPart::Content, text: canonical(&Value::Object(members))? }))

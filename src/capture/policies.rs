@@ -23,7 +23,6 @@ const HUMAN: &str = "human:";
 /// # Errors
 /// `BAD_USER_INPUT` that names the field.
 pub fn activation(input: PolicyActivationInput, now: Timestamp) -> Result<PolicyActivation> {
-    check_name("policyId", &input.policy_id)?;
     check_name("sourcePatternId", &input.source_pattern_id)?;
     for (field, id) in [
         ("sourceRecoveryId", &input.source_recovery_id),
@@ -41,7 +40,7 @@ pub fn activation(input: PolicyActivationInput, now: Timestamp) -> Result<Policy
         return Err(Error::input("actorType", "actorId needs to be told what kind of actor it is; set actorType"));
     }
     Ok(PolicyActivation {
-        policy_id: input.policy_id,
+        policy_id: checked_label("policyId", Some(input.policy_id))?.unwrap_or_default(),
         source_pattern_id: input.source_pattern_id,
         source_recovery_id: input.source_recovery_id,
         confidence_ppm: input.confidence_ppm,

@@ -22,9 +22,7 @@ pub const DETAILS_BYTES_MAX: usize = 65_536;
 /// # Errors
 /// `BAD_USER_INPUT` that names the field, `LIMIT_EXCEEDED` for what is too long.
 pub fn record(input: SystemRecordInput, now: Timestamp) -> Result<DraftSystemRecord> {
-    for (field, id) in [("actorId", &input.actor_id), ("correlationId", &input.correlation_id)] {
-        id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
-    }
+    input.actor_id.as_deref().map_or(Ok(()), |id| check_name("actorId", id))?;
     let details = input.details.map(|details| document("details", details, DETAILS_BYTES_MAX)).transpose()?;
     let record = SystemRecord {
         component: input.component,
@@ -34,7 +32,7 @@ pub fn record(input: SystemRecordInput, now: Timestamp) -> Result<DraftSystemRec
         caused_by: input.caused_by,
         actor_type: input.actor_type,
         actor_id: input.actor_id,
-        correlation_id: input.correlation_id,
+        correlation_id: checked_label("correlationId", input.correlation_id)?,
         service_name: checked_label("serviceName", input.service_name)?,
         service_instance_id: checked_label("serviceInstanceId", input.service_instance_id)?,
         source_component: check_component(input.source_component)?,

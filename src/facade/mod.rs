@@ -84,6 +84,8 @@ struct Inner {
     /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
     content_tenants: Cache<TenantId, bool>,
     metric_writes: Semaphore,
+    /// Where large requests are captured.
+    aside: capture::Aside,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -113,6 +115,7 @@ impl Logs {
             observed: vitals::Observed::default(),
             content_tenants,
             metric_writes: Semaphore::new(METRIC_WRITES_MAX),
+            aside: capture::Aside::default(),
         }))
     }
 
@@ -131,6 +134,7 @@ impl Logs {
     /// `UNAVAILABLE` that says what is wrong.
     pub async fn ready(&self) -> Result<()> {
         self.0.store.check_writable()?;
+        self.0.store.check_database()?;
         self.0.signing.check()?;
         self.0.store.ping().await
     }

@@ -26,7 +26,7 @@ pub struct AppendAuditEntriesInput {
     /// value of another type than the schema says refuses them all, as GraphQL demands.
     entries: Vec<AuditEntryInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -38,11 +38,11 @@ pub struct AuditEntryInput {
     category: Option<AuditCategory>,
     /// What happened, as a PascalCase name of 2 to 64 letters and digits, for example "LimitBreached". Names of what the
     /// server itself writes (AccessAllowed, AccessDenied, LogViewed, LogExported, BundleDownloaded, IntegrityVerified,
-    /// AnomalyDetected, PrincipalFirstSeen, and all that begin with ApiKey or SigningKey) are refused.
+    /// AnomalyDetected, PrincipalFirstSeen, and all that begin with ApiKey or SigningKey) are refused. Not redacted.
     event_type: String,
     /// What kind of thing it happened to.
     entity_type: AuditEntityType,
-    /// Which thing, by the id that its owner gave it, 1 to 128 bytes.
+    /// Which thing, by the id that its owner gave it, 1 to 128 bytes. An identifier: it is not redacted.
     entity_id: ID,
     /// What kind of actor acted. When neither this nor actorId is given, you did.
     actor_type: Option<ActorType>,
@@ -52,17 +52,17 @@ pub struct AuditEntryInput {
     verdict: Option<Verdict>,
     /// What was done.
     action: Option<AuditAction>,
-    /// The policy that was at work.
+    /// The policy that was at work. Redacted.
     policy_id: Option<ID>,
-    /// The rule of the policy.
+    /// The rule of the policy. Redacted.
     rule_id: Option<String>,
     /// The run that the entry concerns. Taken from run_id, runId, source_run_id or sourceRunId at the top of after, else
-    /// of before, when it is not given.
+    /// of before, when it is not given. An identifier: it is not redacted.
     run_id: Option<ID>,
-    /// Your own id for cross-reference.
+    /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
     /// The service that writes the entry, 1 to 128 bytes. "graphql" when it is not given; the names of the server's own
-    /// parts (otlp, graphql, server, export, verifier) are refused.
+    /// parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// When it happened. Now when it is not given.
     occurred_at: Option<DateTime>,

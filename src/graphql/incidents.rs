@@ -223,15 +223,15 @@ pub struct RecordIncidentEvidenceInput {
     supersedes_revision: Option<SafeInt>,
     /// How bad the incident is.
     severity: IncidentSeverity,
-    /// Where the incident stands, in your words, at most 128 bytes.
+    /// Where the incident stands, in your words, at most 128 bytes. Redacted.
     status: String,
     /// One line about the incident, at most 512 bytes. Redacted; give no personal data.
     title: String,
-    /// The run that caused the incident.
+    /// The run that caused the incident. An identifier: it is not redacted.
     source_run_id: Option<ID>,
-    /// The policy that was violated.
+    /// The policy that was violated. Redacted.
     policy_id: Option<ID>,
-    /// What kind of violation it was, in your words, at most 128 bytes.
+    /// What kind of violation it was, in your words, at most 128 bytes. Redacted.
     violation_type: Option<String>,
     /// When the policy was violated.
     violation_at: Option<DateTime>,
@@ -249,10 +249,10 @@ pub struct RecordIncidentEvidenceInput {
     opened_at: DateTime,
     /// When the incident was resolved. Leave it out while it is open.
     resolved_at: Option<DateTime>,
-    /// Your own id for cross-reference.
+    /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
-    /// server's own parts (otlp, graphql, server, export, verifier) are refused.
+    /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
     /// again; any other input under it, of whatever mutation, is a CONFLICT.

@@ -17,7 +17,7 @@ pub const STEPS_MAX: usize = 1_000;
 /// One side of a call: its text, or a digest made before. Exactly one must be given.
 #[derive(OneofObject)]
 pub enum ContentInput {
-    /// The text. Its keyed digest is kept; the text itself only where the tenant has content capture turned on.
+    /// The text. Its keyed digest is kept; the text itself only where the tenant has content capture turned on. Redacted.
     Text(String),
     /// A digest that contentDigest gave.
     Hash(Sha256),
@@ -26,33 +26,33 @@ pub enum ContentInput {
 /// A whole run. What is left out follows from the steps, where there are any.
 #[derive(InputObject)]
 pub struct LlmRunInput {
-    /// The name of the run, 1 to 128 bytes, unique within the tenant. Made up when it is not given.
+    /// The name of the run, 1 to 128 bytes, unique within the tenant. Made up when it is not given. An identifier: it is not redacted.
     pub run_id: Option<ID>,
     /// The newest revision that you know of: this record becomes the next one. Without it the run must be new.
     supersedes_revision: Option<SafeInt>,
-    /// A readable name.
+    /// A readable name. Redacted.
     name: Option<String>,
-    /// The agent that ran.
+    /// The agent that ran. Redacted.
     agent_id: Option<String>,
-    /// The conversation or session that the run belongs to.
+    /// The conversation or session that the run belongs to. Redacted.
     session_id: Option<String>,
     /// The end user that the run served. An identifier: it is not redacted.
     end_user_id: Option<String>,
-    /// Labels.
+    /// Labels. Redacted.
     tags: Option<Vec<String>>,
-    /// The provider of the model, for example "openai".
+    /// The provider of the model, for example "openai". Redacted.
     provider: Option<String>,
-    /// The model, for example "gpt-4o".
+    /// The model, for example "gpt-4o". Redacted.
     model: Option<String>,
-    /// What was asked of the model: "chat", "embeddings" and so on.
+    /// What was asked of the model: "chat", "embeddings" and so on. Redacted.
     operation: Option<String>,
-    /// The service that ran.
+    /// The service that ran. Redacted.
     service_name: Option<String>,
-    /// The instance of the service.
+    /// The instance of the service. Redacted.
     service_instance_id: Option<String>,
-    /// The version of the service.
+    /// The version of the service. Redacted.
     service_version: Option<String>,
-    /// Where it ran, for example "production".
+    /// Where it ran, for example "production". Redacted.
     environment: Option<String>,
     /// The prompt.
     prompt: Option<ContentInput>,
@@ -68,13 +68,13 @@ pub struct LlmRunInput {
     reasoning_tokens: Option<SafeInt>,
     /// Whole milliseconds until the first token of the first streamed call.
     time_to_first_token_ms: Option<SafeInt>,
-    /// Why the last model call stopped.
+    /// Why the last model call stopped. Redacted.
     finish_reason: Option<String>,
     /// What the run cost in US dollars, with at most six decimal places. Computed from the price table when it is not given.
     cost_usd: Option<Decimal>,
     /// How the run ended. SUCCEEDED when neither this nor a failed step says otherwise.
     execution_status: Option<ExecutionStatus>,
-    /// The kind of error that the run failed with.
+    /// The kind of error that the run failed with. Redacted.
     error_type: Option<String>,
     /// When the run began. The start of the first step, else now, when it is not given.
     started_at: Option<DateTime>,
@@ -86,9 +86,9 @@ pub struct LlmRunInput {
     /// Whether the run is test data.
     #[graphql(default)]
     is_synthetic: bool,
-    /// The scenario that made the test data. Needed for test data.
+    /// The scenario that made the test data. Needed for test data. Redacted.
     synthetic_scenario_id: Option<String>,
-    /// Your own id for cross-reference.
+    /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
     /// What kind of actor started the run.
     actor_type: Option<ActorType>,
@@ -99,36 +99,36 @@ pub struct LlmRunInput {
 /// The beginning of a trace.
 #[derive(InputObject)]
 pub struct TraceInput {
-    /// The name of the trace, 1 to 128 bytes, unique within the tenant. Made up when it is not given.
+    /// The name of the trace, 1 to 128 bytes, unique within the tenant. Made up when it is not given. An identifier: it is not redacted.
     trace_id: Option<ID>,
-    /// The run that the trace belongs to. The trace's own name when it is not given.
+    /// The run that the trace belongs to. The trace's own name when it is not given. An identifier: it is not redacted.
     run_id: Option<ID>,
-    /// The agent that ran.
+    /// The agent that ran. Redacted.
     agent_id: Option<String>,
-    /// The run that started this one.
+    /// The run that started this one. An identifier: it is not redacted.
     parent_run_id: Option<ID>,
-    /// Your own id for cross-reference.
+    /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
-    /// Your hash of the plan that is carried out.
+    /// Your hash of the plan that is carried out. Redacted.
     plan_hash: Option<String>,
     /// The random seed of the run.
     seed: Option<BigInt>,
     /// The instant that a replayed run sees as now.
     frozen_at: Option<DateTime>,
-    /// How a replayed run treats effects, in your words.
+    /// How a replayed run treats effects, in your words. Redacted.
     replay_mode: Option<String>,
     /// Whether the trace is test data.
     #[graphql(default)]
     is_synthetic: bool,
-    /// The scenario that made the test data. Needed for test data.
+    /// The scenario that made the test data. Needed for test data. Redacted.
     synthetic_scenario_id: Option<String>,
-    /// The service that ran.
+    /// The service that ran. Redacted.
     service_name: Option<String>,
-    /// The instance of the service.
+    /// The instance of the service. Redacted.
     service_instance_id: Option<String>,
-    /// The version of the service.
+    /// The version of the service. Redacted.
     service_version: Option<String>,
-    /// Where it ran, for example "production".
+    /// Where it ran, for example "production". Redacted.
     environment: Option<String>,
     /// When the trace began. Now when it is not given.
     started_at: Option<DateTime>,
@@ -141,27 +141,27 @@ pub struct TraceInput {
 pub struct TraceStepInput {
     /// Your own number for the step; not checked.
     caller_index: Option<SafeInt>,
-    /// The span's id, unique within the trace. Made up when it is not given.
+    /// The span's id, unique within the trace. Made up when it is not given. An identifier: it is not redacted.
     span_id: Option<String>,
-    /// The span that the step runs under.
+    /// The span that the step runs under. An identifier: it is not redacted.
     parent_span_id: Option<String>,
     /// Which try this is, 1 to 2,147,483,647. The first when it is not given.
     attempt: Option<SafeInt>,
     /// What the step did.
     kind: StepKind,
-    /// The tool, agent or operation that was at work.
+    /// The tool, agent or operation that was at work. Redacted.
     skill_name: String,
     /// How the step ended.
     status: StepStatus,
     /// The kind of outcome. Follows from status and outcomeCode when it is not given.
     outcome_category: Option<OutcomeCategory>,
-    /// The outcome in your own words, for example an error type or an HTTP status.
+    /// The outcome in your own words, for example an error type or an HTTP status. Redacted.
     outcome_code: Option<String>,
-    /// The provider that was called.
+    /// The provider that was called. Redacted.
     provider: Option<String>,
-    /// The model that was called.
+    /// The model that was called. Redacted.
     model: Option<String>,
-    /// The provider's id of its answer.
+    /// The provider's id of its answer. Redacted.
     response_id: Option<String>,
     /// Tokens sent.
     input_tokens: Option<SafeInt>,
@@ -178,9 +178,9 @@ pub struct TraceStepInput {
     input: Option<ContentInput>,
     /// What came out.
     output: Option<ContentInput>,
-    /// The key that idempotencyCheck finds the step by, 1 to 128 bytes.
+    /// The key that idempotencyCheck finds the step by, 1 to 128 bytes. An identifier: it is not redacted.
     idempotency_key: Option<String>,
-    /// The span id of another step that reports the same call: that one counts in totals, this one does not.
+    /// The span id of another step that reports the same call: that one counts in totals, this one does not. An identifier: it is not redacted.
     duplicate_of: Option<String>,
     /// Anything else, as a JSON object. Redacted, and kept apart from the record.
     attributes: Option<Json>,
@@ -191,7 +191,7 @@ pub struct TraceStepInput {
 pub struct TraceSealInput {
     /// How the trace ended. Follows from the steps when it is not given.
     status: Option<ExecutionStatus>,
-    /// Why it ended so, in words.
+    /// Why it ended so, in words. Redacted.
     reason: Option<String>,
     /// When it ended. The end of the last step when it is not given.
     ended_at: Option<DateTime>,

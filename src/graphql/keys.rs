@@ -12,9 +12,9 @@ use crate::facade::keys;
 /// What createApiKey takes.
 #[derive(InputObject)]
 pub struct CreateApiKeyInput {
-    /// What the key is for, in your words, 1 to 128 bytes. It holds no personal data.
+    /// What the key is for, in your words, 1 to 128 bytes. It holds no personal data. Redacted.
     name: Option<String>,
-    /// What the key is to allow, for example "runs:read". You can give no scope that you lack.
+    /// What the key is to allow, for example "runs:read". You can give no scope that you lack. Not redacted.
     scopes: Vec<String>,
     /// When the key ends. It never does when this is not given.
     expires_at: Option<DateTime>,
@@ -23,7 +23,7 @@ pub struct CreateApiKeyInput {
 /// What revokeApiKey takes.
 #[derive(InputObject)]
 pub struct RevokeApiKeyInput {
-    /// The id of the key: the part of its token between rl_ and the next underscore.
+    /// The id of the key: the part of its token between rl_ and the next underscore. An identifier: it is not redacted.
     key_id: ID,
 }
 

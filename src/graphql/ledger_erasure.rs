@@ -14,11 +14,11 @@ use crate::error::{Code, Error};
 /// What erasePayload takes.
 #[derive(InputObject)]
 pub struct ErasePayloadInput {
-    /// The record that the payload belongs to.
+    /// The record that the payload belongs to. An identifier: it is not redacted.
     record_id: ID,
     /// Which of its payloads.
     part: PayloadPart,
-    /// Why it is erased, 1 to 512 bytes. It stays in the ledger for ever: name no person in it.
+    /// Why it is erased, 1 to 512 bytes. It stays in the ledger for ever: name no person in it. Redacted.
     reason: String,
 }
 

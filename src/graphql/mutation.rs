@@ -34,7 +34,7 @@ pub struct RecordLlmRunInput {
     /// The steps of the run, at most 1,000. More can be recorded with startTrace and recordSteps.
     steps: Option<Vec<TraceStepInput>>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct RecordTraceInput {
     /// What you know about the run. Without it there is a run only if a step is the work of a language model.
     run: Option<LlmRunInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
@@ -60,46 +60,46 @@ pub struct StartTraceInput {
     #[graphql(flatten)]
     trace: TraceInput,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
 /// What recordSteps takes.
 #[derive(InputObject)]
 pub struct RecordStepsInput {
-    /// The trace to add to, as traceId of a trace that was begun.
+    /// The trace to add to, as traceId of a trace that was begun. An identifier: it is not redacted.
     trace_id: ID,
     /// The steps, at most 1,000. Each stands for itself: good ones are recorded, bad ones are named in the results. Only a
     /// value of another type than the schema says refuses them all, as GraphQL demands.
     steps: Vec<TraceStepInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
 /// What completeTrace takes.
 #[derive(InputObject)]
 pub struct CompleteTraceInput {
-    /// The trace to complete.
+    /// The trace to complete. An identifier: it is not redacted.
     trace_id: ID,
     #[graphql(flatten)]
     seal: TraceSealInput,
     /// What you know about the run. Without it there is a run only if a step is the work of a language model.
     run: Option<LlmRunInput>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 
 /// What abortTrace takes.
 #[derive(InputObject)]
 pub struct AbortTraceInput {
-    /// The trace to abort.
+    /// The trace to abort. An identifier: it is not redacted.
     trace_id: ID,
-    /// Why, in words.
+    /// Why, in words. Redacted.
     reason: Option<String>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 

@@ -197,31 +197,31 @@ impl PolicyQueries {
 /// What recordPolicyActivation takes.
 #[derive(InputObject)]
 pub struct RecordPolicyActivationInput {
-    /// The policy, as its owner names it, 1 to 128 bytes.
+    /// The policy, as its owner names it, 1 to 128 bytes. Redacted.
     policy_id: ID,
-    /// The pattern that the policy was made from, 1 to 128 bytes.
+    /// The pattern that the policy was made from, 1 to 128 bytes. An identifier: it is not redacted.
     source_pattern_id: String,
-    /// The recovery that the policy was made from.
+    /// The recovery that the policy was made from. An identifier: it is not redacted.
     source_recovery_id: Option<String>,
     /// How sure the method is that the policy fits, 0 to 1 with at most six decimal places.
     confidence: f64,
-    /// The version of the method that gave the confidence, at most 128 bytes.
+    /// The version of the method that gave the confidence, at most 128 bytes. Redacted.
     confidence_version: String,
     /// On whose word: "auto", "threshold", or "human:" and the person's id. An identifier: it is not redacted.
     approval_path: String,
-    /// The trace of the loop that proposed the policy.
+    /// The trace of the loop that proposed the policy. An identifier: it is not redacted.
     loop_trace_id: Option<ID>,
     /// What kind of actor activated the policy. A person when the approval path names one.
     actor_type: Option<ActorType>,
     /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
-    /// server's own parts (otlp, graphql, server, export, verifier) are refused.
+    /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// When the policy came into force. Now when it is not given.
     activated_at: Option<DateTime>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 

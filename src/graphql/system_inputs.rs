@@ -32,14 +32,14 @@ pub struct SystemRecordInput {
     actor_type: Option<ActorType>,
     /// Who caused it. An identifier: it is not redacted.
     actor_id: Option<String>,
-    /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it.
+    /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it. Redacted.
     correlation_id: Option<String>,
-    /// The service that it happened to.
+    /// The service that it happened to. Redacted.
     service_name: Option<String>,
-    /// The instance of the service.
+    /// The instance of the service. Redacted.
     service_instance_id: Option<String>,
     /// The service that writes the record, 1 to 128 bytes. "graphql" when it is not given; the names of the server's own
-    /// parts (otlp, graphql, server, export, verifier) are refused.
+    /// parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// When it happened. Now when it is not given.
     occurred_at: Option<DateTime>,
@@ -57,7 +57,7 @@ pub struct RecordSystemRecordsInput {
     #[graphql(default)]
     pub is_platform_wide: bool,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     pub idempotency_key: Option<String>,
 }
 

@@ -9,13 +9,14 @@ mod erase;
 mod flush;
 mod insert;
 mod known;
+mod lanes;
 mod logs;
 mod plan;
 mod prepare;
+mod probe;
 mod queue;
 mod records;
 mod thread;
-mod txn;
 
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};

@@ -2,13 +2,14 @@
 //! does not sign any more.
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, QueryFilter, QueryTrait, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryTrait, Value};
 use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, column_list, decode_all, digest_value};
 use super::error::database;
 use super::scoped::{scoped, scoped_statement};
+use super::transaction::Transaction;
 use crate::domain::checkpoint::SignedCheckpoint;
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::LedgerLog;
@@ -150,17 +151,14 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not take them.
     pub async fn insert_checkpoints(&self, key_id: &str, checkpoints: &[SignedCheckpoint]) -> Result<bool> {
-        let txn = self.db().begin().await?;
-        let inserted = self.insert_checkpoints_in_txn(&txn, key_id, checkpoints).await;
-        match inserted {
-            Ok(true) => txn.commit().await.map(|()| true).map_err(database),
-            other => txn.rollback().await.map_err(database).and(other),
-        }
+        let mut txn = Transaction::begin(self.db()).await?;
+        let inserted = self.insert_checkpoints_in_txn(&mut txn, key_id, checkpoints).await;
+        txn.finish(inserted).await
     }
 
     async fn insert_checkpoints_in_txn(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &mut Transaction,
         key_id: &str,
         checkpoints: &[SignedCheckpoint],
     ) -> Result<bool> {
@@ -177,7 +175,7 @@ impl Store {
                 checkpoint.note.as_str().into(),
                 checkpoint.made_at.as_micros().into(),
             ];
-            txn.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
+            txn.execute(self.db().statement(sql, values)).await?;
         }
         Ok(true)
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, DbBackend, DbErr, QueryResult,
+    Statement, Value,
 };
 
-use super::error::{database, unavailable};
+use super::error::database;
+use super::place::Place;
 use crate::error::{Error, Result};
 
 /// Readers of SQLite: it reads from memory-mapped pages, so a few keep the cores busy.
@@ -45,6 +46,7 @@ pub(super) struct Database {
     pub backend: DbBackend,
     pub read: DatabaseConnection,
     pub write: DatabaseConnection,
+    place: Arc<Place>,
     /// Statements that were read with, since the start.
     reads: Arc<AtomicU64>,
     /// Statements that are being read with now, those that wait for a connection among them.
@@ -70,42 +72,37 @@ impl Drop for UnderWay<'_> {
 impl Database {
     /// Connects for reading and writing.
     pub async fn connect(url: &str, pool_size: u32) -> Result<Self> {
-        let database = match backend(url)? {
-            DbBackend::Sqlite => {
-                check_sqlite_path(url)?;
-                let write = open(sqlite(url, false)).await?;
-                let read = open(sqlite(url, true)).await?;
-                Self { backend: DbBackend::Sqlite, read, write, reads: Arc::default(), under_way: Arc::default() }
-            }
-            backend => {
-                let write = open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE)).await?;
-                let mut read = postgres(url, pool_size.max(1), POSTGRES_READ);
-                read.statement_timeout(POSTGRES_READ_TIMEOUT);
-                let read = open(read).await?;
-                Self { backend, read, write, reads: Arc::default(), under_way: Arc::default() }
-            }
+        let (backend, place) = (backend(url)?, Arc::new(Place::of(url)?));
+        let (write, read) = if backend == DbBackend::Sqlite {
+            check_sqlite_path(url)?;
+            (open(sqlite(url, false), &place).await?, open(sqlite(url, true), &place).await?)
+        } else {
+            let mut read = postgres(url, pool_size.max(1), POSTGRES_READ);
+            read.statement_timeout(POSTGRES_READ_TIMEOUT);
+            (open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE), &place).await?, open(read, &place).await?)
         };
+        let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default() };
         database.check_durability().await?;
         Ok(database)
     }
 
     /// Connects for reading only: nothing is made, migrated or written.
     pub async fn connect_reader(url: &str, pool_size: u32) -> Result<Self> {
-        let backend = backend(url)?;
+        let (backend, place) = (backend(url)?, Arc::new(Place::of(url)?));
         let read = if backend == DbBackend::Sqlite {
             check_sqlite_path(url)?;
-            open(sqlite(url, true)).await?
+            open(sqlite(url, true), &place).await?
         } else {
-            open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY)).await?
+            open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY), &place).await?
         };
-        Ok(Self { backend, write: read.clone(), read, reads: Arc::default(), under_way: Arc::default() })
+        Ok(Self { backend, write: read.clone(), read, place, reads: Arc::default(), under_way: Arc::default() })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
     /// runtime that this is called on.
     pub async fn for_appending(mut self, url: &str) -> Result<Self> {
         if self.backend == DbBackend::Postgres {
-            self.write = open(postgres(url, 1, POSTGRES_WRITE)).await?;
+            self.write = open(postgres(url, 1, POSTGRES_WRITE), &self.place).await?;
             self.check_durability().await?;
         }
         Ok(self)
@@ -122,13 +119,12 @@ impl Database {
 
     /// Connects for changes of the schema only.
     pub async fn connect_writer(url: &str) -> Result<DatabaseConnection> {
-        match backend(url)? {
-            DbBackend::Sqlite => {
-                check_sqlite_path(url)?;
-                open(sqlite(url, false)).await
-            }
-            _ => open(postgres(url, 1, POSTGRES_READ)).await,
+        let (backend, place) = (backend(url)?, Place::of(url)?);
+        if backend == DbBackend::Sqlite {
+            check_sqlite_path(url)?;
+            return open(sqlite(url, false), &place).await;
         }
+        open(postgres(url, 1, POSTGRES_READ), &place).await
     }
 
     /// A statement with numbered parameters (`$1`), which both databases read.
@@ -139,7 +135,38 @@ impl Database {
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let _under_way = UnderWay::begin(&self.under_way);
-        self.read.query_all_raw(statement).await.map_err(database)
+        match self.read.query_all_raw(statement).await {
+            Ok(rows) => Ok(rows),
+            Err(cause) => Err(self.explain(cause).await),
+        }
+    }
+
+    /// What an error means; where the pool says only that it waited in vain, after a look at the server.
+    pub async fn explain(&self, cause: DbErr) -> Error {
+        database(self.place.look_into(cause).await)
+    }
+
+    /// The same trouble in words for who runs the server: where the database is, and what it said.
+    pub fn for_operator(&self, error: &Error) -> Error {
+        self.place.at(error)
+    }
+
+    /// Closes the connection that is written with, so that the next write has a new one.
+    pub async fn renew_writer(&self) {
+        let closed = if self.backend == DbBackend::Postgres {
+            match self.write.get_postgres_connection_pool().acquire().await {
+                Ok(connection) => connection.close().await,
+                Err(cause) => Err(cause),
+            }
+        } else {
+            match self.write.get_sqlite_connection_pool().acquire().await {
+                Ok(connection) => connection.close().await,
+                Err(cause) => Err(cause),
+            }
+        };
+        if let Err(cause) = closed {
+            tracing::warn!(%cause, "closing the writer's connection");
+        }
     }
 
     /// Statements that were read with, since the start.
@@ -150,15 +177,6 @@ impl Database {
     /// Statements that are being read with now, those that wait for a connection among them.
     pub fn reads_under_way(&self) -> u32 {
         self.under_way.load(Ordering::Relaxed)
-    }
-
-    /// A transaction that holds SQLite's write lock from its beginning: one that takes it later fails as busy.
-    pub async fn begin(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: (self.backend == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.write.begin_with_options(options).await.map_err(database)
     }
 
     pub async fn close(&self) {
@@ -211,8 +229,11 @@ fn backend(url: &str) -> Result<DbBackend> {
     }
 }
 
-async fn open(options: ConnectOptions) -> Result<DatabaseConnection> {
-    Connector::connect(options).await.map_err(|cause: DbErr| unavailable(&cause))
+async fn open(options: ConnectOptions, place: &Place) -> Result<DatabaseConnection> {
+    match Connector::connect(options).await {
+        Ok(connection) => Ok(connection),
+        Err(cause) => Err(place.cannot_open(cause).await),
+    }
 }
 
 /// Refuses what would only fail later or lose data at exit.

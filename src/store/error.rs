@@ -1,9 +1,13 @@
 //! What the databases say, as our one [`Error`]: the only place that looks at a `DbErr`.
 
+use std::sync::Arc;
+
 use sea_orm::sqlx::Error as DriverError;
 use sea_orm::sqlx::error::{DatabaseError, ErrorKind};
+use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
+use super::trouble::Trouble;
 use crate::error::{Code, Error};
 
 /// How long to wait before another try when the database does not take a statement, in milliseconds.
@@ -25,17 +29,13 @@ pub(super) fn database(error: DbErr) -> Error {
     if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
         return Error::new(Code::Conflict, "a record with this key is on record already");
     }
+    if let Some(trouble) = Trouble::of(&error) {
+        return troubled(trouble, error);
+    }
     match &error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => unavailable(&error),
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
             match cause.as_ref() {
                 DriverError::Database(cause) => refused(&error, cause.as_ref()),
-                DriverError::Io(_)
-                | DriverError::Tls(_)
-                | DriverError::Protocol(_)
-                | DriverError::PoolTimedOut
-                | DriverError::PoolClosed
-                | DriverError::WorkerCrashed => unavailable(&error),
                 _ => Error::internal(error),
             }
         }
@@ -43,19 +43,38 @@ pub(super) fn database(error: DbErr) -> Error {
     }
 }
 
-/// UNAVAILABLE, with the cause in the log.
-pub(super) fn unavailable(cause: &dyn std::fmt::Display) -> Error {
+/// As SeaORM reports what the driver says.
+pub(super) fn of_driver(error: DriverError) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+/// UNAVAILABLE in the words of the trouble, with what the database said as its cause.
+pub(super) fn troubled(trouble: Trouble, cause: DbErr) -> Error {
     tracing::warn!(%cause, "the database is unavailable");
-    Error::unavailable("the database does not take this now; try again", RETRY_AFTER_MS)
+    Error::unavailable(trouble.words(), RETRY_AFTER_MS).because(cause)
+}
+
+/// UNAVAILABLE for a commit without a good answer: whether it took place is unknown, so the same is to be sent again.
+pub(super) fn uncommitted(cause: DbErr) -> Error {
+    match Trouble::of(&cause) {
+        Some(trouble) => troubled(trouble, cause),
+        None => unavailable("the database did not commit; send it again", cause),
+    }
+}
+
+/// UNAVAILABLE with the cause in the log.
+pub(super) fn unavailable(message: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let cause = cause.into();
+    tracing::warn!(cause = %cause, "the database is unavailable");
+    Error::unavailable(message, RETRY_AFTER_MS).because(cause)
 }
 
 fn refused(error: &DbErr, cause: &dyn DatabaseError) -> Error {
     match cause.kind() {
         ErrorKind::CheckViolation | ErrorKind::NotNullViolation => value(error),
-        _ => match Trouble::of(cause) {
-            Some(Trouble::Value) => value(error),
-            Some(Trouble::Passing) => unavailable(error),
-            Some(Trouble::Cancelled) => Error::new(Code::Timeout, "the query took longer than allowed; narrow it"),
+        _ => match Refusal::of(cause) {
+            Some(Refusal::Value) => value(error),
+            Some(Refusal::Cancelled) => Error::new(Code::Timeout, "the query took longer than allowed; narrow it"),
             None => Error::internal(error.clone()),
         },
     }
@@ -67,46 +86,39 @@ fn value(cause: &DbErr) -> Error {
     Error::input("", "a value lies outside what can be recorded")
 }
 
-/// What constraints do not tell.
+/// What constraints do not tell, and what is no trouble of the database.
 #[derive(Debug, PartialEq, Eq)]
-enum Trouble {
+enum Refusal {
     /// A value that its column cannot hold.
     Value,
-    /// Busy, locked, full, read-only, restarting, out of connections, or a lost race: another try may succeed.
-    Passing,
     /// The statement was cancelled, by its time limit or an operator.
     Cancelled,
 }
 
-impl Trouble {
-    /// From the driver's own classification. `sql_err()` and `kind()` know constraints only, so this needs the code.
+impl Refusal {
     fn of(cause: &dyn DatabaseError) -> Option<Self> {
         let code = cause.code()?;
-        if cause.try_downcast_ref::<sea_orm::sqlx::sqlite::SqliteError>().is_some() {
+        if cause.try_downcast_ref::<SqliteError>().is_some() {
             Self::of_sqlite(code.parse().ok()?)
         } else {
             Self::of_postgres(&code)
         }
     }
 
-    /// Primary result codes: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN; INTERRUPT. 3091 is CONSTRAINT_DATATYPE.
+    /// CONSTRAINT_DATATYPE; INTERRUPT.
     fn of_sqlite(code: i32) -> Option<Self> {
-        match code & 0xff {
-            _ if code == 3091 => Some(Self::Value),
-            5 | 6 | 8 | 10 | 13 | 14 => Some(Self::Passing),
-            9 => Some(Self::Cancelled),
+        match code {
+            3091 => Some(Self::Value),
+            _ if code & 0xff == 9 => Some(Self::Cancelled),
             _ => None,
         }
     }
 
-    /// Classes: connection, rollback, resources, operator, system; lock not available, read-only as a standby is; data
-    /// exception.
+    /// Data exception; query cancelled.
     fn of_postgres(code: &str) -> Option<Self> {
         match code {
             "57014" => Some(Self::Cancelled),
-            "55P03" | "25006" => Some(Self::Passing),
-            _ if code.starts_with("22") => Some(Self::Value),
-            _ => matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58")).then_some(Self::Passing),
+            _ => code.starts_with("22").then_some(Self::Value),
         }
     }
 }
@@ -116,16 +128,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passing_trouble_is_told_from_refusals() {
-        assert_eq!(Trouble::of_sqlite(517), Some(Trouble::Passing), "BUSY_SNAPSHOT");
-        assert_eq!(Trouble::of_sqlite(1811), None, "a trigger's refusal");
-        assert_eq!(Trouble::of_postgres("40P01"), Some(Trouble::Passing), "deadlock");
-        assert_eq!(Trouble::of_postgres("25006"), Some(Trouble::Passing), "read-only");
-        assert_eq!(Trouble::of_sqlite(8), Some(Trouble::Passing), "READONLY");
-        assert_eq!(Trouble::of_postgres("57014"), Some(Trouble::Cancelled));
-        assert_eq!(Trouble::of_postgres("22003"), Some(Trouble::Value), "out of range");
-        assert_eq!(Trouble::of_sqlite(3091), Some(Trouble::Value), "a REAL for an INTEGER");
-        assert_eq!(Trouble::of_postgres("P0001"), None, "a trigger's refusal");
+    fn values_and_time_limits_are_told_from_the_rest() {
+        assert_eq!(Refusal::of_sqlite(1811), None, "a trigger's refusal");
+        assert_eq!(Refusal::of_postgres("57014"), Some(Refusal::Cancelled));
+        assert_eq!(Refusal::of_postgres("22003"), Some(Refusal::Value), "out of range");
+        assert_eq!(Refusal::of_sqlite(3091), Some(Refusal::Value), "a REAL for an INTEGER");
+        assert_eq!(Refusal::of_postgres("P0001"), None, "a trigger's refusal");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use sea_orm::DbBackend;
 use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, column_list, decode_all, digest_value};
-use super::error::database;
+use super::transaction::Transaction;
 use crate::domain::checkpoint::{LedgerKey, LogSizes};
 use crate::domain::ids::Digest;
 use crate::entity::ledger_key;
@@ -54,17 +54,17 @@ impl Store {
     /// # Errors
     /// As for [`Self::list_ledger_keys`].
     pub async fn register_ledger_key(&self, key_id: &str, name: &str, public_key: [u8; 32]) -> Result<LedgerKey> {
-        let txn = self.db().begin().await?;
+        let mut txn = Transaction::begin(self.db()).await?;
         let registered = async {
-            let active = self.active_key(&txn).await?;
+            let active = self.active_key(&mut txn).await?;
             if active.is_none() {
-                self.insert_key(&txn, key_id, name, public_key, &self.sizes(&txn).await?).await?;
+                let sizes = self.sizes(&mut txn).await?;
+                self.insert_key(&mut txn, key_id, name, public_key, &sizes).await?;
             }
-            self.active_key(&txn).await?.ok_or_else(|| Error::internal("a key that was registered is gone"))
+            self.active_key(&mut txn).await?.ok_or_else(|| Error::internal("a key that was registered is gone"))
         };
         let registered = registered.await;
-        txn.commit().await.map_err(database)?;
-        registered
+        txn.finish(registered).await
     }
 
     /// Retires the key that signs and registers its successor, both at the sizes that the logs have now: what the old key
@@ -79,53 +79,46 @@ impl Store {
         name: &str,
         public_key: [u8; 32],
     ) -> Result<()> {
-        let txn = self.db().begin().await?;
+        let mut txn = Transaction::begin(self.db()).await?;
         let replaced = async {
             let now = self.clock().now().as_micros();
             // Waits for every checkpoint that is being stored: they hold the row.
             let sql = "UPDATE ledger_key SET retired_at = $1, to_sizes = '{}' \
                        WHERE key_id = $2 AND retired_at IS NULL";
-            let retired = txn.execute_raw(self.db().statement(sql, [now.into(), old_key_id.into()])).await;
-            if retired.map_err(database)?.rows_affected() == 0 {
+            if txn.execute(self.db().statement(sql, [now.into(), old_key_id.into()])).await? == 0 {
                 let message = format!("key {old_key_id} does not sign any more; see `runledger keys ledger show`");
                 return Err(Error::new(Code::Conflict, message));
             }
-            let sizes = self.sizes(&txn).await?;
+            let sizes = self.sizes(&mut txn).await?;
             let sql = "UPDATE ledger_key SET to_sizes = $1 WHERE key_id = $2";
             let ended = self.db().statement(sql, [write_sizes(&sizes)?.into(), old_key_id.into()]);
-            txn.execute_raw(ended).await.map_err(database)?;
-            match self.insert_key(&txn, key_id, name, public_key, &sizes).await? {
+            txn.execute(ended).await?;
+            match self.insert_key(&mut txn, key_id, name, public_key, &sizes).await? {
                 true => Ok(()),
                 false => Err(Error::new(Code::Conflict, format!("there has been a key {key_id} before; rotate again"))),
             }
         };
-        match replaced.await {
-            Ok(()) => txn.commit().await.map_err(database),
-            Err(error) => {
-                txn.rollback().await.map_err(database)?;
-                Err(error)
-            }
-        }
+        let replaced = replaced.await;
+        txn.finish(replaced).await
     }
 
     /// Whether the key signs, locked until the transaction ends: it is not retired in between.
-    pub(super) async fn lock_key(&self, txn: &DatabaseTransaction, key_id: &str) -> Result<bool> {
+    pub(super) async fn lock_key(&self, txn: &mut Transaction, key_id: &str) -> Result<bool> {
         let lock = if self.db().backend == DbBackend::Postgres { "FOR SHARE" } else { "" };
         let sql = format!("SELECT 1 FROM ledger_key WHERE key_id = $1 AND retired_at IS NULL {lock}");
-        let row = txn.query_one_raw(self.db().statement(sql, [key_id.into()])).await.map_err(database)?;
-        Ok(row.is_some())
+        Ok(!txn.rows(self.db().statement(sql, [key_id.into()])).await?.is_empty())
     }
 
-    async fn active_key(&self, txn: &DatabaseTransaction) -> Result<Option<LedgerKey>> {
+    async fn active_key(&self, txn: &mut Transaction) -> Result<Option<LedgerKey>> {
         let columns = column_list::<ledger_key::Entity>("k");
         let sql = format!("SELECT {columns} FROM ledger_key k WHERE k.retired_at IS NULL");
-        let rows = txn.query_all_raw(self.db().statement(sql, [])).await.map_err(database)?;
+        let rows = txn.rows(self.db().statement(sql, [])).await?;
         Ok(decode_all(&rows, TABLE, decode_key)?.pop())
     }
 
     async fn insert_key(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &mut Transaction,
         key_id: &str,
         name: &str,
         public_key: [u8; 32],
@@ -141,14 +134,13 @@ impl Store {
             self.clock().now().as_micros().into(),
             write_sizes(from_sizes)?.into(),
         ];
-        let inserted = txn.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
-        Ok(inserted.rows_affected() > 0)
+        Ok(txn.execute(self.db().statement(sql, values)).await? > 0)
     }
 
     /// The sizes of the logs that have entries.
-    async fn sizes(&self, txn: &DatabaseTransaction) -> Result<LogSizes> {
+    async fn sizes(&self, txn: &mut Transaction) -> Result<LogSizes> {
         let statement = self.db().statement("SELECT log_id, size FROM ledger_log WHERE size > 0", []);
-        let rows = txn.query_all_raw(statement).await.map_err(database)?;
+        let rows = txn.rows(statement).await?;
         let sizes = decode_all(&rows, "ledger_log", |columns| Ok((columns.take()?, columns.take()?)))?;
         Ok(sizes.into_iter().collect())
     }

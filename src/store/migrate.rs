@@ -1,10 +1,13 @@
 //! The schema's version: `migrate up`, `down`, `status`, and the check at start.
 
 use migration::{MigrationStatus, Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
+};
 
 use super::database::Database;
-use super::error::database;
+use super::error::{database, uncommitted};
 use super::holdings::missing_file;
 use crate::error::{Error, Result};
 
@@ -58,18 +61,24 @@ pub async fn status(database_url: &str) -> Result<Vec<(String, bool)>> {
         .collect())
 }
 
-/// The changes, applied in one transaction on PostgreSQL.
+/// The changes, applied in one transaction: a disk that is full half-way leaves the schema as it was. On SQLite it holds the
+/// write lock from its beginning. When it fails the process gives up, with the connection.
 pub(super) async fn up_on(connection: &DatabaseConnection) -> Result<Vec<String>> {
-    if connection.get_database_backend() != DbBackend::Postgres {
-        let pending = names(connection, MigrationStatus::Pending).await?;
-        Migrator::up(connection, None).await.map_err(database)?;
-        return Ok(pending);
+    let is_postgres = connection.get_database_backend() == DbBackend::Postgres;
+    let options = TransactionOptions {
+        sqlite_transaction_mode: (!is_postgres).then_some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    if names(connection, MigrationStatus::Pending).await?.is_empty() {
+        return Ok(Vec::new());
     }
-    let txn = connection.begin().await.map_err(database)?;
-    txn.execute_raw(Statement::from_string(DbBackend::Postgres, ADVISORY_LOCK)).await.map_err(database)?;
+    let txn = connection.begin_with_options(options).await.map_err(database)?;
+    if is_postgres {
+        txn.execute_raw(Statement::from_string(DbBackend::Postgres, ADVISORY_LOCK)).await.map_err(database)?;
+    }
     let pending = names(&txn, MigrationStatus::Pending).await?;
     Migrator::up(&txn, None).await.map_err(database)?;
-    txn.commit().await.map_err(database)?;
+    txn.commit().await.map_err(uncommitted)?;
     Ok(pending)
 }
 

@@ -21,6 +21,7 @@ pub mod ledger_keys;
 pub mod migrate;
 mod own_records;
 mod paginate;
+mod place;
 #[cfg(test)]
 mod plans;
 pub mod policies;
@@ -36,6 +37,8 @@ pub mod system;
 pub mod system_runs;
 pub mod telemetry_series;
 pub mod traces;
+mod transaction;
+mod trouble;
 pub mod unread;
 pub mod verifications;
 pub mod verify;
@@ -160,9 +163,10 @@ impl Store {
     /// One trivial query, for readiness.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the database does not answer.
+    /// `UNAVAILABLE` when the database does not answer, in words for the operator.
     pub async fn ping(&self) -> Result<()> {
-        self.db().rows(self.db().statement("SELECT 1", [])).await.map(drop)
+        let answer = self.db().rows(self.db().statement("SELECT 1", [])).await;
+        answer.map(drop).map_err(|error| self.db().for_operator(&error))
     }
 
     /// Whether the writer takes units.
@@ -171,6 +175,14 @@ impl Store {
     /// `UNAVAILABLE` that says why not: it was closed, or it found a log that contradicts itself.
     pub fn check_writable(&self) -> Result<()> {
         self.queue().check_open()
+    }
+
+    /// Whether the database takes what it is given, as far as the writer knows: it keeps trying while it does not.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` in words for the operator: where the database is, what is wrong with it, and what it said.
+    pub fn check_database(&self) -> Result<()> {
+        self.queue().check_database()
     }
 
     /// Records waiting to be appended and the most that may wait.

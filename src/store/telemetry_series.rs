@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::sea_query::{ArrayType, Expr, OnConflict};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryTrait, Set, Value};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryTrait, Set, Value};
 
 use super::Store;
 use super::convert::{Columns, column_list};
-use super::error::{database, unavailable};
+use super::error::database;
 use super::scoped::scoped_statement;
+use super::transaction::Transaction;
 use super::unread::Unread;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
@@ -38,15 +39,19 @@ impl Store {
             let (_, last_at) = series.entry(sample.series.id).or_insert((&sample.series, sample.point.at));
             *last_at = (*last_at).max(sample.point.at);
         }
-        let txn = self.db().begin().await?;
+        let mut txn = Transaction::begin(self.db()).await?;
         let series: Vec<_> = series.into_values().collect();
-        for series in series.chunks(ROWS_OF_A_STATEMENT) {
-            write_series(&txn, tenant, series).await?;
-        }
-        for samples in samples.chunks(ROWS_OF_A_STATEMENT) {
-            write_points(&txn, tenant, samples).await?;
-        }
-        txn.commit().await.map_err(|cause| unavailable(&cause))
+        let written = async {
+            for series in series.chunks(ROWS_OF_A_STATEMENT) {
+                write_series(&mut txn, tenant, series).await?;
+            }
+            for samples in samples.chunks(ROWS_OF_A_STATEMENT) {
+                write_points(&mut txn, tenant, samples).await?;
+            }
+            Ok(())
+        };
+        let written = written.await;
+        txn.finish(written).await
     }
 
     /// For each key, the series of its resource with samples within its time, by name and id, one more than are shown.
@@ -221,11 +226,7 @@ impl Store {
     }
 }
 
-async fn write_series(
-    txn: &DatabaseTransaction,
-    tenant: &TenantId,
-    series: &[(&MetricSeries, Timestamp)],
-) -> Result<()> {
+async fn write_series(txn: &mut Transaction, tenant: &TenantId, series: &[(&MetricSeries, Timestamp)]) -> Result<()> {
     use metric_series::Column as C;
     let rows = series.iter().map(|(series, last_at)| metric_series::ActiveModel {
         tenant_id: Set(tenant.as_str().to_owned()),
@@ -245,10 +246,10 @@ async fn write_series(
         "CASE WHEN excluded.last_at > metric_series.last_at THEN excluded.last_at ELSE metric_series.last_at END";
     let seen = OnConflict::columns([C::TenantId, C::SeriesId]).value(C::LastAt, Expr::cust(later)).to_owned();
     let insert = metric_series::Entity::insert_many(rows).on_conflict(seen);
-    txn.execute_raw(insert.build(txn.get_database_backend())).await.map_err(database).map(drop)
+    txn.execute(insert.build(txn.backend())).await.map(drop)
 }
 
-async fn write_points(txn: &DatabaseTransaction, tenant: &TenantId, samples: &[MetricSample]) -> Result<()> {
+async fn write_points(txn: &mut Transaction, tenant: &TenantId, samples: &[MetricSample]) -> Result<()> {
     let rows = samples.iter().map(|sample| metric_point::ActiveModel {
         tenant_id: Set(tenant.as_str().to_owned()),
         series_id: Set(sample.series.id.0),
@@ -257,7 +258,7 @@ async fn write_points(txn: &DatabaseTransaction, tenant: &TenantId, samples: &[M
         value: Set(sample.point.value.to_text()),
     });
     let insert = metric_point::Entity::insert_many(rows).on_conflict(OnConflict::new().do_nothing().to_owned());
-    txn.execute_raw(insert.build(txn.get_database_backend())).await.map_err(database).map(drop)
+    txn.execute(insert.build(txn.backend())).await.map(drop)
 }
 
 fn decode_series(columns: &mut Columns<'_>) -> Result<MetricSeries> {

@@ -14,6 +14,7 @@ use super::convert::{Columns, decode_all};
 use super::error::database;
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped, scoped_statement};
+use super::transaction::Transaction;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::time::Timestamp;
@@ -110,33 +111,28 @@ impl Store {
         findings: &[Anomaly],
         is_telling: bool,
     ) -> Result<()> {
-        let txn = self.db().begin().await?;
+        let mut txn = Transaction::begin(self.db()).await?;
         let written = async {
             let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM ledger_verification WHERE tenant_id = $1".to_owned();
             let statement = scoped_statement(self.db(), &verification.tenant_id, sql, []);
-            let row = txn.query_one_raw(statement).await.map_err(database)?;
-            let row = row.ok_or_else(|| Error::internal("a maximum that is no row"))?;
-            let number = Columns::of(&row, "ledger_verification")?.take()?;
+            let rows = txn.rows(statement).await?;
+            let row = rows.first().ok_or_else(|| Error::internal("a maximum that is no row"))?;
+            let number = Columns::of(row, "ledger_verification")?.take()?;
             let insert = ledger_verification::Entity::insert(row_of(verification, number).into_active_model());
-            insert.exec_without_returning(&txn).await.map_err(database)?;
+            txn.execute(insert.build(self.db().backend)).await?;
             for (chunk, first) in findings.chunks(TOGETHER).zip((0_i64..).step_by(TOGETHER)) {
                 let insert = ledger_anomaly::Entity::insert_many(anomaly_rows(verification, chunk, first));
-                txn.execute_raw(insert.build(self.db().backend)).await.map_err(database)?;
+                txn.execute(insert.build(self.db().backend)).await?;
             }
             if is_telling {
                 let insert = ledger_watch::Entity::insert(watch_row(verification).into_active_model());
                 let insert = insert.on_conflict(replace_watch());
-                txn.execute_raw(insert.build(self.db().backend)).await.map_err(database)?;
+                txn.execute(insert.build(self.db().backend)).await?;
             }
             Ok(())
         };
-        match written.await {
-            Ok(()) => txn.commit().await.map_err(database),
-            Err(error) => {
-                txn.rollback().await.map_err(database)?;
-                Err(error)
-            }
-        }
+        let written = written.await;
+        txn.finish(written).await
     }
 
     /// Notes that logs were looked at and stand as before.

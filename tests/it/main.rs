@@ -50,6 +50,7 @@ mod store_schema;
 mod store_seals;
 mod store_statistics;
 mod store_steps;
+mod store_trouble;
 mod store_writer;
 mod system;
 mod system_otlp;

@@ -67,6 +67,41 @@ db_test! {
 }
 
 db_test! {
+    async fn late_steps_of_a_large_trace_seal_it_again_once(db: TestDb) {
+        let store = db.store().await;
+        begin(&db, &store, "large", ROOT).await;
+        for chunk in 0..5 {
+            let mut unit = Unit::of("acme", &db.clock);
+            for number in 0..999 {
+                unit = unit.step(step("large", &format!("{chunk}-{number}")));
+            }
+            all_new(store.append(unit.touch("large", NONE).unit).await.expect("added"));
+        }
+        seal_now(&db, &store, "large").await;
+        assert_eq!(next_due(&store).await, None);
+        // Ten late steps, each after the quiet that would seal a small trace again.
+        let work = TraceSignals { has_llm_work: true, ..NONE };
+        let mut sealed = 0;
+        for late in 0..10 {
+            add(&db, &store, "large", &format!("late-{late}"), work).await;
+            db.clock.advance_us(16 * SECOND);
+            for _ in claim(&store).await {
+                sealed += 1;
+                seal_now(&db, &store, "large").await;
+            }
+        }
+        db.clock.advance_us(100 * SECOND);
+        for _ in claim(&store).await {
+            sealed += 1;
+            seal_now(&db, &store, "large").await;
+        }
+        assert_eq!(sealed, 3, "5,000 steps: each time four settle times after the first that came late");
+        assert_eq!(next_due(&store).await, None);
+        store.close().await;
+    }
+}
+
+db_test! {
     async fn a_claim_lasts_until_its_lease_ends(db: TestDb) {
         let (one, two) = (db.store().await, db.store().await);
         begin(&db, &one, "t", ROOT).await;

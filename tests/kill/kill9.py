@@ -178,13 +178,14 @@ class Server:
         """Another command of the binary, with the server's settings."""
         return subprocess.run([self.args.server, *words], env={**os.environ, **self.settings}, capture_output=True, text=True)
 
-    def start(self):
+    def start(self, **process):
+        """Starts it, as a process with these properties, and waits until it is ready."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         settings = {**self.settings, "RUNLEDGER_LISTEN": f"127.0.0.1:{self.port}"}
         log = open(os.path.join(self.folder, "server.log"), "ab")
-        self.process = subprocess.Popen([self.args.server, "serve"], env={**os.environ, **settings}, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([self.args.server, "serve"], env={**os.environ, **settings}, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **process)
         log.close()
         deadline = time.monotonic() + self.args.start_seconds
         while time.monotonic() < deadline:

@@ -83,7 +83,7 @@ async fn is_answered(stream: &mut TcpStream) -> bool {
         while !answer.ends_with(b"here") {
             answer.push(stream.read_u8().await?);
         }
-        io::Result::Ok(answer)
+        Ok::<_, io::Error>(answer)
     };
     let answer = tokio::time::timeout(LONG, asked).await.expect("an end");
     answer.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))

@@ -58,13 +58,7 @@ pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
 pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     check_source(input.source)?;
     check_scenario(input.is_synthetic, input.synthetic_scenario_id.as_deref())?;
-    for (field, id) in [
-        ("agentId", &input.agent_id),
-        ("endUserId", &input.end_user_id),
-        ("correlationId", &input.correlation_id),
-        ("actorId", &input.actor_id),
-        ("syntheticScenarioId", &input.synthetic_scenario_id),
-    ] {
+    for (field, id) in [("endUserId", &input.end_user_id), ("actorId", &input.actor_id)] {
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
     for (field, number) in [
@@ -94,6 +88,9 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
     for (field, text) in [
         ("name", &mut input.name),
+        ("agentId", &mut input.agent_id),
+        ("correlationId", &mut input.correlation_id),
+        ("syntheticScenarioId", &mut input.synthetic_scenario_id),
         ("sessionId", &mut input.session_id),
         ("model", &mut input.model),
         ("operation", &mut input.operation),
@@ -109,7 +106,8 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     Ok(input)
 }
 
-/// A name or label as it is stored: checked, then redacted.
+/// A name, label or identifier as it is stored: checked, then redacted, as OTLP's are. Only who acted or was served, and
+/// the names by which records are found, are kept as they are.
 pub(in crate::capture) fn label(field: &str, text: Option<String>) -> Result<Option<String>> {
     let Some(text) = text else { return Ok(None) };
     check_name(field, &text)?;

@@ -10,7 +10,9 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use crate::capture::genai::content::{self, Treatment};
 use crate::capture::genai::table;
 use crate::capture::json::{key_order, write_f64, write_i64, write_string};
-use crate::capture::redact::{REDACTED, is_card_integer, is_kept_text, is_sensitive_key, redact_text};
+use crate::capture::redact::{
+    REDACTED, is_card_integer, is_kept_text, is_name_member, is_sensitive_key, is_value_member, redact_text,
+};
 use crate::capture::text::{clip, cut_name, short_hash, without_nul};
 
 /// The largest payload part `attributes`, in bytes. A larger one is written again with shorter strings and fewer attributes.
@@ -151,6 +153,9 @@ impl Style {
         depth: u32,
     ) {
         let mut sorted: Vec<_> = members.map(|(key, value)| (self.key(key), (key, value))).collect();
+        if matches!(self, Self::Stored(_)) {
+            name_values(&mut sorted);
+        }
         sort_distinct(&mut sorted);
         if let Self::Stored(budget) = self {
             sorted.truncate(budget.attributes);
@@ -161,6 +166,21 @@ impl Style {
             self.member(out, key, *value, depth + 1);
         }
         out.push('}');
+    }
+}
+
+/// In a pair of name and value, as `{"name": "Authorization", "value": ".."}`, the value stands under that name.
+fn name_values<'a>(members: &mut [(Cow<'a, str>, (&'a str, Option<&'a AnyValue>))]) {
+    let text = |value: Option<&'a AnyValue>| match value.and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let name = members
+        .iter()
+        .find_map(|(_, (key, value))| text(*value).filter(|name| is_name_member(key) && is_sensitive_key(name)));
+    let Some(name) = name else { return };
+    for (_, (key, _)) in members.iter_mut().filter(|(_, (key, _))| is_value_member(key)) {
+        *key = name;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writes: OTLP requests and the six mutations. Everything goes through `capture` (pure) to the one append.
 
+mod aside;
 mod audit;
 mod batch;
 mod contents;
@@ -15,6 +16,7 @@ mod steps;
 mod system;
 mod traces;
 
+pub(in crate::facade) use aside::Aside;
 pub use audit::{AuditResult, RecordedAudit};
 pub use incidents::RecordedIncident;
 pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp, decode_otlp_if};

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 
 use super::super::LogsFacade;
 use crate::capture::otlp;
@@ -74,7 +75,9 @@ impl LogsFacade {
     pub async fn ingest_otlp(&self, request: ExportTraceServiceRequest) -> Result<IngestReport> {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
-        let mut draft = otlp::map_spans(&context, request);
+        let mapping = context.clone();
+        let mut draft =
+            self.logs.0.aside.capture(request.encoded_len(), move || otlp::map_spans(&mapping, request)).await?;
         self.logs.fill_steps(&self.scope.tenant, &context, &mut draft.traces).await?;
         let mut report = IngestReport::default();
         let mut reasons = Vec::new();

@@ -27,7 +27,13 @@ impl LogsFacade {
     pub async fn ingest_otlp_logs(&self, request: ExportLogsServiceRequest) -> Result<SignalReport> {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
-        let draft = map_logs(&context, &request, self.logs.0.clock.now());
+        let (mapping, now) = (context.clone(), self.logs.0.clock.now());
+        let (draft, request) = self
+            .logs
+            .0
+            .aside
+            .capture(request.encoded_len(), move || (map_logs(&mapping, &request, now), request))
+            .await?;
         let mut report = SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
         let mut rejected: HashMap<String, i64> = HashMap::new();
         for reason in draft.rejected {

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
 use super::batch::{Outcome, not_first, put_back, sorted_out};
-use crate::capture::input;
+use crate::capture::CaptureContext;
+use crate::capture::input::{self, Weigh};
 use crate::domain::append::{AppendUnit, TraceTouch};
+use crate::domain::draft::DraftStep;
 use crate::domain::ids::{RecordId, TraceId};
 use crate::domain::input::{IdempotencyKey, StepInput};
 use crate::domain::scope::Permission;
@@ -67,18 +69,32 @@ impl LogsFacade {
         let trace = trace.ok_or_else(|| no_such_trace(&trace_id))?;
         let keyed = self.keyed("recordSteps", idempotency.as_ref()).await?;
         let context = self.capture_context().await?;
-        let mut drafts = Vec::with_capacity(steps.len());
-        for step in steps {
-            let fallback = self.fresh_span_id()?;
-            drafts.push(step.and_then(|step| input::step(&context, &trace_id, step, &fallback)));
-        }
-        let (drafts, faults) = sorted_out(drafts);
+        let (drafts, faults) = sorted_out(self.captured_steps(&context, &trace_id, steps).await?);
         let signals = crate::domain::settle::TraceSignals { is_open: trace.seal.is_none(), ..input::signals(&drafts) };
         let records = drafts.into_iter().map(|draft| self.logs.new_step(draft)).collect::<Result<Vec<_>>>()?;
         let touches = vec![TraceTouch { trace_id: trace_id.clone(), signals }];
         let unit = AppendUnit { touches, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
         let (outcomes, is_replayed) = self.append_batch(keyed.as_ref(), unit).await?;
         self.steps_recorded(put_back(faults, outcomes), is_replayed).await
+    }
+
+    /// The steps as they are recorded, each for itself.
+    pub(super) async fn captured_steps(
+        &self,
+        context: &CaptureContext,
+        trace_id: &TraceId,
+        steps: Vec<Result<StepInput>>,
+    ) -> Result<Vec<Result<DraftStep>>> {
+        let (context, trace_id) = (context.clone(), trace_id.clone());
+        let bytes = steps.iter().flatten().map(Weigh::weight).sum();
+        let named = steps.into_iter().map(|step| Ok((step, self.fresh_span_id()?))).collect::<Result<Vec<_>>>()?;
+        let capture = move || {
+            let captured = |(step, span_id): (Result<StepInput>, String)| {
+                step.and_then(|step| input::step(&context, &trace_id, step, &span_id))
+            };
+            named.into_iter().map(captured).collect()
+        };
+        self.logs.0.aside.capture(bytes, capture).await
     }
 
     async fn steps_recorded(&self, outcomes: Vec<Outcome>, is_replayed: bool) -> Result<RecordedSteps> {

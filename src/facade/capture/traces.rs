@@ -79,10 +79,10 @@ impl LogsFacade {
         if let Some(run_id) = named {
             trace.trace.run_id = run_id;
         }
-        for (at, step) in steps.into_iter().enumerate() {
-            let draft = input::step(&context, &trace.trace.trace_id, step, &self.fresh_span_id()?);
-            trace.steps.push(draft.map_err(|error| error.at_place("steps", at))?);
-        }
+        let steps = self.captured_steps(&context, &trace.trace.trace_id, steps.into_iter().map(Ok).collect()).await?;
+        let steps = steps.into_iter().enumerate();
+        let steps = steps.map(|(at, step)| step.map_err(|error| error.at_place("steps", at)));
+        trace.steps = steps.collect::<Result<_>>()?;
         let source = self.unsaved_source(&trace);
         let options = self.seal_options(seal, run, trace.trace.run_id.clone());
         let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;

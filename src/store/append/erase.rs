@@ -4,14 +4,14 @@ use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::convert::{id_value, text_value};
 use super::super::database::Database;
+use super::super::transaction::Transaction;
 use super::prepare::Prepared;
-use super::txn::Txn;
 use crate::domain::append::AppendReceipt;
 use crate::error::{Code, Error, Result};
 
 /// Deletes what the units erase that are written; their events are in place already.
 pub(super) async fn payloads(
-    txn: &mut Txn,
+    txn: &mut Transaction,
     db: &Database,
     units: &[&Prepared],
     outcomes: &[Result<AppendReceipt>],

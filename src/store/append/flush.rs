@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::database::Database;
-use super::super::error::{database, unavailable};
+use super::super::error::unavailable;
+use super::super::transaction::Transaction;
 use super::changes::ChangedLogs;
 use super::erase;
 use super::insert::Inserter;
@@ -13,14 +14,19 @@ use super::known::Known;
 use super::logs::{LogKey, Logs};
 use super::plan::{Plan, Planner};
 use super::prepare::Prepared;
+use super::probe;
 use super::queue::{CloseOnDrop, Job, Queue};
 use super::records::Updates;
-use super::txn::Txn;
 use crate::clock::SharedClock;
 use crate::domain::append::AppendReceipt;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Code, Error, Result};
 use crate::store::LedgerConfig;
+
+/// What was committed is not there for others: it must not be acknowledged.
+const UNSEEN: &str = "what was written is not seen by another connection to the database; send it again";
+/// How often a database in trouble is tried while nobody writes.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// One result for each unit.
 type Outcomes = Vec<Result<AppendReceipt>>;
@@ -35,6 +41,10 @@ pub(in crate::store) struct Writer {
     queue: Arc<Queue>,
     /// Erased bytes may still stand in the write-ahead log.
     owes_scrub: bool,
+    /// The latest flush failed: the next is acknowledged when another connection sees it, and not before.
+    owes_proof: bool,
+    /// When the database last did not take something; `None` once it takes everything again.
+    failed_at: Option<Instant>,
     changed: Arc<ChangedLogs>,
 }
 
@@ -48,19 +58,65 @@ impl Writer {
         changed: Arc<ChangedLogs>,
     ) -> Self {
         let logs = Logs::new(db.clone(), Arc::clone(&clock), ledger);
-        Self { db, clock, settle, inserter: Inserter::default(), logs, queue, changed, owes_scrub: false }
+        let inserter = Inserter::default();
+        Self {
+            db,
+            clock,
+            settle,
+            inserter,
+            logs,
+            queue,
+            changed,
+            owes_scrub: false,
+            owes_proof: false,
+            failed_at: None,
+        }
     }
 
     /// Writes until the queue is closed and drained.
     pub async fn run(mut self) {
         let queue = Arc::clone(&self.queue);
         let _closing = CloseOnDrop(&queue);
-        while let Some(jobs) = queue.next_flush().await {
+        loop {
+            let Ok(next) = tokio::time::timeout(self.patience(), queue.next_flush()).await else {
+                self.probe().await;
+                continue;
+            };
+            let Some(jobs) = next else { break };
             let started = Instant::now();
             self.flush(jobs).await;
             queue.flushed_in(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         }
         self.db.close_appending().await;
+    }
+
+    /// How long to wait for units before the database is tried without any.
+    const fn patience(&self) -> Duration {
+        if self.failed_at.is_some() { PROBE_EVERY } else { Duration::MAX }
+    }
+
+    /// Tries whether a database in trouble takes anything again.
+    async fn probe(&mut self) {
+        match probe::write(&self.db).await {
+            Ok(()) => self.note_success(),
+            Err(error) => self.note(&error),
+        }
+    }
+
+    /// Keeps in mind, for who asks, that the database does not take what it is given.
+    fn note(&mut self, error: &Error) {
+        if is_passing(error) {
+            self.failed_at = Some(Instant::now());
+            self.queue.set_trouble(Some(self.db.for_operator(error)));
+        }
+    }
+
+    /// The trouble is over when something is taken a while after the latest failure: a full disk still takes what is small.
+    fn note_success(&mut self) {
+        if self.failed_at.is_some_and(|failed| failed.elapsed() >= PROBE_EVERY) {
+            self.failed_at = None;
+            self.queue.set_trouble(None);
+        }
     }
 
     /// Writes all units together. When the database refuses that, each is written alone, so that what it refuses hurts
@@ -95,24 +151,59 @@ impl Writer {
     async fn write(&mut self, units: &[&Prepared], is_trial: bool) -> Result<Outcomes> {
         let keys: BTreeSet<LogKey> =
             units.iter().map(|prepared| (prepared.unit.tenant.clone(), prepared.unit.stream)).collect();
-        self.logs.ensure(&keys).await?;
-        let mut txn = Txn::begin(&self.db).await?;
-        match self.write_in_txn(&mut txn, units, &keys, is_trial).await {
-            // Whether a commit that failed took place is unknown: sent again, its records are found on record.
-            Ok((outcomes, true)) => {
-                let committed = txn.commit().await;
-                self.changed.add(self.logs.ids_of(&keys));
-                committed.map_err(|cause| unavailable(&cause))?;
+        let written = self.write_logs(units, &keys, is_trial).await;
+        match &written {
+            Ok((_, true)) => {
+                self.owes_proof = false;
+                self.note_success();
+                let records = units.iter().map(|prepared| prepared.unit.records.len()).sum::<usize>();
+                // A flush has thousands of records at most, unless one unit has more.
+                metrics::histogram!("runledger_append_flush_records")
+                    .record(u32::try_from(records).unwrap_or(u32::MAX));
                 if self.owes_scrub || erase::erases(units) {
                     self.owes_scrub = !erase::scrub(&self.db).await;
                 }
-                Ok(outcomes)
             }
-            Ok((outcomes, false)) => txn.rollback().await.map(|()| outcomes).map_err(database),
+            // Nothing was to be written, which proves nothing.
+            Ok((_, false)) => {}
             Err(error) => {
-                if let Err(cause) = txn.rollback().await {
-                    tracing::warn!(%cause, "rolling back a flush");
+                self.owes_proof = true;
+                self.note(error);
+            }
+        }
+        written.map(|(outcomes, _)| outcomes)
+    }
+
+    /// The outcomes, and whether anything was committed.
+    async fn write_logs(
+        &mut self,
+        units: &[&Prepared],
+        keys: &BTreeSet<LogKey>,
+        is_trial: bool,
+    ) -> Result<(Outcomes, bool)> {
+        self.logs.ensure(keys).await?;
+        let mut txn = Transaction::begin(&self.db).await?;
+        match self.write_in_txn(&mut txn, units, keys, is_trial).await {
+            Ok((outcomes, true)) => {
+                let expected = if self.owes_proof { self.logs.sizes(&mut txn, keys).await? } else { Vec::new() };
+                // Whether a commit that failed took place is unknown: sent again, its records are found on record.
+                let started = Instant::now();
+                let committed = txn.commit().await;
+                metrics::histogram!("runledger_append_commit_seconds").record(started.elapsed());
+                self.changed.add(self.logs.ids_of(keys));
+                committed?;
+                if !expected.is_empty() && !self.logs.are_seen(&expected).await? {
+                    self.db.renew_writer().await;
+                    return Err(unavailable(UNSEEN, UNSEEN));
                 }
+                Ok((outcomes, true))
+            }
+            Ok((outcomes, false)) => {
+                txn.rollback().await;
+                Ok((outcomes, false))
+            }
+            Err(error) => {
+                txn.rollback().await;
                 Err(error)
             }
         }
@@ -121,7 +212,7 @@ impl Writer {
     /// The outcomes, and whether there is anything to commit.
     async fn write_in_txn(
         &mut self,
-        txn: &mut Txn,
+        txn: &mut Transaction,
         units: &[&Prepared],
         keys: &BTreeSet<LogKey>,
         is_trial: bool,
@@ -153,13 +244,17 @@ impl Writer {
     }
 
     /// Which records of the only unit the database refuses.
-    async fn try_each(&mut self, txn: &mut Txn, plan: &Plan, units: &[&Prepared]) -> Result<HashMap<usize, Error>> {
+    async fn try_each(
+        &mut self,
+        txn: &mut Transaction,
+        plan: &Plan,
+        units: &[&Prepared],
+    ) -> Result<HashMap<usize, Error>> {
         let mut refused = HashMap::new();
         for place in 0..units.iter().map(|prepared| prepared.unit.records.len()).sum() {
-            txn.command("SAVEPOINT trial").await?;
+            txn.mark().await?;
             let tried = self.inserter.write(txn, plan.batch.of(place), Updates::default()).await;
-            txn.command("ROLLBACK TO SAVEPOINT trial").await?;
-            txn.command("RELEASE SAVEPOINT trial").await?;
+            txn.undo().await?;
             match tried {
                 Err(error) if is_passing(&error) => return Err(error),
                 Err(error) => drop(refused.insert(place, error)),

@@ -14,8 +14,8 @@ use sea_orm::sqlx::{Arguments, Encode, Postgres, Type};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, Iden, Iterable, PrimaryKeyToColumn, Statement, Value};
 
 use super::super::convert::table_name;
+use super::super::transaction::Transaction;
 use super::records::{Batch, Updates};
-use super::txn::{Txn, write_columns};
 use crate::error::{Error, Result};
 
 /// Texts that are remembered; more kinds of flushes than this come only by design.
@@ -187,18 +187,17 @@ pub(super) struct Inserter {
 
 impl Inserter {
     /// Inserts a batch and brings trace states and logs up to date.
-    pub async fn write(&mut self, txn: &mut Txn, batch: Batch, updates: Updates) -> Result<()> {
+    pub async fn write(&mut self, txn: &mut Transaction, batch: Batch, updates: Updates) -> Result<()> {
         let mut parts = batch.into_parts(&mut self.tables);
         parts.extend(updates.into_parts(&mut self.tables));
         if parts.is_empty() {
             return Ok(());
         }
-        match txn {
-            Txn::Postgres(txn) => {
-                let (text, columns) = self.columns(&parts)?;
-                write_columns(txn, text, columns).await
-            }
-            Txn::Sqlite(_) => txn.execute(self.rows(parts)).await.map(drop),
+        if txn.backend() == DbBackend::Postgres {
+            let (text, columns) = self.columns(&parts)?;
+            txn.execute_columns(text, columns).await
+        } else {
+            txn.execute(self.rows(parts)).await.map(drop)
         }
     }
 

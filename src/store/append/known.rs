@@ -13,8 +13,8 @@ use super::super::convert::runs::decode_run;
 use super::super::convert::traces::{decode_seal, decode_trace};
 use super::super::convert::{Columns, column_list};
 use super::super::idempotency::decode_claimed;
+use super::super::transaction::Transaction;
 use super::prepare::Prepared;
-use super::txn::Txn;
 use crate::domain::append::{Claimed, NewRecord};
 use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::incident::IncidentEvidence;
@@ -120,7 +120,7 @@ impl Known {
     }
 
     /// Reads what is on record: one statement a table, and none for a table that the units do not touch.
-    pub async fn load(txn: &mut Txn, units: &[&Prepared]) -> Result<Self> {
+    pub async fn load(txn: &mut Transaction, units: &[&Prepared]) -> Result<Self> {
         let claims = load_claims(txn, units).await?;
         let states = load_states(txn, state_keys(units)).await?;
         let keys = Keys::of(units, &states);
@@ -208,7 +208,7 @@ fn trace_of(record: &NewRecord) -> Option<&TraceId> {
 
 /// Rows of a table that belong to keys `k` with columns `a`, `b` and `c`; none are asked for without keys.
 async fn lookup<const N: usize>(
-    txn: &mut Txn,
+    txn: &mut Transaction,
     mut keys: Vec<[Cow<'_, str>; N]>,
     columns: &str,
     table: &str,
@@ -245,7 +245,7 @@ fn tenant_of(row: &QueryResult, table: &'static str) -> Result<TenantId> {
     Ok(TenantId::trusted(Columns::of(row, table)?.take::<&str>()?))
 }
 
-async fn load_claims(txn: &mut Txn, units: &[&Prepared]) -> Result<Layered<ClaimKey, Claimed>> {
+async fn load_claims(txn: &mut Transaction, units: &[&Prepared]) -> Result<Layered<ClaimKey, Claimed>> {
     let mut keys = Vec::new();
     for unit in units.iter().map(|prepared| &prepared.unit) {
         if let Some(claim) = &unit.idempotency {
@@ -264,7 +264,7 @@ async fn load_claims(txn: &mut Txn, units: &[&Prepared]) -> Result<Layered<Claim
     rows.iter().map(decode).collect()
 }
 
-async fn load_states(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Layered<TraceKey, TraceState>> {
+async fn load_states(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Layered<TraceKey, TraceState>> {
     let columns = "t.tenant_id, t.trace_id, t.step_count, t.has_root, t.has_remote_parent, t.has_llm_work, t.is_open, \
                    t.sealed_revision, t.last_seen_at, t.due_at, t.version";
     let rows = lookup(txn, keys, columns, "trace_state", "t.tenant_id = k.a AND t.trace_id = k.b").await?;
@@ -285,7 +285,10 @@ async fn load_states(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Laye
     rows.iter().map(decode).collect()
 }
 
-async fn load_traces(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Layered<TraceKey, (RecordId, Trace)>> {
+async fn load_traces(
+    txn: &mut Transaction,
+    keys: Vec<[Cow<'_, str>; 2]>,
+) -> Result<Layered<TraceKey, (RecordId, Trace)>> {
     let condition = "t.tenant_id = k.a AND t.trace_id = k.b";
     let rows = lookup(txn, keys, &column_list::<trace::Entity>("t"), "trace", condition).await?;
     let decode = |row| {
@@ -296,7 +299,10 @@ async fn load_traces(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Laye
     rows.iter().map(decode).collect()
 }
 
-async fn load_steps(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layered<StepKey, (RecordId, Digest)>> {
+async fn load_steps(
+    txn: &mut Transaction,
+    keys: Vec<[Cow<'_, str>; 3]>,
+) -> Result<Layered<StepKey, (RecordId, Digest)>> {
     let columns = "t.tenant_id, t.trace_id, t.span_id, t.record_id, t.digest";
     let condition = "t.tenant_id = k.a AND t.trace_id = k.b AND t.span_id = k.c";
     let rows = lookup(txn, keys, columns, "step_fact", condition).await?;
@@ -309,7 +315,7 @@ async fn load_steps(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layer
     rows.iter().map(decode).collect()
 }
 
-async fn load_runs(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layered<RunKey, (RecordId, LlmRun)>> {
+async fn load_runs(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layered<RunKey, (RecordId, LlmRun)>> {
     let condition = "t.tenant_id = k.a AND t.run_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
     let rows = lookup(txn, keys, &column_list::<llm_run::Entity>("t"), "llm_run", condition).await?;
     let decode = |row| {
@@ -320,7 +326,10 @@ async fn load_runs(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layere
     rows.iter().map(decode).collect()
 }
 
-async fn load_seals(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layered<SealKey, (RecordId, TraceSeal)>> {
+async fn load_seals(
+    txn: &mut Transaction,
+    keys: Vec<[Cow<'_, str>; 3]>,
+) -> Result<Layered<SealKey, (RecordId, TraceSeal)>> {
     let condition = "t.tenant_id = k.a AND t.trace_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
     let rows = lookup(txn, keys, &column_list::<trace_seal::Entity>("t"), "trace_seal", condition).await?;
     let decode = |row| {
@@ -332,7 +341,7 @@ async fn load_seals(txn: &mut Txn, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layer
 }
 
 async fn load_incidents(
-    txn: &mut Txn,
+    txn: &mut Transaction,
     keys: Vec<[Cow<'_, str>; 3]>,
 ) -> Result<Layered<IncidentKey, (RecordId, IncidentEvidence)>> {
     let condition = "t.tenant_id = k.a AND t.incident_id = k.b AND t.revision = CAST(k.c AS BIGINT)";

@@ -344,8 +344,10 @@ impl<'p> Planner<'p> {
                 state.last_seen_at = now;
                 if is_sealed_now {
                     state.signals.is_open = false;
-                } else if state.sealed_revision == 0 || brings_work || state.due_at.is_some() {
+                } else if state.sealed_revision == 0 {
                     state.due_at = Some(policy.due_at(state.signals, now));
+                } else if brings_work || state.due_at.is_some() {
+                    state.due_at = Some(policy.due_again_at(state.signals, state.step_count, state.due_at, now));
                 }
             });
         }

@@ -1,34 +1,42 @@
 //! The bounded queue in front of the writer.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::lanes::{Lanes, Load};
 use super::prepare::Prepared;
 use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 
-/// Most records of one flush, unless one unit has more.
-const FLUSH_RECORDS_MAX: usize = 512;
-/// Most bytes of one flush, unless one unit has more.
-const FLUSH_BYTES_MAX: usize = 4 << 20;
+/// Most of one flush, unless one unit has more.
+const FLUSH_MAX: Load = Load { records: 512, bytes: 4 << 20 };
 /// Most bytes that may wait.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Columns of a record, roughly; its payloads come on top.
 const RECORD_BYTES: usize = 512;
 const RETRY_AFTER_MS_MIN: u64 = 100;
 const RETRY_AFTER_MS_MAX: u64 = 10_000;
+/// A flush that takes longer waits for something: the server is not ready, and says so.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A unit that waits for its commit.
 pub(in crate::store) struct Job {
     pub prepared: Prepared,
     answer: oneshot::Sender<Result<AppendReceipt>>,
-    bytes: usize,
+    pub(super) load: Load,
+    queued_at: Instant,
 }
 
 impl Job {
+    /// A unit, and who waits for its answer.
+    pub(super) fn new(prepared: Prepared, load: Load) -> (Self, oneshot::Receiver<Result<AppendReceipt>>) {
+        let (answer, receiver) = oneshot::channel();
+        (Self { prepared, answer, load, queued_at: Instant::now() }, receiver)
+    }
+
     /// Answers the caller; one that has gone away does not care.
     pub fn answer(self, answer: Result<AppendReceipt>) {
         drop(self.answer.send(answer));
@@ -37,12 +45,14 @@ impl Job {
 
 #[derive(Default)]
 struct Waiting {
-    jobs: VecDeque<Job>,
-    records: usize,
-    bytes: usize,
+    lanes: Lanes,
     is_closed: bool,
     /// Why no more is written, where it is not because the server shuts down.
     stopped: Option<String>,
+    /// What keeps the database from taking the latest flush; `None` once it took one again.
+    trouble: Option<Error>,
+    /// Since when a flush is under way.
+    flushing_since: Option<Instant>,
     /// How long the latest flush took.
     flush_ms: u64,
 }
@@ -59,6 +69,13 @@ impl Waiting {
             }
             None => Ok(()),
         }
+    }
+
+    /// The queue is full, or its tenant's share of it.
+    fn full(&self) -> Error {
+        let flushes = self.lanes.load().records.div_ceil(FLUSH_MAX.records).max(1) as u64;
+        let wait = (flushes * self.flush_ms).clamp(RETRY_AFTER_MS_MIN, RETRY_AFTER_MS_MAX);
+        Error::unavailable("the write queue is full; send it again later", wait)
     }
 }
 
@@ -86,29 +103,39 @@ impl Queue {
     }
 
     fn push(&self, unit: AppendUnit, now: Timestamp) -> Result<oneshot::Receiver<Result<AppendReceipt>>> {
-        let (records, bytes) = (unit.records.len(), unit_bytes(&unit));
-        if records > self.records_max || bytes > QUEUE_BYTES_MAX {
-            let (what, limit, value) = match records > self.records_max {
-                true => ("records", self.records_max, records),
-                false => ("bytes", QUEUE_BYTES_MAX, bytes),
+        let load = Load { records: unit.records.len(), bytes: unit_bytes(&unit) };
+        let room = self.room();
+        if !load.fits(room) {
+            let (what, limit, value) = match load.records > room.records {
+                true => ("records", room.records, load.records),
+                false => ("bytes", room.bytes, load.bytes),
             };
             let message = format!("one request may hold {limit} {what}; split it");
             return Err(Error::limit(message, limit as u64, Some(value as u64)));
         }
         // Outside the lock, and refused units cost a hash in vain: the queue is seldom full.
         let prepared = Prepared::new(unit, now, self.is_chained)?;
-        let mut waiting = self.lock();
-        waiting.check_open()?;
-        if waiting.records + records > self.records_max || waiting.bytes + bytes > QUEUE_BYTES_MAX {
-            let flushes = waiting.records.div_ceil(FLUSH_RECORDS_MAX).max(1) as u64;
-            let wait = (flushes * waiting.flush_ms).clamp(RETRY_AFTER_MS_MIN, RETRY_AFTER_MS_MAX);
-            return Err(Error::unavailable("the write queue is full; send it again later", wait));
+        let tenant = prepared.unit.tenant.clone();
+        let (job, receiver) = Job::new(prepared, load);
+        let mut evicted = Vec::new();
+        let full = {
+            let mut waiting = self.lock();
+            waiting.check_open()?;
+            let pushed = waiting.lanes.push(&tenant, job, room, &mut evicted);
+            if pushed.is_ok() && evicted.is_empty() {
+                return Ok(receiver);
+            }
+            let full = waiting.full();
+            pushed.map(|()| full.clone()).map_err(|_| full)?
+        };
+        for job in evicted {
+            job.answer(Err(full.clone()));
         }
-        let (answer, receiver) = oneshot::channel();
-        waiting.records += records;
-        waiting.bytes += bytes;
-        waiting.jobs.push_back(Job { prepared, answer, bytes });
         Ok(receiver)
+    }
+
+    const fn room(&self) -> Load {
+        Load { records: self.records_max, bytes: QUEUE_BYTES_MAX }
     }
 
     /// What waits, up to the size of a flush; waits while nothing does. `None` once closed and drained.
@@ -129,25 +156,46 @@ impl Queue {
 
     fn take(&self) -> (Vec<Job>, bool) {
         let mut waiting = self.lock();
-        let (mut jobs, mut records, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(job) = waiting.jobs.front() {
-            let (more_records, more_bytes) = (job.prepared.unit.records.len(), job.bytes);
-            let is_full = records + more_records > FLUSH_RECORDS_MAX || bytes + more_bytes > FLUSH_BYTES_MAX;
-            if is_full && !jobs.is_empty() {
-                break;
-            }
-            records += more_records;
-            bytes += more_bytes;
-            jobs.extend(waiting.jobs.pop_front());
+        let jobs = waiting.lanes.take(FLUSH_MAX);
+        waiting.flushing_since = (!jobs.is_empty()).then(Instant::now);
+        let is_closed = waiting.is_closed;
+        drop(waiting);
+        for job in &jobs {
+            metrics::histogram!("runledger_append_queue_wait_seconds").record(job.queued_at.elapsed());
         }
-        waiting.records -= records;
-        waiting.bytes -= bytes;
-        (jobs, waiting.is_closed)
+        (jobs, is_closed)
     }
 
     /// How long a flush took; the hint for callers who find the queue full.
     pub fn flushed_in(&self, flush_ms: u64) {
-        self.lock().flush_ms = flush_ms;
+        let mut waiting = self.lock();
+        (waiting.flush_ms, waiting.flushing_since) = (flush_ms, None);
+    }
+
+    /// What the database says to who writes: trouble, or `None` once it took something again.
+    pub fn set_trouble(&self, trouble: Option<Error>) {
+        self.lock().trouble = trouble;
+    }
+
+    /// What keeps records from being written.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` in the words of the database's trouble, or that it does not answer.
+    pub fn check_database(&self) -> Result<()> {
+        let waiting = self.lock();
+        if let Some(trouble) = &waiting.trouble {
+            return Err(trouble.clone());
+        }
+        match waiting.flushing_since.map(|since| since.elapsed()) {
+            Some(time) if time > FLUSH_PATIENCE => {
+                let seconds = time.as_secs();
+                let message = format!(
+                    "a write has waited for the database for {seconds} s: another process or a long transaction may hold a lock"
+                );
+                Err(Error::unavailable(message, RETRY_AFTER_MS_MAX))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes no more units; what waits is still written.
@@ -160,7 +208,7 @@ impl Queue {
     pub fn stop(&self, reason: String) {
         let mut waiting = self.lock();
         (waiting.is_closed, waiting.stopped) = (true, Some(reason));
-        waiting.jobs.clear();
+        waiting.lanes = Lanes::default();
     }
 
     /// Whether units are taken.
@@ -173,7 +221,7 @@ impl Queue {
 
     /// Records that wait, and the most that may.
     pub fn depth(&self) -> (usize, usize) {
-        (self.lock().records, self.records_max)
+        (self.lock().lanes.load().records, self.records_max)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

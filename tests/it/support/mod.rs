@@ -11,6 +11,7 @@ pub mod seed;
 pub mod server;
 pub mod topics;
 pub mod walk;
+pub mod writer;
 
 /// One test on both databases: `name::sqlite` and `name::postgres`, with one body. Snapshots inside it must be named, so
 /// that both variants share them.

@@ -1,0 +1,122 @@
+//! Where the database is, in words that hold no secret; and a look at it when the pool cannot say what is wrong.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use sea_orm::DbErr;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{ConnectOptions, Connection};
+use tokio::sync::Mutex;
+
+use super::error::{database, of_driver};
+use super::trouble::Trouble;
+use crate::error::{Error, Result};
+
+/// How long a look at a server may take.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+/// How long what was seen is believed: those who wait for one server make one look at it together.
+const LOOK_KEPT: Duration = Duration::from_secs(1);
+/// How long to wait before another try, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Where the database is.
+pub(super) struct Place {
+    name: String,
+    server: Option<PgConnectOptions>,
+    seen: Mutex<Option<(Instant, Option<DbErr>)>>,
+}
+
+impl Place {
+    /// # Errors
+    /// `BAD_USER_INPUT` for a URL that does not parse.
+    pub fn of(url: &str) -> Result<Self> {
+        // What the driver says of a bad URL may repeat its password.
+        let refused =
+            || Error::input("database_url", "the database URL does not parse: see postgres://user@host:5432/name");
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url)
+                .map_err(|cause| Error::input("database_url", format!("the SQLite URL does not parse: {cause}")))?;
+            let name = format!("SQLite file {}", options.get_filename().display());
+            return Ok(Self { name, server: None, seen: Mutex::default() });
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|_| refused())?;
+        let host = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let user = options.get_username();
+        let database = options.get_database().unwrap_or(user);
+        let name = format!("PostgreSQL at {host}, database {database}, user {user}");
+        Ok(Self { name, server: Some(options.disable_statement_logging()), seen: Mutex::default() })
+    }
+
+    /// The real cause, where the pool knows only that it waited in vain: it tries again, in silence, while a server refuses.
+    pub async fn look_into(&self, cause: DbErr) -> DbErr {
+        match (&self.server, Trouble::of(&cause)) {
+            (Some(server), Some(Trouble::Busy)) => self.look(server).await.unwrap_or(cause),
+            _ => cause,
+        }
+    }
+
+    /// What keeps a connection from being made; `None` where one can be made.
+    async fn look(&self, server: &PgConnectOptions) -> Option<DbErr> {
+        let mut seen = self.seen.lock().await;
+        if let Some((at, found)) = &*seen
+            && at.elapsed() < LOOK_KEPT
+        {
+            return found.clone();
+        }
+        let found = match tokio::time::timeout(LOOK_MAX, server.connect()).await {
+            Ok(Ok(connection)) => {
+                drop(tokio::time::timeout(LOOK_MAX, connection.close()).await);
+                None
+            }
+            Ok(Err(cause)) => Some(of_driver(cause)),
+            Err(_) => Some(of_driver(std::io::Error::from(std::io::ErrorKind::TimedOut).into())),
+        };
+        *seen = Some((Instant::now(), found.clone()));
+        found
+    }
+
+    /// Why the database cannot be opened, for the person who started the process.
+    pub async fn cannot_open(&self, cause: DbErr) -> Error {
+        let cause = self.look_into(cause).await;
+        self.at(&database(cause))
+    }
+
+    /// The same error with the place and the cause before the eyes of who runs the server.
+    pub fn at(&self, error: &Error) -> Error {
+        let message = match error.cause() {
+            Some(cause) => format!("{self}: {} ({cause})", error.message()),
+            None => format!("{self}: {}", error.message()),
+        };
+        Error::unavailable(message, RETRY_AFTER_MS)
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_no_password() {
+        for (url, name) in [
+            ("postgres://app:hunter2@db.example:5433/logs", "PostgreSQL at db.example:5433, database logs, user app"),
+            ("postgres://app@db.example", "PostgreSQL at db.example:5432, database app, user app"),
+            ("postgres://app@h/logs?host=/run/pg&password=hunter2", "PostgreSQL at /run/pg, database logs, user app"),
+            ("sqlite:///var/lib/x.db?mode=rwc", "SQLite file /var/lib/x.db"),
+        ] {
+            assert_eq!(Place::of(url).expect("parses").to_string(), name);
+        }
+        let error = Place::of("postgres://app:hunter2@db:port/logs").err().expect("no port");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
