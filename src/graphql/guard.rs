@@ -81,6 +81,14 @@ pub struct Measured {
     pub introspection: u64,
 }
 
+/// Learns the schema, so that no request has to wait until that is done.
+///
+/// # Errors
+/// `INTERNAL` when the schema's own text does not parse.
+pub fn learn() -> Result<()> {
+    shape::Shape::get().map(drop)
+}
+
 /// Parses a document whose text stays within the limits of tokens and nesting.
 ///
 /// # Errors

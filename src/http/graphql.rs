@@ -82,6 +82,9 @@ impl GraphqlState {
     /// A handler over the use cases.
     #[must_use]
     pub fn new(schema: Schema, limits: GraphqlLimits, logs: Logs) -> Self {
+        if let Err(error) = guard::learn() {
+            tracing::error!(?error, "no query can be measured, so that all will be refused");
+        }
         let attach = move |request: async_graphql::Request, scope| {
             let facade = logs.facade(scope);
             let (loads, audit) = (facade.loads(), Some(facade.audit()));
