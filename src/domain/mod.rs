@@ -8,6 +8,7 @@ pub mod diff;
 pub mod draft;
 pub mod evidence;
 pub mod export;
+pub mod fair;
 pub mod filter;
 pub mod ids;
 pub mod incident;

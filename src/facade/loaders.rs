@@ -22,6 +22,7 @@ use super::allowance::{Allowance, Turn};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::store::turns::{reading_for, reads_for};
 
 mod ahead;
 mod keys;
@@ -48,6 +49,13 @@ pub(super) struct Reader {
 fn apart<T: Send + 'static>(
     call: impl Future<Output = Result<T>> + Send + 'static,
 ) -> impl Future<Output = Result<T>> + Send + 'static {
+    let tenant = reads_for();
+    let call = async move {
+        match tenant {
+            Some(tenant) => reading_for(tenant, call).await,
+            None => call.await,
+        }
+    };
     let task = AbortOnDropHandle::new(tokio::spawn(call.in_current_span()));
     async { task.await.map_err(Error::internal)? }
 }

@@ -42,6 +42,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::error::Result;
 use crate::store::Store;
+pub use crate::store::turns::reading_for;
 use access::{AccessConfig, AccessState, RequestAudit};
 use loaders::{LoadQueue, Loaders};
 use own_records::Failures;

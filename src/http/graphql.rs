@@ -22,9 +22,9 @@ use super::graphql_media::Media;
 use super::graphql_request::Parameters;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error};
-use crate::facade::Logs;
 use crate::facade::access::{AuditedRequest, RequestAudit};
 use crate::facade::loaders::LoadQueue;
+use crate::facade::{Logs, reading_for};
 use crate::graphql::error::{RequestId, refusal};
 use crate::graphql::guard;
 use crate::graphql::schema::{self, Schema};
@@ -204,9 +204,11 @@ async fn run(
     place: FairPermit,
 ) -> Result<Response, Refusal> {
     let Prepared { request, asked, share: _share, .. } = prepared;
+    let tenant = scope.tenant.clone();
     let Attached { request, loads, audit } = (state.attach)(request, scope);
     let bytes_max = state.limits.answer_bytes;
-    let driven = loads.drive_within(bytes_max, schema::execute(&state.schema, request, id)).await;
+    let driving = loads.drive_within(bytes_max, schema::execute(&state.schema, request, id));
+    let driven = reading_for(tenant, driving).await;
     let (response, bytes) = match driven {
         Ok(driven) => (driven.output, driven.bytes),
         Err(error) => (refusal(&error), 0),

@@ -67,7 +67,7 @@ impl Lanes {
         let cores = cores.max(1);
         let dear = cores.div_ceil(2);
         Self {
-            light: FairPool::new(cores * 64, cores * 8, 1_024),
+            light: FairPool::new(cores * 32, cores * 4, 1_024),
             middle: FairPool::new(cores * 4, cores * 2, 512),
             // SQLite reads with four connections: one tenant has fewer of these at a time.
             dear: FairPool::new(dear, dear.div_ceil(2).min(3), 128),

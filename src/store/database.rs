@@ -14,6 +14,7 @@ use sea_orm::{
 
 use super::error::database;
 use super::place::Place;
+use super::turns::Turns;
 use crate::error::{Error, Result};
 
 /// Readers of SQLite: it reads from memory-mapped pages, so a few keep the cores busy.
@@ -51,6 +52,8 @@ pub(super) struct Database {
     reads: Arc<AtomicU64>,
     /// Statements that are being read with now, those that wait for a connection among them.
     under_way: Arc<AtomicU32>,
+    /// Whose turn it is to read.
+    turns: Turns,
 }
 
 /// A statement that is under way, until this is dropped.
@@ -81,7 +84,8 @@ impl Database {
             read.statement_timeout(POSTGRES_READ_TIMEOUT);
             (open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE), &place).await?, open(read, &place).await?)
         };
-        let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default() };
+        let turns = Turns::at(if backend == DbBackend::Sqlite { SQLITE_READERS } else { pool_size });
+        let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default(), turns };
         database.check_durability().await?;
         Ok(database)
     }
@@ -95,7 +99,8 @@ impl Database {
         } else {
             open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY), &place).await?
         };
-        Ok(Self { backend, write: read.clone(), read, place, reads: Arc::default(), under_way: Arc::default() })
+        let turns = Turns::at(pool_size);
+        Ok(Self { backend, write: read.clone(), read, place, reads: Arc::default(), under_way: Arc::default(), turns })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
@@ -135,6 +140,7 @@ impl Database {
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let _under_way = UnderWay::begin(&self.under_way);
+        let _turn = self.turns.turn().await?;
         match self.read.query_all_raw(statement).await {
             Ok(rows) => Ok(rows),
             Err(cause) => Err(self.explain(cause).await),

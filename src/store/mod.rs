@@ -39,6 +39,7 @@ pub mod telemetry_series;
 pub mod traces;
 mod transaction;
 mod trouble;
+pub mod turns;
 pub mod unread;
 pub mod verifications;
 pub mod verify;

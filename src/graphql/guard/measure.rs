@@ -100,8 +100,14 @@ impl Size {
             Reckoned::OfPage => {
                 (0, 0, Paged { complexity: self.complexity.saturating_add(cost.weight), rows: self.rows })
             }
+            // Its rows are read whether they are selected or not.
             Reckoned::Page(count) => (
-                self.paged.complexity.saturating_mul(count).saturating_add(self.complexity).saturating_add(cost.weight),
+                self.paged
+                    .complexity
+                    .max(1)
+                    .saturating_mul(count)
+                    .saturating_add(self.complexity)
+                    .saturating_add(cost.weight),
                 self.paged.rows.saturating_add(1).saturating_mul(count).saturating_add(self.rows),
                 Paged::default(),
             ),
