@@ -172,7 +172,7 @@ impl Store {
     /// Whether the writer takes units.
     ///
     /// # Errors
-    /// `UNAVAILABLE` that says why not: it was closed, or it found a log that contradicts itself.
+    /// `UNAVAILABLE` that says why not: it was closed, it found a log that contradicts itself, or it has died.
     pub fn check_writable(&self) -> Result<()> {
         self.queue().check_open()
     }
