@@ -167,7 +167,9 @@ async fn calls_that_do_not_end_hold_nothing_of_another_tenants() {
         let request = request.header("authorization", WRITER).body(body).expect("request");
         open.spawn(tower::ServiceExt::oneshot(rig.grpc.clone(), request));
     }
-    tokio::task::yield_now().await;
+    // None of them ends, but those that are refused at once: what the tenant has open beyond its share.
+    let refused = open.join_next().await.expect("one").expect("no panic").expect("infallible");
+    assert_eq!(refused.headers()["grpc-status"], "14");
     let (code, told) = call(&rig, WRITER, &[], frame(0, &super::protobuf_of(1)).into()).await;
     assert_eq!(code, Code::Unavailable, "{told}");
     let (code, told) = call(&rig, OTHER, &[], frame(0, &super::protobuf_of(1)).into()).await;
