@@ -193,6 +193,6 @@ impl LogsFacade {
     /// Appends what this request writes; to be told of that is no read.
     async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
         self.audit.wrote(unit.records.iter().map(NewRecord::id));
-        self.logs.append(unit).await
+        Box::pin(self.logs.append(unit)).await
     }
 }

@@ -220,6 +220,8 @@ impl LogsFacade {
             let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
             self.append_atomically(records, Vec::new(), keyed, answer).await
         };
+        // On the heap, here and wherever else a write is handed on: a request's future must fit a thread's stack.
+        let append = Box::pin(append);
         let (answer, is_replayed) = self.once(keyed, |first| Ok((first.answer, true)), append).await?;
         let first = answer.records.first().copied().map(RecordId);
         first.map(|id| (id, is_replayed)).ok_or_else(|| Error::internal("an answer without a record"))

@@ -60,7 +60,7 @@ impl LogsFacade {
             check_no_revision(run.as_ref())?;
         }
         let keyed = self.keyed(operation, idempotency.as_ref()).await?;
-        self.record_once(keyed.as_ref(), self.write_whole(trace, steps, seal, run, keyed.as_ref())).await
+        self.record_once(keyed.as_ref(), Box::pin(self.write_whole(trace, steps, seal, run, keyed.as_ref()))).await
     }
 
     /// Appends a whole trace with its seal and run.
@@ -125,7 +125,7 @@ impl LogsFacade {
             let signals = TraceSignals { is_open: true, ..TraceSignals::default() };
             self.append_atomically(records, vec![TraceTouch { trace_id, signals }], keyed.as_ref(), answer).await
         };
-        self.record_once(keyed.as_ref(), write).await
+        self.record_once(keyed.as_ref(), Box::pin(write)).await
     }
 
     /// Seals a trace and, with LLM work in it or `run` given, records its run.
@@ -168,7 +168,7 @@ impl LogsFacade {
         self.require(Permission::RunsWrite)?;
         check_no_revision(run.as_ref())?;
         let keyed = self.keyed(operation, idempotency.as_ref()).await?;
-        self.record_once(keyed.as_ref(), self.write_seal(trace_id, seal, run, keyed.as_ref())).await
+        self.record_once(keyed.as_ref(), Box::pin(self.write_seal(trace_id, seal, run, keyed.as_ref()))).await
     }
 
     /// Appends a trace's seal with its run.

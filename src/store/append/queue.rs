@@ -297,7 +297,7 @@ mod tests {
             }));
             assert_eq!(ended.is_err(), panics);
             assert!(matches!(waits.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "who waits is not left");
-            let refused = queue.push(unit(), Timestamp::default()).err().expect("closed");
+            let Err(refused) = queue.push(unit(), Timestamp::default()) else { panic!("a queue that is open") };
             assert_eq!(refused.code(), Code::Unavailable);
             queue.check_open().expect_err("closed").message().to_owned()
         };
