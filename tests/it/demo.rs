@@ -122,6 +122,14 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether a field is a list that is on the way already: no document may select one below itself.
+    fn is_around(&self, field: &Value, way: &Way) -> bool {
+        let name = field["name"].as_str().expect("a name");
+        let is_it =
+            |step: &String| step.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('('));
+        self.schema.is_list(field) && way.steps.iter().any(is_it)
+    }
+
     /// Notes the fields of a type, and the ways on from it.
     fn open(&mut self, type_name: &str, way: &Way, ways: &mut VecDeque<(String, Way)>) {
         for field in self.schema.fields(type_name).iter().filter(|field| is_ours(field)) {
@@ -131,6 +139,9 @@ impl Walk<'_> {
             for object in &objects {
                 let mut on = way.clone();
                 let call = self.names.call(field, &mut on);
+                if self.is_around(field, way) {
+                    continue;
+                }
                 on.steps.push(call);
                 if objects.len() > 1 {
                     on.steps.push(format!("... on {object}"));
@@ -148,6 +159,7 @@ impl Walk<'_> {
         }
         let selected: Vec<String> = fields
             .iter()
+            .filter(|field| !self.is_around(field, way))
             .map(|field| {
                 let call = self.names.call(field, &mut way.clone());
                 let below = named(&field["type"]);
