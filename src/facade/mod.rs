@@ -42,7 +42,7 @@ use crate::clock::SharedClock;
 use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Store;
 use access::{AccessConfig, AccessState, RequestAudit};
 use loaders::{LoadQueue, Loaders};
@@ -67,6 +67,9 @@ pub struct LogsConfig {
 
 /// Requests of metrics that are written at a time; more are told to come again.
 const METRIC_WRITES_MAX: usize = 8;
+/// How long the database may take to answer who asks whether the server is ready: probes wait a second.
+const PING_MAX: Duration = Duration::from_millis(900);
+const PING_AGAIN_MS: u64 = 1_000;
 
 struct Inner {
     store: Store,
@@ -138,7 +141,10 @@ impl Logs {
         self.0.store.check_writable()?;
         self.0.store.check_database()?;
         self.0.signing.check()?;
-        self.0.store.ping().await
+        // Who asks waits a second at most; a pool that cannot connect waits longer.
+        tokio::time::timeout(PING_MAX, self.0.store.ping()).await.unwrap_or_else(|_| {
+            Err(Error::unavailable(format!("the database did not answer within {PING_MAX:?}"), PING_AGAIN_MS))
+        })
     }
 
     /// Records that wait to be appended, and how many may.

@@ -165,6 +165,7 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer, in words for the operator.
     pub async fn ping(&self) -> Result<()> {
+        self.db().check_file().map_err(|error| self.db().for_operator(&error))?;
         let answer = self.db().rows(self.db().statement("SELECT 1", [])).await;
         answer.map(drop).map_err(|error| self.db().for_operator(&error))
     }

@@ -250,9 +250,11 @@ impl LogsFacade {
         self.logs.0.clock.new_id().0.simple().to_string()
     }
 
-    /// A span id for a step that has none: 16 hex digits.
-    fn fresh_span_id(&self) -> Result<String> {
+    /// Span ids for steps of one call that have none, 16 hex digits each. They rise in the order of the steps, because steps
+    /// that began at one instant are ordered by them: equal input must give an equal trace.
+    fn fresh_span_ids(&self) -> Result<impl Iterator<Item = String>> {
         let entropy = self.logs.0.clock.entropy()?;
-        Ok(hex::encode(&entropy[24..]))
+        let call = hex::encode(&entropy[26..]);
+        Ok((0..=u16::MAX).map(move |at| format!("{call}{at:04x}")))
     }
 }

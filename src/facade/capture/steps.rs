@@ -87,7 +87,7 @@ impl LogsFacade {
     ) -> Result<Vec<Result<DraftStep>>> {
         let (context, trace_id) = (context.clone(), trace_id.clone());
         let bytes = steps.iter().flatten().map(Weigh::weight).sum();
-        let named = steps.into_iter().map(|step| Ok((step, self.fresh_span_id()?))).collect::<Result<Vec<_>>>()?;
+        let named: Vec<_> = steps.into_iter().zip(self.fresh_span_ids()?).collect();
         let capture = move || {
             let captured = |(step, span_id): (Result<StepInput>, String)| {
                 step.and_then(|step| input::step(&context, &trace_id, step, &span_id))

@@ -66,7 +66,7 @@ impl LogsFacade {
     /// Appends a whole trace with its seal and run.
     async fn write_whole(
         &self,
-        trace: TraceInput,
+        mut trace: TraceInput,
         steps: Vec<StepInput>,
         seal: SealInput,
         run: Option<RunInput>,
@@ -74,6 +74,8 @@ impl LogsFacade {
     ) -> Result<Atomic> {
         let context = self.capture_context().await?;
         let now = self.logs.0.clock.now();
+        // What is over has not begun now.
+        trace.started_at = trace.started_at.or_else(|| steps.iter().map(|step| step.started_at).min());
         let named = run.as_ref().and_then(|run| run.run_id.clone());
         let mut trace = input::trace(trace, &TraceId::trusted(self.fresh_name()), now)?;
         if let Some(run_id) = named {
