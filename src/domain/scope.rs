@@ -110,7 +110,17 @@ pub const OPERATOR: &str = "operator";
 pub const ANONYMOUS: &str = "anonymous";
 /// Parts of the server that act by themselves, and what actors they are taken for.
 const OWN_ACTORS: &[&str] = &[
-    OPERATOR, ANONYMOUS, "export", "graphql", "otlp", "runledger", "sealer", "server", "signer", "system", "verifier",
+    OPERATOR,
+    ANONYMOUS,
+    "export",
+    "graphql",
+    "otlp",
+    "runledger",
+    "sealer",
+    "server",
+    "signer",
+    "system",
+    "verifier",
 ];
 
 /// Whether only this server itself names an actor so: a token that does would put its acts on another's account.

@@ -176,8 +176,10 @@ impl Walk<'_> {
         for step in way.steps.iter().rev() {
             query = format!("{step} {{ {query} }}");
         }
-        let answer = self.server.query(&format!("{{ {query} }}"), &json!({}));
-        self.note(type_name, &answer);
+        // A way that multiplies beyond what the server takes is left: what it leads to is reached by shorter ones.
+        if let Some(answer) = self.server.query_within_limits(&format!("{{ {query} }}"), &json!({})) {
+            self.note(type_name, &answer);
+        }
     }
 
     /// Notes the fields with a value of all objects of the type in an answer.
@@ -225,7 +227,7 @@ fn every_field_that_is_read_has_something_to_show() {
     std::fs::create_dir(folder.path().join("data")).expect("a folder");
     let server = Server::start(
         folder.path(),
-        &["--demo", "--data-dir", "data", "--graphql-complexity", "1000000", "--graphql-root-fields", "100"],
+        &["--demo", "--data-dir", "data", "--graphql-complexity", "10000000", "--graphql-root-fields", "100"],
         "GraphQL     http://",
     );
     let schema = Schema::read(&server.query(INTROSPECTION, &json!({})));

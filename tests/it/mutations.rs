@@ -188,7 +188,7 @@ db_test! {
             let input = json!({ "steps": steps });
             let answer = call(&app, "recordTrace", input, "trace { startedAt endedAt rootHash steps { nodes { kind } } }").await;
             // The beginning of what is over is that of its first step.
-            assert_eq!(answer["trace"]["startedAt"], "2026-11-21T08:00:00Z", "{answer}");
+            assert_eq!(answer["trace"]["startedAt"], "2026-11-21T08:00:00.000000Z", "{answer}");
             seen.insert(answer.to_string());
         }
         assert_eq!(seen.len(), 1, "{seen:?}");

@@ -24,6 +24,7 @@ use crate::support::walk::Schema;
 async fn closed(db: &TestDb) -> TestApp {
     let mut limits = GraphqlLimits::default();
     limits.document.complexity = u64::MAX;
+    limits.document.rows = u64::MAX;
     limits.document.selections = u64::MAX;
     limits.document.tokens = u64::MAX;
     limits.document.aliases = u64::MAX;
