@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::body::Share;
@@ -149,14 +149,16 @@ fn body(held: Held) -> Body {
     if json.len() <= CHUNK_BYTES {
         return Body::from(json);
     }
-    Body::from_stream(stream::unfold(json, |mut rest| async move {
+    // Fused: the compression asks once more after the end.
+    let pieces = stream::unfold(json, |mut rest| async move {
         if rest.is_empty() {
             return None;
         }
         tokio::task::yield_now().await;
         let chunk = rest.split_to(rest.len().min(CHUNK_BYTES));
         Some((Ok::<_, Infallible>(chunk), rest))
-    }))
+    });
+    Body::from_stream(pieces.fuse())
 }
 
 #[cfg(test)]
