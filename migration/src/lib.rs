@@ -21,13 +21,44 @@ mod m20261121_000009_ledger;
 mod m20261121_000020_telemetry;
 mod m20261130_000030_idempotency;
 
+/// A change that is applied, or taken back, whole. Left to itself SQLite would commit each of its statements alone, and a
+/// process that is killed between two of them would leave what leads neither forward nor back.
+struct Whole(Box<dyn MigrationTrait>);
+
+impl Whole {
+    fn boxed(change: Box<dyn MigrationTrait>) -> Box<dyn MigrationTrait> {
+        Box::new(Self(change))
+    }
+}
+
+impl MigrationName for Whole {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Whole {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.up(manager).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.down(manager).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
 /// Every change, oldest first.
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
+        let changes: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261121_000001_ledger_log::Migration),
             Box::new(m20261121_000002_llm_run::Migration),
             Box::new(m20261121_000003_trace::Migration),
@@ -39,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_ledger::Migration),
             Box::new(m20261121_000020_telemetry::Migration),
             Box::new(m20261130_000030_idempotency::Migration),
-        ]
+        ];
+        changes.into_iter().map(Whole::boxed).collect()
     }
 }

@@ -76,7 +76,7 @@ pub(super) struct Connection {
     /// When it last moved, in milliseconds since the process began to listen.
     moved_ms: AtomicU64,
     is_closing: AtomicBool,
-    /// Who reads from it.
+    /// Who reads from it, or writes to it: one task does both.
     reader: AtomicWaker,
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Blocked {
 /// Tells the story. The runs are sealed.
 pub(super) async fn tell(logs: &Logs, now: Timestamp) -> Result<(), AppError> {
     let demo = PROGRAM.facade(logs)?;
-    let blocked = demo.loads().drive(find(&demo)).await?;
+    let blocked = demo.loads().drive(Box::pin(find(&demo))).await?;
     // The story was looked up by a program: that is on record too.
     demo.audit().close(&AuditedRequest::new(Some("demo".to_owned()), "demo", b"")).await?;
     Box::pin(cancel_open(logs)).await?;

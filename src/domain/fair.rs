@@ -93,8 +93,11 @@ impl<K: Clone + Eq + Hash> FairPool<K> {
         if size > self.0.total.saturating_sub(state.held) {
             return Err(NoPermit::Full);
         }
-        state.held += size;
-        state.callers.entry(caller.clone()).or_default().held += size;
+        // Nothing comes back of nothing, and what is kept of a caller goes when something does.
+        if size > 0 {
+            state.held += size;
+            state.callers.entry(caller.clone()).or_default().held += size;
+        }
         Ok(self.permit(caller, size))
     }
 
@@ -252,6 +255,15 @@ impl<K: Clone + Eq + Hash> FairPermit<K> {
         self.size += std::mem::take(&mut other.size);
         Ok(())
     }
+
+    /// Keeps so many of its permits at most, and gives the others back.
+    pub fn shrink_to(&mut self, size: usize) {
+        let over = self.size.saturating_sub(size);
+        if over > 0 {
+            self.size -= over;
+            self.pool.give_back(&self.caller, over);
+        }
+    }
 }
 
 impl<K: Clone + Eq + Hash> Drop for FairPermit<K> {
@@ -300,5 +312,4 @@ impl<K: Clone + Eq + Hash> Drop for Place<K> {
 }
 
 #[cfg(test)]
-#[path = "fair_tests.rs"]
 mod tests;

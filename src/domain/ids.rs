@@ -79,7 +79,7 @@ impl TenantId {
     /// at an end.
     pub fn parse_callers(name: impl AsRef<str>) -> Result<Self, Error> {
         let tenant = Self::parse(name)?;
-        if tenant.as_str().chars().any(is_unseen) || tenant.as_str().trim() != tenant.as_str() {
+        if !is_plain(tenant.as_str()) {
             let message = "a tenant's name has no control or invisible characters, and no space at either end";
             return Err(Error::input("tenantId", message));
         }
@@ -101,6 +101,12 @@ impl TenantId {
     pub fn is_platform(&self) -> bool {
         self.as_str() == PLATFORM_TENANT
     }
+}
+
+/// Whether a name looks like what it is: no control or invisible characters, and no space at either end.
+#[must_use]
+pub fn is_plain(name: &str) -> bool {
+    !name.chars().any(is_unseen) && name.trim() == name
 }
 
 /// Whether a character leaves no mark on a screen: controls, joiners, marks of direction, the byte order mark.

@@ -109,13 +109,31 @@ pub const OPERATOR: &str = "operator";
 /// The actor of requests to an open server.
 pub const ANONYMOUS: &str = "anonymous";
 /// Parts of the server that act by themselves, and what actors they are taken for.
-const OWN_ACTORS: &[&str] = &[OPERATOR, ANONYMOUS, "runledger", "server", "sealer", "system", "verifier"];
+const OWN_ACTORS: &[&str] = &[
+    OPERATOR,
+    ANONYMOUS,
+    "export",
+    "graphql",
+    "otlp",
+    "runledger",
+    "sealer",
+    "server",
+    "signer",
+    "system",
+    "verifier",
+];
 
 /// Whether only this server itself names an actor so: a token that does would put its acts on another's account.
 #[must_use]
 pub fn is_own_actor(id: &str) -> bool {
+    // Neither spaces nor full-width letters make another name of it to the eye.
+    let plain = |character: char| match character {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xfee0).unwrap_or(character),
+        _ => character,
+    };
+    let id: String = id.chars().filter(|character| !character.is_whitespace()).map(plain).collect();
     let is_key = id.get(..KEY_ACTOR_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(KEY_ACTOR_PREFIX));
-    is_key || OWN_ACTORS.iter().any(|own| own.eq_ignore_ascii_case(id))
+    is_key || OWN_ACTORS.iter().any(|own| own.eq_ignore_ascii_case(&id))
 }
 
 /// The actor behind a request.

@@ -101,7 +101,7 @@ impl Logs {
     /// Signs and notes until `cancel`led. Errors are logged and the logs come again.
     pub async fn run_checkpoints(&self, times: CheckpointTimes, cancel: CancellationToken) {
         let work = async { tokio::join!(self.keep_signing(times.sign), self.keep_noting(times.note)) };
-        cancel.run_until_cancelled(work).await;
+        cancel.run_until_cancelled(Box::pin(work)).await;
     }
 
     async fn keep_signing(&self, interval: Duration) {

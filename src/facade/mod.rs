@@ -3,9 +3,11 @@ pub mod access;
 pub mod allowance;
 pub mod audit;
 pub mod authorize;
+pub mod bulk;
 pub mod capture;
 pub mod checkpoints;
 pub mod exports;
+pub use crate::domain::fair;
 pub mod incidents;
 pub mod keys;
 pub mod ledger;
@@ -40,7 +42,7 @@ use crate::clock::SharedClock;
 use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Store;
 pub use crate::store::turns::reading_for;
 use access::{AccessConfig, AccessState, RequestAudit};
@@ -66,6 +68,9 @@ pub struct LogsConfig {
 
 /// Requests of metrics that are written at a time; more are told to come again.
 const METRIC_WRITES_MAX: usize = 8;
+/// How long the database may take to answer who asks whether the server is ready: probes wait a second.
+const PING_MAX: Duration = Duration::from_millis(900);
+const PING_AGAIN_MS: u64 = 1_000;
 
 struct Inner {
     store: Store,
@@ -137,7 +142,10 @@ impl Logs {
         self.0.store.check_writable()?;
         self.0.store.check_database()?;
         self.0.signing.check()?;
-        self.0.store.ping().await
+        // Who asks waits a second at most; a pool that cannot connect waits longer.
+        tokio::time::timeout(PING_MAX, self.0.store.ping()).await.unwrap_or_else(|_| {
+            Err(Error::unavailable(format!("the database did not answer within {PING_MAX:?}"), PING_AGAIN_MS))
+        })
     }
 
     /// Records that wait to be appended, and how many may.
@@ -192,6 +200,6 @@ impl LogsFacade {
     /// Appends what this request writes; to be told of that is no read.
     async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
         self.audit.wrote(unit.records.iter().map(NewRecord::id));
-        self.logs.append(unit).await
+        Box::pin(self.logs.append(unit)).await
     }
 }

@@ -23,6 +23,8 @@ pub struct Vitals {
     pub queue: (usize, usize),
     /// Looks that wait to be noted in the access log, and how many may.
     pub access_audit: (usize, usize),
+    /// Whether nothing can be written: the database does not take it, or the writer has stopped.
+    pub is_writing_stopped: bool,
     /// Whether this process signs nothing more.
     pub is_signing_stopped: bool,
     /// Logs that this process does not sign, because they contradict themselves or what was signed.
@@ -55,12 +57,14 @@ impl Logs {
     pub async fn vitals(&self) -> Vitals {
         self.observe().await;
         let (is_signing_stopped, refused_logs) = self.0.signing.refusals();
+        let store = &self.0.store;
         Vitals {
             queue: self.queue_depth(),
             access_audit: self.access().backlog(),
+            is_writing_stopped: store.check_writable().and_then(|()| store.check_database()).is_err(),
             is_signing_stopped,
             refused_logs,
-            pools: self.0.store.pools().to_vec(),
+            pools: store.pools().to_vec(),
             ledger: self.0.observed.last.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             at: self.0.clock.now(),
         }

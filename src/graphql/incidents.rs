@@ -255,7 +255,7 @@ pub struct RecordIncidentEvidenceInput {
     /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.
     source_component: Option<String>,
     /// A key of your own, 1 to 128 bytes: the same input under the same key is recorded once, and gives the first answer
-    /// again; any other input under it, of whatever mutation, is a CONFLICT.
+    /// again; any other input under it, of whatever mutation, is a CONFLICT. An identifier: it is not redacted.
     idempotency_key: Option<String>,
 }
 

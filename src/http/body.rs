@@ -62,7 +62,8 @@ pub struct Share {
 }
 
 impl Share {
-    fn of(budget: Option<Budget>) -> Self {
+    /// One of this budget, which holds nothing yet.
+    pub(super) fn of(budget: Option<Budget>) -> Self {
         Self { budget, held: None }
     }
 
@@ -84,6 +85,13 @@ impl Share {
             held => *held = Some(more),
         }
         Ok(())
+    }
+
+    /// Keeps so much at most, and gives the rest back.
+    fn shrink_to(&mut self, bytes: usize) {
+        if let Some(held) = &mut self.held {
+            held.shrink_to(bytes);
+        }
     }
 
     /// Another one of the same budget, which holds nothing yet.
@@ -138,7 +146,7 @@ impl Arrived {
         }
     }
 
-    /// The bytes, unpacked.
+    /// The bytes, unpacked; what they were made of is gone, and counts no longer.
     ///
     /// # Errors
     /// 413 over the limit, 400 for broken gzip, 503 when so much cannot be held.
@@ -148,6 +156,7 @@ impl Arrived {
             State::Plain(bytes) => bytes,
             State::Packed(gunzip) => gunzip.finish(),
         };
+        self.share.shrink_to(bytes.len());
         Ok(ReadBody { bytes, share: self.share })
     }
 
@@ -192,26 +201,33 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<
 /// As for [`read`].
 pub(super) async fn arrive(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<Arrived, Refused> {
     let is_gzip = is_gzip(headers)?;
-    let (bytes, share) = collect(headers, body, limit).await?;
+    let (bytes, share) = collect(headers, body, limit, 0).await?;
     Arrived::new(bytes, is_gzip, limit.bytes_max, share)
 }
 
-/// The bytes of a body, whatever they are.
+/// The bytes of a body, whatever they are, with so many around it that the limit does not count.
 ///
 /// # Errors
 /// As for [`read`].
-pub(super) async fn collect(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<(Vec<u8>, Share), Refused> {
-    collect_within(headers, body, limit, READ_TIMEOUT, STALL_TIMEOUT).await
+pub(super) async fn collect(
+    headers: &HeaderMap,
+    body: Body,
+    limit: &BodyLimit,
+    around: usize,
+) -> Result<(Vec<u8>, Share), Refused> {
+    collect_within(headers, body, limit, around, READ_TIMEOUT, STALL_TIMEOUT).await
 }
 
 async fn collect_within(
     headers: &HeaderMap,
     body: Body,
     limit: &BodyLimit,
+    around: usize,
     in_all: Duration,
     a_piece: Duration,
 ) -> Result<(Vec<u8>, Share), Refused> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = announced.map(|announced| announced.saturating_sub(around as u64));
     if let Some(announced) = announced.filter(|announced| *announced > limit.bytes_max as u64) {
         return Err(too_large(limit.bytes_max, Some(announced)));
     }
@@ -221,7 +237,7 @@ async fn collect_within(
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = tokio::time::timeout(a_piece, chunks.next()).await.map_err(|_| late(a_piece))? {
             let chunk = chunk.map_err(broken)?;
-            if bytes.len() + chunk.len() > limit.bytes_max {
+            if bytes.len() + chunk.len() > limit.bytes_max.saturating_add(around) {
                 return Err(too_large(limit.bytes_max, None));
             }
             share.grow(chunk.len())?;

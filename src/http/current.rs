@@ -38,11 +38,6 @@ impl Current {
     }
 }
 
-/// The request that is served now; `None` outside of requests.
-pub(super) fn current() -> Option<Arc<Current>> {
-    CURRENT.try_with(Arc::clone).ok()
-}
-
 /// The id of the request that is served now, the caller's own where it is sane; `None` outside of requests.
 #[must_use]
 pub fn request_id() -> Option<String> {

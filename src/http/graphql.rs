@@ -16,7 +16,7 @@ use tower_http::request_id::RequestId as RequestIdHeader;
 use super::body::{Budget, Share};
 use super::fair::FairPermit;
 pub use super::graphql_answer::FailedField;
-use super::graphql_answer::{has_code, refuse, write, write_within};
+use super::graphql_answer::{ANSWER_BYTES, has_code, refuse, write, write_within};
 use super::graphql_lanes::{Lane, Lanes};
 use super::graphql_media::Media;
 use super::graphql_request::Parameters;
@@ -169,15 +169,13 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
     }
     let (parts, body) = request.into_parts();
     let scope = parts.extensions.get::<Scope>().cloned().ok_or_else(Refusal::unauthenticated)?;
+    let budget = parts.extensions.get::<Budget>().cloned();
     let parameters = match is_get {
         true => {
             check_is_asked_for(&parts.headers)?;
-            Parameters::from_uri(&parts.uri)?
+            Parameters::from_uri(&parts.uri, budget)?
         }
-        false => {
-            let budget = parts.extensions.get::<Budget>().cloned();
-            Parameters::from_body(&parts.headers, body, state.limits.body_bytes, budget).await?
-        }
+        false => Parameters::from_body(&parts.headers, body, state.limits.body_bytes, budget).await?,
     };
     let id = parts.extensions.get::<RequestIdHeader>().and_then(|id| id.header_value().to_str().ok());
     let id = id.map(|id| RequestId(id.to_owned()));
@@ -203,8 +201,11 @@ async fn run(
     id: Option<&RequestId>,
     place: FairPermit,
 ) -> Result<Response, Refusal> {
-    let Prepared { request, asked, share: _share, .. } = prepared;
     let tenant = scope.tenant.clone();
+    let Prepared { request, asked, share, .. } = prepared;
+    // Who has not read earlier answers is told so before anything is done.
+    let mut answer_share = share.another();
+    answer_share.grow(ANSWER_BYTES)?;
     let Attached { request, loads, audit } = (state.attach)(request, scope);
     let bytes_max = state.limits.answer_bytes;
     let driving = loads.drive_within(bytes_max, schema::execute(&state.schema, request, id));
@@ -215,7 +216,7 @@ async fn run(
     };
     let is_forbidden = has_code(&response, Code::Forbidden);
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let written = apart(bytes, move || write_within(media, &response, bytes_max)).await?;
+    let written = apart(bytes, move || write_within(media, &response, bytes_max, answer_share)).await?;
     // What follows waits for the writer.
     drop(place);
     if let Some(audit) = audit {
@@ -225,7 +226,7 @@ async fn run(
         // What was read does not leave before it is on record who read it.
         audit.close(&asked).await.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
     }
-    Ok(written)
+    Ok(written?)
 }
 
 /// Does some work on so many bytes: where they are many, away from the threads that serve requests.

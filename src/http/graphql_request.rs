@@ -52,13 +52,13 @@ struct QueryParameters {
 }
 
 impl Parameters {
-    /// Reads the query string of a GET request.
-    pub fn from_uri(uri: &Uri) -> Result<Self, Refusal> {
+    /// Reads the query string of a GET request; what is made of it counts in the budget.
+    pub fn from_uri(uri: &Uri, budget: Option<Budget>) -> Result<Self, Refusal> {
         let Query(parameters) = Query::<QueryParameters>::try_from_uri(uri)
             .map_err(|error| bad_request("query", format!("the query string does not fit: {error}")))?;
         Ok(Self {
             bytes: uri.query().map_or(0, str::len),
-            share: Share::default(),
+            share: Share::of(budget),
             query: parameters.query,
             operation_name: parameters.operation_name,
             variables: json_text::<TextVariables>("variables", parameters.variables)?.0,

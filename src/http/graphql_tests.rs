@@ -15,6 +15,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::scope::{Actor, Permissions};
 use crate::domain::vocabulary::ActorType;
 use crate::graphql::schema::{SchemaOptions, build};
+use crate::http::fair::FairPool;
 
 fn scope() -> Scope {
     Scope {
@@ -281,6 +282,31 @@ async fn dear_queries_wait_in_a_lane_of_their_own_and_take_turns() {
         assert_eq!(answer.await.status, 200);
     }
     assert_eq!((dear.held(), dear.waiting()), (0, 0));
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_take_from_their_tenants_budget() {
+    let pool = FairPool::new(3 * ANSWER_BYTES, 2 * ANSWER_BYTES, 0);
+    let app = app(GraphqlLimits::default());
+    let ask = |mut request: Request<Body>, tenant: &str| {
+        let tenant = TenantId::trusted(tenant);
+        request.extensions_mut().insert(Budget { pool: pool.clone(), tenant: tenant.clone() });
+        request.extensions_mut().insert(Scope { tenant, ..scope() });
+        app.clone().oneshot(request)
+    };
+    let unread = [
+        ask(post(RESPONSE, query("{ __typename }")), "loud").await.expect("infallible"),
+        ask(get("", "{ __typename }"), "loud").await.expect("infallible"),
+    ];
+    assert_eq!((unread.each_ref().map(Response::status), pool.held()), ([StatusCode::OK; 2], 2 * ANSWER_BYTES));
+    let refused = ask(get("", "{ __typename }"), "loud").await.expect("infallible");
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &HeaderValue::from_static("1")));
+    assert_eq!(ask(get("", "{ __typename }"), "calm").await.expect("infallible").status(), 200);
+    for answer in unread {
+        answer.into_body().collect().await.expect("a body");
+    }
+    assert_eq!(pool.held(), 0, "what was read is given back");
+    assert_eq!(ask(get("", "{ __typename }"), "loud").await.expect("infallible").status(), 200);
 }
 
 #[tokio::test]

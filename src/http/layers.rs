@@ -19,12 +19,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
-use super::access_log::{self, AccessLine, Logged};
+use super::access_log::{AccessLine, Served, gone};
 use super::auth::TENANT_HEADER;
 use super::current::Current;
-use super::observed::Observed;
+use super::error;
 use super::state::HttpState;
-use super::{error, metrics};
 use crate::error::{Code, Error};
 
 /// The header that names a request, in and out.
@@ -45,20 +44,14 @@ pub(super) async fn observe(State(state): State<HttpState>, request: Request, ne
     if let Ok(id) = HeaderValue::from_str(current.id()) {
         request.extensions_mut().insert(RequestId::new(id));
     }
+    let line = AccessLine { current: Arc::clone(&current), method, route, status: gone(), grpc_status: None, began };
+    // Made before: whoever hangs up ends this function here.
+    let served = Served::begin(line, state.settings().access_log);
     let mut response = Arc::clone(&current).serve(next.run(request)).instrument(span).await;
-    let grpc_status = access_log::grpc_status(&response);
-    metrics::count_request(route.clone(), method, response.status(), began.elapsed());
-    if let Some(status) = grpc_status {
-        metrics::count_grpc(route.clone(), status);
-    }
     if let Ok(id) = HeaderValue::from_str(current.id()) {
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
     }
-    if !state.settings().access_log {
-        return response;
-    }
-    let line = AccessLine { current, method, route, status: response.status(), grpc_status, began };
-    response.map(|body| Observed::watch(body, Logged::new(line)))
+    served.answered(response)
 }
 
 /// The caller's id, when it can stand in a log line as it is.

@@ -32,6 +32,8 @@ const WAITING_MAX: usize = PLACES;
 /// How long they may: exporters give up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that OTLP and GraphQL requests hold at a time, as bodies and as the messages made of them, and those of one tenant.
+/// One's share has room for the largest OTLP request: 16 MiB unpacked, from which messages of 48 MiB are made. With less,
+/// such a request would be told to come again for ever.
 const BYTES: usize = 192 << 20;
 const BYTES_OF_A_TENANT: usize = 64 << 20;
 

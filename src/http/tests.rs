@@ -46,6 +46,8 @@ const ADMIN: &str = "Bearer rl_1_admin";
 pub(crate) struct Fake {
     spans: AtomicUsize,
     tenants: Mutex<Vec<String>>,
+    /// The threads that ingested.
+    threads: Mutex<Vec<std::thread::ThreadId>>,
     next: Mutex<Option<Result<IngestReport>>>,
     next_signal: Mutex<Option<Result<SignalReport>>>,
     not_ready: Mutex<Option<crate::error::Error>>,
@@ -99,6 +101,7 @@ impl Backend for Fake {
             request.resource_spans.iter().flat_map(|spans| &spans.scope_spans).map(|scope| scope.spans.len()).sum();
         self.spans.fetch_add(count, Ordering::Relaxed);
         self.tenants.lock().expect("lock").push(scope.tenant.as_str().to_owned());
+        self.threads.lock().expect("lock").push(std::thread::current().id());
         let next = self.next.lock().expect("lock").take();
         async move {
             let accepted = i64::try_from(count).expect("few");

@@ -87,6 +87,7 @@ impl Database {
         let turns = Turns::at(if backend == DbBackend::Sqlite { SQLITE_READERS } else { pool_size });
         let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default(), turns };
         database.check_durability().await?;
+        database.check_file()?;
         Ok(database)
     }
 
@@ -155,6 +156,14 @@ impl Database {
     /// The same trouble in words for who runs the server: where the database is, and what it said.
     pub fn for_operator(&self, error: &Error) -> Error {
         self.place.at(error)
+    }
+
+    /// Whether what is open is still what stands under its name.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` that says so.
+    pub fn check_file(&self) -> Result<()> {
+        self.place.check_file()
     }
 
     /// Closes the connection that is written with, so that the next write has a new one.

@@ -166,6 +166,7 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer, in words for the operator.
     pub async fn ping(&self) -> Result<()> {
+        self.db().check_file().map_err(|error| self.db().for_operator(&error))?;
         let answer = self.db().rows(self.db().statement("SELECT 1", [])).await;
         answer.map(drop).map_err(|error| self.db().for_operator(&error))
     }
@@ -173,7 +174,7 @@ impl Store {
     /// Whether the writer takes units.
     ///
     /// # Errors
-    /// `UNAVAILABLE` that says why not: it was closed, or it found a log that contradicts itself.
+    /// `UNAVAILABLE` that says why not: it was closed, it found a log that contradicts itself, or it has died.
     pub fn check_writable(&self) -> Result<()> {
         self.queue().check_open()
     }

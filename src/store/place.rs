@@ -1,7 +1,9 @@
 //! Where the database is, in words that hold no secret; and a look at it when the pool cannot say what is wrong.
 
 use std::fmt::{self, Display, Formatter};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sea_orm::DbErr;
@@ -21,10 +23,27 @@ const LOOK_KEPT: Duration = Duration::from_secs(1);
 /// How long to wait before another try, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
 
+/// Device and number of a file: another one under the same name has others.
+type FileId = (u64, u64);
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Elsewhere an open file can be neither removed nor replaced.
+#[cfg(not(unix))]
+fn file_id(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path).ok().map(|_| (0, 0))
+}
+
 /// Where the database is.
 pub(super) struct Place {
     name: String,
     server: Option<PgConnectOptions>,
+    /// SQLite's file, and which one it was when it was opened.
+    file: Option<(PathBuf, OnceLock<FileId>)>,
     seen: Mutex<Option<(Instant, Option<DbErr>)>>,
 }
 
@@ -38,8 +57,9 @@ impl Place {
         if url.starts_with("sqlite:") {
             let options = SqliteConnectOptions::from_str(url)
                 .map_err(|cause| Error::input("database_url", format!("the SQLite URL does not parse: {cause}")))?;
-            let name = format!("SQLite file {}", options.get_filename().display());
-            return Ok(Self { name, server: None, seen: Mutex::default() });
+            let file = options.get_filename().to_path_buf();
+            let name = format!("SQLite file {}", file.display());
+            return Ok(Self { name, server: None, file: Some((file, OnceLock::new())), seen: Mutex::default() });
         }
         let options = PgConnectOptions::from_str(url).map_err(|_| refused())?;
         let host = match options.get_socket() {
@@ -49,7 +69,25 @@ impl Place {
         let user = options.get_username();
         let database = options.get_database().unwrap_or(user);
         let name = format!("PostgreSQL at {host}, database {database}, user {user}");
-        Ok(Self { name, server: Some(options.disable_statement_logging()), seen: Mutex::default() })
+        Ok(Self { name, server: Some(options.disable_statement_logging()), file: None, seen: Mutex::default() })
+    }
+
+    /// Whether what is open is still what stands under its name: SQLite goes on writing to a file that was removed or
+    /// replaced, and all of it is gone when the process ends.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` that says so.
+    pub fn check_file(&self) -> Result<()> {
+        let Some((path, opened)) = &self.file else { return Ok(()) };
+        let now = file_id(path);
+        match now {
+            Some(now) if *opened.get_or_init(|| now) == now => Ok(()),
+            _ => {
+                let message = "the database's file was removed or replaced while it is open; put the file back, with its \
+                               -wal, and start the server again";
+                Err(Error::unavailable(message, RETRY_AFTER_MS))
+            }
+        }
     }
 
     /// The real cause, where the pool knows only that it waited in vain: it tries again, in silence, while a server refuses.
@@ -118,5 +156,20 @@ mod tests {
         }
         let error = Place::of("postgres://app:hunter2@db:port/logs").err().expect("no port");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_one_that_was_opened_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (path, away) = (folder.path().join("x.db"), folder.path().join("away.db"));
+        std::fs::write(&path, "one").expect("written");
+        let place = Place::of(&format!("sqlite://{}", path.display())).expect("parses");
+        place.check_file().expect("the first look");
+        std::fs::rename(&path, &away).expect("moved");
+        assert_eq!(place.check_file().expect_err("gone").code(), crate::error::Code::Unavailable);
+        std::fs::write(&path, "two").expect("written");
+        place.check_file().expect_err("another file");
+        std::fs::rename(&away, &path).expect("moved back");
+        place.check_file().expect("the first again");
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, decode_all};
-use crate::domain::time::Timestamp;
+use crate::domain::ids::RecordId;
+use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::verification::VerificationStatus;
 use crate::domain::vocabulary::Stream;
 use crate::error::Result;
@@ -24,6 +25,15 @@ const LOGS: &str = "FROM ledger_log l \
     LEFT JOIN ledger_checkpoint c ON c.log_id = l.log_id \
         AND c.size = (SELECT MAX(m.size) FROM ledger_checkpoint m WHERE m.log_id = l.log_id) \
     WHERE l.size > 0";
+
+/// The first record of each log that its newest checkpoint does not cover, or of those the oldest: ids begin with the time at
+/// which they were given. CROSS JOIN keeps SQLite from reading all entries of all logs first.
+const OLDEST_UNSIGNED: &str = "SELECT e.record_id FROM ledger_log l \
+    LEFT JOIN ledger_checkpoint c ON c.log_id = l.log_id \
+        AND c.size = (SELECT MAX(m.size) FROM ledger_checkpoint m WHERE m.log_id = l.log_id) \
+    CROSS JOIN ledger_entry e \
+    WHERE l.size > COALESCE(c.size, 0) AND e.log_id = l.log_id AND e.seq = COALESCE(c.size, 0) \
+    ORDER BY e.record_id LIMIT 1";
 
 /// A pool of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +82,15 @@ pub struct LedgerVitals {
     pub unsigned_logs: i64,
     /// When the newest checkpoint of all was made; `None` where there is none.
     pub newest_checkpoint: Option<Timestamp>,
+    /// When the oldest record was made that no checkpoint covers; `None` where each is covered.
+    pub oldest_unsigned: Option<Timestamp>,
     /// The worst logs, at most [`LOGS_MAX`]: INVALID ones first, then UNKNOWN, then never looked at, then by the time since
     /// they were.
     pub worst: Vec<LogVitals>,
 }
 
 impl Store {
-    /// How the logs of all tenants stand: two statements, which read a few rows of each log.
+    /// How the logs of all tenants stand: three statements, which read a few rows of each log.
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
@@ -102,8 +114,15 @@ impl Store {
             vitals.unsigned_logs += unsigned;
             vitals.newest_checkpoint = vitals.newest_checkpoint.max(newest_checkpoint);
         }
+        vitals.oldest_unsigned = self.oldest_unsigned().await?;
         vitals.worst = self.worst_logs().await?;
         Ok(vitals)
+    }
+
+    async fn oldest_unsigned(&self) -> Result<Option<Timestamp>> {
+        let rows = self.db().rows(self.db().statement(OLDEST_UNSIGNED, [])).await?;
+        let ids = decode_all(&rows, "ledger_entry", |columns| columns.id())?;
+        Ok(ids.first().map(|id| given_at(*id)))
     }
 
     async fn worst_logs(&self) -> Result<Vec<LogVitals>> {
@@ -133,6 +152,13 @@ impl Store {
         read.waiting = self.db().reads_under_way().saturating_sub(read.open - read.idle);
         [read, write]
     }
+}
+
+/// When an id was given, to the millisecond. One that does not say is none of ours: as old as can be, so that it is seen.
+fn given_at(id: RecordId) -> Timestamp {
+    let Some((seconds, nanos)) = id.0.get_timestamp().map(|at| at.to_unix()) else { return Timestamp::default() };
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(MICROS_PER_SECOND);
+    Timestamp::from_micros_clamped(seconds.saturating_add(i64::from(nanos / 1_000)))
 }
 
 fn pool(name: &'static str, connection: &DatabaseConnection) -> Pool {

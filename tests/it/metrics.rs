@@ -87,6 +87,49 @@ db_test! {
     }
 }
 
+db_test! {
+    async fn a_log_that_is_not_signed_is_told_beside_one_that_is(db: TestDb) {
+        let age = "runledger_unsigned_records_age_seconds";
+        let app = TestApp::on(&db).await;
+        every_kind(&app, "calm").await;
+        while app.logs.sign_all().await.expect("signed") > 0 {}
+        db.clock.advance_us(600_000_000);
+        let text = scrape(&app).await;
+        assert!(value(&text, "runledger_unsigned_logs") == 0.0 && value(&text, age) == 0.0, "{text}");
+        app.store.close().await;
+
+        drop_guards(&db).await;
+        let log = "(SELECT log_id FROM ledger_log WHERE tenant_id = 'calm' AND stream = 'evidence')";
+        let newest = format!("size = (SELECT MAX(m.size) FROM ledger_checkpoint m WHERE m.log_id = {log})");
+        for (busy, unsign) in [
+            // The last record is not covered; then none is.
+            ("one", format!("UPDATE ledger_checkpoint SET size = size - 1 WHERE log_id = {log} AND {newest}")),
+            ("two", format!("DELETE FROM ledger_checkpoint WHERE log_id = {log}")),
+        ] {
+            tamper(&db, &unsign).await;
+            // Another process, so that it asks the database anew.
+            let app = TestApp::on(&db).await;
+            every_kind(&app, busy).await;
+            assert!(app.logs.sign_changed().await.expect("signed") > 0);
+            let text = scrape(&app).await;
+            assert!(value(&text, "runledger_checkpoint_age_seconds") < 300.0, "{busy}: {text}");
+            assert!(value(&text, "runledger_unsigned_logs") >= 1.0, "{busy}: {text}");
+            assert!(value(&text, age) >= 600.0, "{busy}: {text}");
+            app.store.close().await;
+        }
+    }
+}
+
+db_test! {
+    async fn a_server_that_cannot_write_says_so(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        assert!(value(&scrape(&app).await, "runledger_writing_stopped") == 0.0);
+        app.store.drain().await;
+        assert!(value(&scrape(&app).await, "runledger_writing_stopped") == 1.0);
+        app.store.close().await;
+    }
+}
+
 /// A GET over a connection of its own.
 fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("connects");
@@ -187,7 +230,7 @@ fn the_alerts_are_rules_that_prometheus_reads_over_numbers_that_there_are() {
     let rules = YamlLoader::load_from_str(block).expect("YAML");
     let groups = rules[0]["groups"].as_vec().expect("groups");
     let names = Regex::new("(?:runledger|process)_[a-z0-9_]+").expect("a pattern");
-    let mut alerts = BTreeSet::new();
+    let (mut alerts, mut pages) = (BTreeSet::new(), BTreeSet::new());
     for rule in groups.iter().flat_map(|group| group["rules"].as_vec().expect("rules")) {
         let text = |value: &Yaml| value.as_str().map(str::to_owned).unwrap_or_default();
         let (alert, expression) = (text(&rule["alert"]), text(&rule["expr"]));
@@ -199,6 +242,14 @@ fn the_alerts_are_rules_that_prometheus_reads_over_numbers_that_there_are() {
         );
         assert!(["page", "ticket"].contains(&text(&rule["labels"]["severity"]).as_str()), "{alert}");
         assert!(!text(&rule["annotations"]["summary"]).is_empty(), "{alert}");
+        if text(&rule["labels"]["severity"]) == "page" {
+            // One sender that takes more than its share is told so with a 503: nobody is to get up for that.
+            let counts_refusals = expression.contains("5..") && !expression.contains("status!=\"503\"");
+            assert!(!counts_refusals, "{alert} counts refusals: {expression}");
+            // The newest of all logs hides the one that is not signed.
+            assert!(!expression.contains("runledger_checkpoint_age_seconds"), "{alert}: {expression}");
+            pages.extend(names.find_iter(&expression).map(|found| found.as_str().to_owned()));
+        }
         let used: Vec<&str> = names.find_iter(&expression).map(|found| found.as_str()).collect();
         assert!(!used.is_empty() || expression.starts_with("up{"), "{alert} looks at nothing of ours: {expression}");
         for name in used {
@@ -210,4 +261,7 @@ fn the_alerts_are_rules_that_prometheus_reads_over_numbers_that_there_are() {
         }
     }
     assert!(alerts.len() >= 12, "{alerts:?}");
+    for outage in ["writing_stopped", "logs_observed_age_seconds", "unsigned_records_age_seconds"] {
+        assert!(pages.contains(&format!("runledger_{outage}")), "nobody is told of {outage}");
+    }
 }

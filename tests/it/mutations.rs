@@ -177,3 +177,20 @@ db_test! {
         assert_eq!(found, json!({ "hit": { "executed": true, "traceId": "t", "stepIndex": 0, "status": "SUCCESS", "outcome": "SUCCESS" }, "miss": null }));
     }
 }
+
+db_test! {
+    async fn steps_without_span_ids_that_began_at_once_stay_in_their_order(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let mut steps = [step("", "LLM", 0), step("", "TOOL", 0), step("", "AGENT", 0)];
+        steps.iter_mut().for_each(|step| drop(step.as_object_mut().expect("object").remove("spanId")));
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..8 {
+            let input = json!({ "steps": steps });
+            let answer = call(&app, "recordTrace", input, "trace { startedAt endedAt rootHash steps { nodes { kind } } }").await;
+            // The beginning of what is over is that of its first step.
+            assert_eq!(answer["trace"]["startedAt"], "2026-11-21T08:00:00.000000Z", "{answer}");
+            seen.insert(answer.to_string());
+        }
+        assert_eq!(seen.len(), 1, "{seen:?}");
+    }
+}

@@ -192,7 +192,7 @@ db_test! {
         let has = |text: &str| places.iter().any(|(_, bytes)| holds(bytes, text));
         assert!(has("[REDACTED]") && has("gpt-4o"), "the search does not see what is stored");
         places.push(("the log".to_owned(), log.0.lock().expect("a log").clone()));
-        assert!(holds(&places[places.len() - 1].1, "answered"), "the log is not listened to");
+        assert!(holds(&places[places.len() - 1].1, "runledger::access"), "the log is not listened to");
         let search = any_of(&secrets.iter().flat_map(|secret| disguises(secret)).collect::<Vec<_>>());
         for (place, bytes) in &places {
             let around = |at: usize| String::from_utf8_lossy(&bytes[at.saturating_sub(100)..(at + 60).min(bytes.len())]);

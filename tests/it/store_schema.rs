@@ -43,6 +43,35 @@ db_test! {
 }
 
 db_test! {
+    async fn a_change_that_ends_half_way_leaves_the_schema_as_it_was(db: TestDb) {
+        db.store().await.close().await;
+        let newest = migrate::status(&db.url).await.expect("status").last().expect("some").0.clone();
+        assert!(newest.ends_with("idempotency"), "{newest}: its last statement makes the index that is in the way below");
+        let is_applied = async || migrate::status(&db.url).await.expect("status").last().expect("some").1;
+        // The last statement, either way, finds its name taken.
+        let block = "DROP INDEX idempotency_created; CREATE INDEX idempotency_created ON ledger_log (tenant_id)";
+        let release = "DROP INDEX idempotency_created; CREATE INDEX idempotency_created ON idempotency (created_at)";
+
+        db.execute(block).await.expect("in the way");
+        migrate::down(&db.url, 1).await.expect_err("the index is there already");
+        assert!(is_applied().await);
+        assert_eq!(db.number("SELECT COUNT(space) FROM idempotency").await, 0, "the table is the newer one");
+        db.execute(release).await.expect("out of the way");
+        assert_eq!(migrate::down(&db.url, 1).await.expect("down"), [newest.clone()]);
+
+        let count = tables(&db).await;
+        db.execute(block).await.expect("in the way");
+        migrate::up(&db.url).await.expect_err("the index is there already");
+        assert!(!is_applied().await);
+        assert_eq!(tables(&db).await, count, "nothing is left of the attempt");
+        assert!(db.execute("SELECT space FROM idempotency").await.is_err(), "the table is the older one");
+        db.execute(release).await.expect("out of the way");
+        assert_eq!(migrate::up(&db.url).await.expect("up"), [newest]);
+        assert_eq!(db.number("SELECT COUNT(space) FROM idempotency").await, 0);
+    }
+}
+
+db_test! {
     async fn evidence_is_append_only(db: TestDb) {
         let store = db.store().await;
         let attributes = runledger::domain::append::StepFacts { digest: seed::digest(1), text: "{}".to_owned() };

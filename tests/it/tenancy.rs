@@ -18,6 +18,7 @@ const DEPTH: usize = 5;
 async fn lenient(db: &TestDb) -> TestApp {
     let mut limits = GraphqlLimits::default();
     limits.document.complexity = u64::MAX;
+    limits.document.rows = u64::MAX;
     limits.document.selections = u64::MAX;
     limits.document.tokens = u64::MAX;
     limits.document.aliases = u64::MAX;

@@ -50,12 +50,14 @@ impl<I> Guarded<I> {
         }
     }
 
-    /// What a write gave; an error when the peer has taken nothing for too long.
+    /// What a write gave; an error when the peer has taken nothing for too long, or the connection must end. Nobody reads
+    /// while an answer waits for its peer and the next request is there already, so that is looked at here too.
     fn poll_taken<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.unread = None;
             return written;
         }
+        self.poll_quiet(cx)?;
         let patience = self.entered.connection.patience.unread;
         let unread = self.unread.get_or_insert_with(|| Box::pin(sleep(patience)));
         match unread.as_mut().poll(cx) {

@@ -149,6 +149,52 @@ async fn one_that_is_being_served_is_not_closed_for_another() {
     }
 }
 
+/// A stream whose peer takes so many bytes and then none, with nobody who reads from it.
+fn written_to(patience: Patience) -> (tokio::io::DuplexStream, Guarded<tokio::io::DuplexStream>, Arc<Connection>) {
+    let source = Source::from(std::net::IpAddr::from([192, 0, 2, 1]));
+    let entered = Connections::new(4, patience).enter(source).expect("room");
+    let connection = Arc::clone(&entered.connection);
+    let (peer, stream) = tokio::io::duplex(16);
+    (peer, Guarded::new(stream, entered), connection)
+}
+
+async fn ends(writing: tokio::task::JoinHandle<io::Error>) {
+    let error = tokio::time::timeout(LONG, writing).await.expect("an end").expect("no panic");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_for_another_ends_while_it_writes() {
+    let (_peer, mut stream, connection) = written_to(Patience { unread: 10 * LONG, ..patient() });
+    let writing = tokio::spawn(async move { stream.write_all(&[0; 64]).await.expect_err("nobody takes it") });
+    // It waits for its peer when it is closed.
+    tokio::task::yield_now().await;
+    connection.close();
+    ends(writing).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_a_byte_now_and_then_does_not_outlive_what_is_stuck() {
+    let brief = Duration::from_millis(30);
+    let patience = Patience { first: 10 * LONG, idle: 10 * LONG, stuck: brief, unread: 10 * LONG };
+    let (mut peer, mut stream, connection) = written_to(patience);
+    let _serving = connection.begin();
+    let writing = tokio::spawn(async move {
+        loop {
+            if let Err(error) = stream.write_all(&[0; 64]).await {
+                return error;
+            }
+        }
+    });
+    let taking = tokio::spawn(async move {
+        while peer.read_u8().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    ends(writing).await;
+    taking.abort();
+}
+
 #[test]
 fn every_source_leaves_room_for_one_more() {
     let connections = Connections::new(12, patient());

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub const ITEMS_MAX: u64 = 100_000;
 /// Events, links, exemplars and quantiles.
 pub const PARTS_MAX: u64 = 200_000;
-/// Attributes, and values in lists and maps of attributes.
+/// Attributes, and values: an attribute with a value is two, and in a list or map each further value is one more.
 pub const VALUES_MAX: u64 = 500_000;
 /// Resources and instrumentation scopes.
 pub const GROUPS_MAX: u64 = 20_000;
@@ -104,7 +104,7 @@ fn walk(shape: Shape, mut bytes: &[u8], depth: u32, census: &mut Census) -> Resu
     while bytes.has_remaining() {
         let (number, wire_type) = decode_key(&mut bytes)?;
         if wire_type != WireType::LengthDelimited {
-            if matches!(shape.field(number), Field::Numbers) {
+            if matches!(shape.field(number), Field::Numbers | Field::Fixed) {
                 census.add_numbers(1);
             }
             skip_field(wire_type, number, &mut bytes, DecodeContext::default())?;
@@ -120,8 +120,9 @@ fn walk(shape: Shape, mut bytes: &[u8], depth: u32, census: &mut Census) -> Resu
                 walk(child, inner, depth + 1, census)?;
             }
             Field::Texts => census.add_text(),
-            // Each has a byte at least.
-            Field::Numbers => census.add_numbers(inner.len() as u64),
+            // Its last byte, and only that, has no bit that says that more come.
+            Field::Numbers => census.add_numbers(inner.iter().filter(|byte| **byte < 0x80).count() as u64),
+            Field::Fixed => census.add_numbers(inner.len() as u64 / NUMBER_BYTES),
             Field::Other => {}
         }
     }

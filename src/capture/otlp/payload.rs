@@ -169,8 +169,11 @@ impl Style {
     }
 }
 
+/// A member of an object: the name that it is stored under, its own name, and its value.
+type Member<'a> = (Cow<'a, str>, (&'a str, Option<&'a AnyValue>));
+
 /// In a pair of name and value, as `{"name": "Authorization", "value": ".."}`, the value stands under that name.
-fn name_values<'a>(members: &mut [(Cow<'a, str>, (&'a str, Option<&'a AnyValue>))]) {
+fn name_values<'a>(members: &mut [Member<'a>]) {
     let text = |value: Option<&'a AnyValue>| match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => Some(text.as_str()),
         _ => None,

@@ -183,11 +183,11 @@ fn is_secret(word: &str, before: &str, is_last: bool) -> bool {
         Some(b't') if is(&"tokens") => follows(TOKENS),
         Some(b'p') if is(&"pass") => follows(OWNERS) || (before.is_empty() && is_last),
         _ => {
-            (WORDS.iter().any(|known| is(known))
+            (WORDS.iter().any(is)
                 || ENDINGS.iter().any(ends)
                 || BEGINNINGS.iter().any(begins)
                 || PAIRS.iter().any(is_pair))
-                && !OTHERS.iter().any(|known| is(known))
+                && !OTHERS.iter().any(is)
         }
     }
 }

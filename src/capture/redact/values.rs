@@ -131,8 +131,12 @@ impl Scanner<'_> {
     /// The lines of a block of YAML: `name: |`, and lines that are further in than the name's.
     fn block(&self, name: &Name<'_>, at: usize) -> Option<Range<usize>> {
         let mark = self.bytes[at..].iter().take(4).take_while(|byte| b"|>+-0123456789".contains(byte)).count();
-        let line_end = self.line_end(at + mark);
-        if !self.text[at + mark..line_end].trim().is_empty() || line_end == self.bytes.len() {
+        // Only blanks are read: the rest of a long line would be read again for every name in it.
+        let rest = self.text[at + mark..].chars();
+        let blanks: usize = rest.take_while(|it| *it != '\n' && it.is_whitespace()).map(char::len_utf8).sum();
+        spend(mark + blanks + 1);
+        let line_end = at + mark + blanks;
+        if self.bytes.get(line_end) != Some(&b'\n') {
             return None;
         }
         let floor = name.start.saturating_sub(AROUND_BYTES_MAX);

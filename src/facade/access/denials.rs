@@ -84,7 +84,9 @@ enum Caller {
 struct Counts {
     /// When the minute ends, and the entries so far.
     spent: HashMap<Caller, (Timestamp, u32)>,
-    counted: HashMap<Denial, u64>,
+    /// When the minute ends in which the first was counted, and how many were. The caller's own minute does not say it:
+    /// while a flood lasts, that one begins anew before anybody sees it over.
+    counted: HashMap<Denial, (Timestamp, u64)>,
 }
 
 impl Counts {
@@ -133,24 +135,26 @@ impl Denials {
         }
         let has_room = counts.counted.len() < COUNTED_MAX || counts.counted.contains_key(denial);
         if has_room {
-            *counts.counted.entry(denial.clone()).or_default() += 1;
+            let until = counts.spent.get(&caller).map_or(now, |(until, _)| *until);
+            counts.counted.entry(denial.clone()).or_insert((until, 0)).1 += 1;
         }
         !has_room
     }
 
-    /// The counts of callers whose minute is over, or all of them.
+    /// The counts whose minute is over, or all of them.
     pub fn take(&self, now: Timestamp, is_all: bool) -> Vec<(Denial, u64)> {
         let mut counts = self.lock();
         counts.spent.retain(|_, (until, _)| now < *until);
-        let Counts { spent, counted } = &mut *counts;
-        counted.extract_if(|denial, _| is_all || !spent.contains_key(&denial.caller())).collect()
+        let over = counts.counted.extract_if(|_, (until, _)| is_all || *until <= now);
+        over.map(|(denial, (_, count))| (denial, count)).collect()
     }
 
     /// Counts that could not be appended come again.
     pub fn put_back(&self, denials: impl IntoIterator<Item = (Denial, u64)>) {
         let mut counts = self.lock();
         for (denial, count) in denials {
-            *counts.counted.entry(denial).or_default() += count;
+            let kept = counts.counted.entry(denial).or_default();
+            *kept = (Timestamp::default(), kept.1 + count);
         }
     }
 
@@ -165,6 +169,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::domain::vocabulary::ActorType;
 
     fn denial(operation: &str) -> Denial {
         Denial {
@@ -176,6 +181,11 @@ mod tests {
             operation: operation.to_owned(),
             reason: "no".to_owned(),
         }
+    }
+
+    fn known(operation: &str) -> Denial {
+        let actor = Actor { actor_type: ActorType::Human, id: "ada".to_owned() };
+        Denial { actor: Some(actor), is_authenticated: true, ..denial(operation) }
     }
 
     fn source(number: u8) -> Option<Source> {
@@ -197,5 +207,32 @@ mod tests {
         assert_eq!(counted.len(), 1);
         assert_eq!(counted[0].1, u64::from(50 + 18 * ENTRIES_A_MINUTE - rest));
         assert!(denials.admit(&denial("otlp"), source(1), now.plus_micros(WINDOW_US)), "a new minute");
+    }
+
+    #[test]
+    fn counts_are_given_out_while_a_flood_lasts() {
+        for one in [denial("otlp"), known("otlp")] {
+            let (denials, begin) = (Denials::default(), Timestamp::default().plus_micros(1));
+            let flood = |now: Timestamp, count: u32| -> u32 {
+                (0..count).map(|_| u32::from(denials.admit(&one, source(1), now))).sum()
+            };
+            assert_eq!(flood(begin, ENTRIES_A_MINUTE + 7), ENTRIES_A_MINUTE);
+            assert!(denials.take(begin.plus_micros(WINDOW_US - 1), false).is_empty(), "the minute is not over");
+            // The next minute begins with a denial, before anybody looks for counts.
+            let next = begin.plus_micros(WINDOW_US);
+            assert_eq!(flood(next, ENTRIES_A_MINUTE), ENTRIES_A_MINUTE);
+            assert_eq!(denials.take(next.plus_micros(1), false), [(one.clone(), 7)]);
+            assert_eq!(flood(next.plus_micros(2), 5), 0);
+            assert!(denials.take(next.plus_micros(3), false).is_empty(), "a count of the new minute");
+            let last = next.plus_micros(WINDOW_US);
+            assert_eq!(flood(last, 1), 1);
+            let taken = denials.take(last, false);
+            assert_eq!(taken, [(one.clone(), 5)]);
+            // What could not be appended is not put off by what is counted meanwhile.
+            assert_eq!(flood(last, ENTRIES_A_MINUTE + 2), ENTRIES_A_MINUTE - 1);
+            denials.put_back(taken);
+            assert_eq!(denials.take(last, false), [(one.clone(), 8)]);
+            assert!(denials.take(last.plus_micros(WINDOW_US), true).is_empty());
+        }
     }
 }

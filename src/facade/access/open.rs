@@ -116,6 +116,17 @@ impl RequestAudit {
         unread.open(&Collector)
     }
 
+    /// Opens a sum over records that a writer's own are only a part of: a read also where the request wrote.
+    pub(in crate::facade) fn open_sum<T: HoldsNoRecord>(
+        &self,
+        _granted: Granted,
+        of: RecordKind,
+        unread: Unread<T>,
+    ) -> T {
+        self.views().summed(of);
+        unread.open(&Collector)
+    }
+
     /// Opens payloads, and notes the records that they belong to.
     pub(in crate::facade) fn open_payloads(
         &self,

@@ -206,6 +206,8 @@ pub struct Noted {
     all: HashSet<RecordId>,
     /// Written by the same request: to be told of them is no read.
     own: HashSet<RecordId>,
+    /// A sum over records of others was read.
+    has_sums: bool,
     runs: Runs,
 }
 
@@ -261,6 +263,13 @@ impl Views {
         ids.into_iter().for_each(|id| noted.record(kind, id));
     }
 
+    /// Notes a sum over records that need not be those that the request wrote.
+    pub(super) fn summed(&self, kind: RecordKind) {
+        let mut noted = self.lock();
+        noted.kinds.insert(kind);
+        noted.has_sums = true;
+    }
+
     /// The kinds of the records in it that the request did not write.
     pub(super) fn kinds_of_others<V: Viewable>(&self, value: &V) -> Vec<RecordKind> {
         let mut noted = self.lock();
@@ -279,7 +288,7 @@ impl Views {
     /// are what it was told of its own records.
     pub(super) fn summary(&self) -> Option<Viewed> {
         let noted = self.lock();
-        let is_look = !noted.all.is_empty() || (noted.own.is_empty() && !noted.kinds.is_empty());
+        let is_look = !noted.all.is_empty() || noted.has_sums || (noted.own.is_empty() && !noted.kinds.is_empty());
         is_look.then(|| {
             let mut all: Vec<RecordId> = noted.all.iter().copied().collect();
             all.sort_unstable();

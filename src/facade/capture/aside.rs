@@ -1,48 +1,99 @@
 //! Capture of large requests, beside the threads that serve everybody: reading ten megabytes of text takes a second, and a
 //! thread that does so answers nobody else.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use futures_util::future::{join_all, maybe_done};
 
+use super::super::bulk::{self, Bulk};
+use super::super::fair::{FairPool, NoPermit};
+use crate::domain::ids::TenantId;
 use crate::error::{Error, Result};
 
 /// The largest request that is captured on the thread that serves it, in bytes of text: a fraction of a millisecond.
 const SERVED_BYTES_MAX: usize = 65_536;
 
-/// Large requests that are captured at the same time; others wait for their turn.
-const CAPTURES_MAX: usize = 2;
+/// Large requests that are captured at the same time, for each core; half of them of one tenant. Others wait for their turn.
+const CAPTURES_A_CORE: usize = 2;
+/// Those that may wait.
+const WAITING_MAX: usize = 256;
+/// How long they may: less than callers wait for their answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_AFTER_MS: u64 = 1_000;
 
 /// Places for the capture of large requests.
-pub(in crate::facade) struct Aside(Arc<Semaphore>);
+pub(in crate::facade) struct Aside {
+    places: FairPool,
+    patience: Duration,
+    threads: Bulk,
+}
 
 impl Default for Aside {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CAPTURES_MAX)))
+        Self::new(CAPTURES_A_CORE * bulk::cores(), PATIENCE)
     }
 }
 
 impl Aside {
-    /// Does the work of capture for so many bytes: here, or for many of them on a thread of its own.
+    fn new(captures: usize, patience: Duration) -> Self {
+        Self { places: FairPool::new(captures, captures / 2, WAITING_MAX), patience, threads: Bulk::default() }
+    }
+
+    /// Does the work of capture for so many bytes of a tenant: here, or for many of them on a thread of lower priority, when
+    /// it is the tenant's turn.
     ///
     /// # Errors
-    /// `INTERNAL` when the work ended by a panic.
+    /// `UNAVAILABLE` with a time to wait when the turn does not come; `INTERNAL` when the work ended by a panic.
     pub(in crate::facade) async fn capture<T: Send + 'static>(
         &self,
+        tenant: &TenantId,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
         if bytes <= SERVED_BYTES_MAX {
             return Ok(work());
         }
-        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(Error::internal)?;
-        // The permit goes with the work: a caller that hangs up does not end it.
-        let worked = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+        let place = self.places.acquire(tenant, self.patience).await.map_err(|none| self.no_place(none))?;
+        // The place goes with the work: a caller that hangs up does not end it.
+        let worked = self.threads.run(move || {
+            let _place = place;
             work()
         });
-        worked.await.map_err(Error::internal)
+        worked.await
     }
+
+    fn no_place(&self, none: NoPermit) -> Error {
+        let message = match none {
+            NoPermit::OwnShare => "this tenant has as many large requests under way and waiting as it may".to_owned(),
+            NoPermit::Full => "the server has as many large requests under way and waiting as it can".to_owned(),
+            NoPermit::Late => format!("this request waited {:?} for its turn among large ones", self.patience),
+        };
+        Error::unavailable(format!("{message}: send it again, or less at once"), RETRY_AFTER_MS)
+    }
+}
+
+/// Begins each piece of work, with turns of other requests between them, and waits for all: handing a unit to the writer
+/// hashes it first. What comes of each, in order.
+pub(super) async fn begun_in_turn<F: Future>(works: Vec<F>) -> Vec<F::Output> {
+    let mut begun = Vec::with_capacity(works.len());
+    for work in works {
+        if !begun.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let mut work = Box::pin(maybe_done(work));
+        poll_fn(|context| {
+            // What comes of it is asked for below.
+            let _ = work.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+        begun.push(work);
+    }
+    join_all(begun.iter_mut().map(Pin::as_mut)).await;
+    begun.iter_mut().filter_map(|work| work.as_mut().take_output()).collect()
 }
 
 #[cfg(test)]
@@ -50,20 +101,74 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::error::Code;
+
+    const LARGE: usize = SERVED_BYTES_MAX + 1;
+
+    fn aside(patience: Duration) -> (Aside, TenantId, TenantId) {
+        (Aside::new(2, patience), TenantId::trusted("loud"), TenantId::trusted("calm"))
+    }
 
     #[tokio::test]
     async fn large_requests_are_captured_on_another_thread_a_few_at_a_time() {
-        let aside = Aside::default();
+        let (aside, loud, _) = aside(PATIENCE);
         let here = std::thread::current().id();
-        let thread = |bytes| aside.capture(bytes, || std::thread::current().id());
+        let thread = |bytes| aside.capture(&loud, bytes, || std::thread::current().id());
         assert_eq!(thread(SERVED_BYTES_MAX).await.expect("worked"), here);
-        assert_ne!(thread(SERVED_BYTES_MAX + 1).await.expect("worked"), here);
-        let places = u32::try_from(CAPTURES_MAX).expect("few");
-        let places = Arc::clone(&aside.0).acquire_many_owned(places).await.expect("places");
-        let mut waiting = std::pin::pin!(aside.capture(SERVED_BYTES_MAX + 1, || ()));
+        assert_ne!(thread(LARGE).await.expect("worked"), here);
+        let place = aside.places.try_acquire(&loud).expect("a place");
+        let mut waiting = std::pin::pin!(aside.capture(&loud, LARGE, || ()));
         assert!(waiting.as_mut().now_or_never().is_none(), "no place is left");
-        drop(places);
+        drop(place);
         waiting.await.expect("worked");
-        assert!(aside.capture(SERVED_BYTES_MAX + 1, || panic!("in the work")).await.is_err());
+        assert!(aside.capture(&loud, LARGE, || panic!("in the work")).await.is_err());
+        assert_eq!(aside.places.held(), 0, "a panic gives its place back");
+    }
+
+    #[tokio::test]
+    async fn one_tenant_with_all_it_may_have_leaves_a_place_to_another() {
+        let (aside, loud, calm) = aside(PATIENCE);
+        let _place = aside.places.try_acquire(&loud).expect("a place");
+        let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(aside.capture(&loud, LARGE, || ()))).collect();
+        for capture in &mut waiting {
+            assert!(capture.now_or_never().is_none(), "it has its share");
+        }
+        aside.capture(&calm, LARGE, || ()).await.expect("a place of its own");
+        assert_eq!(aside.places.waiting(), 20);
+    }
+
+    #[tokio::test]
+    async fn pieces_of_work_begin_one_at_a_time_and_are_answered_in_order() {
+        let begun = std::cell::Cell::new(0);
+        let gate = tokio::sync::Semaphore::new(0);
+        let works = (0..3).map(|number| {
+            let (begun, gate) = (&begun, &gate);
+            async move {
+                begun.set(begun.get() + 1);
+                if number < 2 {
+                    let _ = gate.acquire().await;
+                }
+                number
+            }
+        });
+        let mut all = std::pin::pin!(begun_in_turn(works.collect()));
+        for count in 1..=3 {
+            assert!(futures_util::poll!(&mut all).is_pending());
+            assert_eq!(begun.get(), count, "others have their turn between them");
+        }
+        gate.close();
+        assert_eq!(all.await, [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_when_to_come_again() {
+        let (aside, loud, _) = aside(Duration::ZERO);
+        let place = aside.places.try_acquire(&loud).expect("a place");
+        let late = aside.capture(&loud, LARGE, || ()).await.expect_err("no turn");
+        assert_eq!(late.code(), Code::Unavailable);
+        assert!(late.message().contains("its turn among large ones"), "{late:?}");
+        assert_eq!(aside.places.waiting(), 0, "and waits no more");
+        drop(place);
+        aside.capture(&loud, LARGE, || ()).await.expect("a turn");
     }
 }

@@ -39,7 +39,7 @@ impl LogsFacade {
             let new = New { id: self.logs.0.clock.new_id(), record: evidence, payloads: Vec::new() };
             Ok(vec![NewRecord::Incident(Box::new(new))])
         };
-        let (id, is_replayed) = self.append_keyed(keyed.as_ref(), made).await?;
+        let (id, is_replayed) = self.append_keyed(keyed.as_ref(), Box::pin(made)).await?;
         let found = self.store().incident_evidence_by_id(&self.scope, &[id]).await?;
         let evidence = self.audit.told(found.map(|mut found| found.remove(&id)))?;
         let evidence = evidence.ok_or_else(|| Error::internal("incident evidence that was written is gone"))?;

@@ -220,6 +220,8 @@ impl LogsFacade {
             let answer = Answer { records: records.iter().map(|record| record.id().0).collect(), ..Answer::default() };
             self.append_atomically(records, Vec::new(), keyed, answer).await
         };
+        // On the heap, here and wherever else a write is handed on: a request's future must fit a thread's stack.
+        let append = Box::pin(append);
         let (answer, is_replayed) = self.once(keyed, |first| Ok((first.answer, true)), append).await?;
         let first = answer.records.first().copied().map(RecordId);
         first.map(|id| (id, is_replayed)).ok_or_else(|| Error::internal("an answer without a record"))
@@ -248,9 +250,11 @@ impl LogsFacade {
         self.logs.0.clock.new_id().0.simple().to_string()
     }
 
-    /// A span id for a step that has none: 16 hex digits.
-    fn fresh_span_id(&self) -> Result<String> {
+    /// Span ids for steps of one call that have none, 16 hex digits each. They rise in the order of the steps, because steps
+    /// that began at one instant are ordered by them: equal input must give an equal trace.
+    fn fresh_span_ids(&self) -> Result<impl Iterator<Item = String>> {
         let entropy = self.logs.0.clock.entropy()?;
-        Ok(hex::encode(&entropy[24..]))
+        let call = hex::encode(&entropy[26..]);
+        Ok((0..=u16::MAX).map(move |at| format!("{call}{at:04x}")))
     }
 }

@@ -1,13 +1,16 @@
 //! OTLP requests. Acknowledged means that the spans are committed; the run may be sealed later.
 
-use futures_util::future::join_all;
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
-use super::super::LogsFacade;
+use super::super::{Logs, LogsFacade};
+use super::aside::begun_in_turn;
 use crate::capture::otlp;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
 use crate::domain::draft::DraftTrace;
+use crate::domain::ids::TenantId;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
 
@@ -75,21 +78,22 @@ impl LogsFacade {
     pub async fn ingest_otlp(&self, request: ExportTraceServiceRequest) -> Result<IngestReport> {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
-        let mapping = context.clone();
-        let mut draft =
-            self.logs.0.aside.capture(request.encoded_len(), move || otlp::map_spans(&mapping, request)).await?;
+        let (mapping, bytes) = (context.clone(), request.encoded_len());
+        let aside = &self.logs.0.aside;
+        let mut draft = aside.capture(&self.scope.tenant, bytes, move || otlp::map_spans(&mapping, request)).await?;
         self.logs.fill_steps(&self.scope.tenant, &context, &mut draft.traces).await?;
         let mut report = IngestReport::default();
         let mut reasons = Vec::new();
         for reason in draft.rejected {
             report.reject(&mut reasons, reason);
         }
-        let units = self.units(draft.traces)?;
+        let (logs, scope, traces) = (self.logs.clone(), Arc::clone(&self.scope), draft.traces);
+        let units = aside.capture(&self.scope.tenant, bytes, move || logs.units(&scope.tenant, traces)).await??;
         let appends = units.into_iter().map(|unit| async {
             let is_step: Vec<bool> = unit.records.iter().map(|record| matches!(record, NewRecord::Step(..))).collect();
             Ok::<_, Error>((is_step, self.logs.append(unit).await?))
         });
-        for appended in join_all(appends).await {
+        for appended in begun_in_turn(appends.collect()).await {
             let (is_step, receipt) = appended?;
             report.add(&is_step, receipt, &mut reasons)?;
         }
@@ -98,31 +102,34 @@ impl LogsFacade {
         }
         Ok(report)
     }
+}
 
+impl Logs {
     /// Units of a bounded number of steps. Steps of one trace that are split over units each bring the trace's
     /// beginning: whichever is written first begins it.
-    fn units(&self, traces: Vec<DraftTrace>) -> Result<Vec<AppendUnit>> {
+    fn units(&self, tenant: &TenantId, traces: Vec<DraftTrace>) -> Result<Vec<AppendUnit>> {
+        let empty_unit = || AppendUnit::evidence(tenant.clone(), Vec::new());
         let mut units = Vec::new();
-        let mut unit = self.empty_unit();
+        let mut unit = empty_unit();
         let mut steps_in_unit = 0;
         for draft in traces {
             let mut steps = draft.steps.into_iter().peekable();
             let touch = TraceTouch { trace_id: draft.trace.trace_id.clone(), signals: draft.signals };
             while steps.peek().is_some() {
-                unit.records.push(self.logs.new_trace(draft.trace.clone(), draft.payloads.clone())?);
+                unit.records.push(self.new_trace(draft.trace.clone(), draft.payloads.clone())?);
                 unit.touches.push(touch.clone());
                 for mut step in steps.by_ref().take(STEPS_OF_A_UNIT - steps_in_unit) {
                     let (place, audits) = (unit.records.len(), std::mem::take(&mut step.audits));
-                    unit.records.push(self.logs.new_step(step)?);
+                    unit.records.push(self.new_step(step)?);
                     for mut audit in audits {
                         // The run's name as far as it is known now; a name that comes later is found by the trace's.
                         audit.entry.run_id = Some(draft.trace.run_id.clone());
-                        unit.records.push(NewRecord::AuditOfStep(self.logs.new_audit(audit)?, place));
+                        unit.records.push(NewRecord::AuditOfStep(self.new_audit(audit)?, place));
                     }
                     steps_in_unit += 1;
                 }
                 if steps_in_unit == STEPS_OF_A_UNIT {
-                    units.push(std::mem::replace(&mut unit, self.empty_unit()));
+                    units.push(std::mem::replace(&mut unit, empty_unit()));
                     steps_in_unit = 0;
                 }
             }
@@ -131,10 +138,6 @@ impl LogsFacade {
             units.push(unit);
         }
         Ok(units)
-    }
-
-    fn empty_unit(&self) -> AppendUnit {
-        AppendUnit::evidence(self.scope.tenant.clone(), Vec::new())
     }
 }
 

@@ -6,13 +6,13 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message as _;
 
 use super::super::LogsFacade;
+use super::aside::begun_in_turn;
 use super::otlp_metrics::SignalReport;
 use crate::capture::digest::ContentHasher;
 use crate::capture::otlp::logs::map_logs;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, NewRecord};
 use crate::domain::ids::Digest;
 use crate::domain::scope::Permission;
-use crate::domain::system::DraftSystemRecord;
 use crate::error::{Code, Error, Result};
 
 /// Records that are handed to the writer together.
@@ -26,14 +26,19 @@ impl LogsFacade {
     /// `FORBIDDEN` without `runs:write`; `UNAVAILABLE` with a time to wait: send the whole request again.
     pub async fn ingest_otlp_logs(&self, request: ExportLogsServiceRequest) -> Result<SignalReport> {
         self.require(Permission::RunsWrite)?;
-        let context = self.capture_context().await?;
-        let (mapping, now) = (context.clone(), self.logs.0.clock.now());
-        let (draft, request) = self
-            .logs
-            .0
-            .aside
-            .capture(request.encoded_len(), move || (map_logs(&mapping, &request, now), request))
-            .await?;
+        let (mapping, now) = (self.capture_context().await?, self.logs.0.clock.now());
+        let (bytes, logs) = (request.encoded_len(), self.logs.clone());
+        let map = move || {
+            let mut draft = map_logs(&mapping, &request, now);
+            let drafts = std::mem::take(&mut draft.records).into_iter();
+            let records = drafts.map(|draft| logs.new_system_record(draft)).collect::<Result<Vec<_>>>()?;
+            // Keyed: it covers content, and whoever guesses that must not be able to confirm it.
+            let hasher = ContentHasher::new(&mapping.content_key);
+            let request_hash = (!records.is_empty()).then(|| hasher.digest_bytes(&request.encode_to_vec()));
+            Ok::<_, Error>((draft, records, request_hash))
+        };
+        let captured = self.logs.0.aside.capture(&self.scope.tenant, bytes, map).await?;
+        let (draft, records, request_hash) = captured?;
         let mut report = SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
         let mut rejected: HashMap<String, i64> = HashMap::new();
         for reason in draft.rejected {
@@ -43,11 +48,8 @@ impl LogsFacade {
             self.store().keep_span_contents(&self.scope.tenant, &draft.contents).await?;
             self.logs.0.content_tenants.insert(self.scope.tenant.clone(), true);
         }
-        if !draft.records.is_empty() {
-            // Keyed: it covers content, and whoever guesses that must not be able to confirm it.
-            let request_hash = ContentHasher::new(&context.content_key).digest_bytes(&request.encode_to_vec());
-            drop(request);
-            self.append_records(draft.records, request_hash, &mut report, &mut rejected).await?;
+        if let Some(request_hash) = request_hash {
+            self.append_records(records, request_hash, &mut report, &mut rejected).await?;
         }
         report.reject(rejected);
         Ok(report)
@@ -55,13 +57,11 @@ impl LogsFacade {
 
     async fn append_records(
         &self,
-        records: Vec<DraftSystemRecord>,
+        records: Vec<NewRecord>,
         request_hash: Digest,
         report: &mut SignalReport,
         rejected: &mut HashMap<String, i64>,
     ) -> Result<()> {
-        let records =
-            records.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<Vec<_>>>()?;
         let mut units = Vec::new();
         let mut records = records.into_iter().peekable();
         while records.peek().is_some() {
@@ -78,7 +78,7 @@ impl LogsFacade {
             units.push((count, AppendUnit { idempotency: Some(idempotency), ..unit }));
         }
         let appends = units.into_iter().map(|(count, unit)| async move { (count, self.logs.append(unit).await) });
-        for (count, receipt) in futures_util::future::join_all(appends).await {
+        for (count, receipt) in begun_in_turn(appends.collect()).await {
             match receipt? {
                 AppendReceipt::Replayed(_) => report.accepted += count,
                 AppendReceipt::Done(results) => {

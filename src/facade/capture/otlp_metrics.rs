@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message as _;
 
 use super::super::LogsFacade;
 use crate::capture::otlp::metrics::{PointTimes, map_metrics};
@@ -50,15 +51,15 @@ impl LogsFacade {
     /// `FORBIDDEN` without `runs:write`; `UNAVAILABLE` with a time to wait while as many requests as may be are written.
     pub async fn ingest_otlp_metrics(&self, request: ExportMetricsServiceRequest) -> Result<SignalReport> {
         self.require(Permission::RunsWrite)?;
-        let busy = |_| Error::unavailable("other metrics are being written; send them again", 1_000);
-        let _permit = self.logs.0.metric_writes.try_acquire().map_err(busy)?;
         let now = self.logs.0.clock.now();
         let times = PointTimes {
             from: now.plus_micros(-self.logs.0.config.telemetry_retention_us),
             to: now.plus_micros(AHEAD_US),
         };
-        let draft = map_metrics(&request, times);
-        drop(request);
+        let bytes = request.encoded_len();
+        let draft = self.logs.0.aside.capture(&self.scope.tenant, bytes, move || map_metrics(&request, times)).await?;
+        let busy = |_| Error::unavailable("other metrics are being written; send them again", 1_000);
+        let _permit = self.logs.0.metric_writes.try_acquire().map_err(busy)?;
         if !draft.samples.is_empty() {
             self.store().write_metric_samples(&self.scope.tenant, &draft.samples).await?;
         }

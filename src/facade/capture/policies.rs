@@ -39,7 +39,7 @@ impl LogsFacade {
             let new = New { id: self.logs.0.clock.new_id(), record: activation, payloads: Vec::new() };
             Ok(vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry))])
         };
-        let (id, is_replayed) = self.append_keyed(keyed.as_ref(), made).await?;
+        let (id, is_replayed) = self.append_keyed(keyed.as_ref(), Box::pin(made)).await?;
         let found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;
         let activation = self.audit.told(found.map(|mut found| found.remove(&id)))?;
         let activation = activation.ok_or_else(|| Error::internal("an activation that was written is gone"))?;

@@ -37,7 +37,7 @@ impl LogsFacade {
         }
         self.require(Permission::RunsWrite)?;
         let keyed = self.keyed("recordLlmRun", idempotency.as_ref()).await?;
-        self.record_once(keyed.as_ref(), self.write_run(run, keyed.as_ref())).await
+        self.record_once(keyed.as_ref(), Box::pin(self.write_run(run, keyed.as_ref()))).await
     }
 
     /// Appends a run without steps.

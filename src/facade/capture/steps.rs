@@ -87,14 +87,14 @@ impl LogsFacade {
     ) -> Result<Vec<Result<DraftStep>>> {
         let (context, trace_id) = (context.clone(), trace_id.clone());
         let bytes = steps.iter().flatten().map(Weigh::weight).sum();
-        let named = steps.into_iter().map(|step| Ok((step, self.fresh_span_id()?))).collect::<Result<Vec<_>>>()?;
+        let named: Vec<_> = steps.into_iter().zip(self.fresh_span_ids()?).collect();
         let capture = move || {
             let captured = |(step, span_id): (Result<StepInput>, String)| {
                 step.and_then(|step| input::step(&context, &trace_id, step, &span_id))
             };
             named.into_iter().map(captured).collect()
         };
-        self.logs.0.aside.capture(bytes, capture).await
+        self.logs.0.aside.capture(&self.scope.tenant, bytes, capture).await
     }
 
     async fn steps_recorded(&self, outcomes: Vec<Outcome>, is_replayed: bool) -> Result<RecordedSteps> {

@@ -60,13 +60,13 @@ impl LogsFacade {
             check_no_revision(run.as_ref())?;
         }
         let keyed = self.keyed(operation, idempotency.as_ref()).await?;
-        self.record_once(keyed.as_ref(), self.write_whole(trace, steps, seal, run, keyed.as_ref())).await
+        self.record_once(keyed.as_ref(), Box::pin(self.write_whole(trace, steps, seal, run, keyed.as_ref()))).await
     }
 
     /// Appends a whole trace with its seal and run.
     async fn write_whole(
         &self,
-        trace: TraceInput,
+        mut trace: TraceInput,
         steps: Vec<StepInput>,
         seal: SealInput,
         run: Option<RunInput>,
@@ -74,6 +74,8 @@ impl LogsFacade {
     ) -> Result<Atomic> {
         let context = self.capture_context().await?;
         let now = self.logs.0.clock.now();
+        // What is over has not begun now.
+        trace.started_at = trace.started_at.or_else(|| steps.iter().map(|step| step.started_at).min());
         let named = run.as_ref().and_then(|run| run.run_id.clone());
         let mut trace = input::trace(trace, &TraceId::trusted(self.fresh_name()), now)?;
         if let Some(run_id) = named {
@@ -125,7 +127,7 @@ impl LogsFacade {
             let signals = TraceSignals { is_open: true, ..TraceSignals::default() };
             self.append_atomically(records, vec![TraceTouch { trace_id, signals }], keyed.as_ref(), answer).await
         };
-        self.record_once(keyed.as_ref(), write).await
+        self.record_once(keyed.as_ref(), Box::pin(write)).await
     }
 
     /// Seals a trace and, with LLM work in it or `run` given, records its run.
@@ -168,7 +170,7 @@ impl LogsFacade {
         self.require(Permission::RunsWrite)?;
         check_no_revision(run.as_ref())?;
         let keyed = self.keyed(operation, idempotency.as_ref()).await?;
-        self.record_once(keyed.as_ref(), self.write_seal(trace_id, seal, run, keyed.as_ref())).await
+        self.record_once(keyed.as_ref(), Box::pin(self.write_seal(trace_id, seal, run, keyed.as_ref()))).await
     }
 
     /// Appends a trace's seal with its run.

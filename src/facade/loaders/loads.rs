@@ -321,7 +321,7 @@ impl Loader<GovernanceSummaryOf> for Reader {
         let granted = self.audit.require(Permission::RunsRead)?;
         let names: Vec<&str> = keys.iter().flat_map(|key| key.0.each()).collect();
         let summaries = self.store.governance_summaries(&self.scope, &names).await?;
-        let summaries = self.audit.open_made(granted, RecordKind::AuditEntry, summaries);
+        let summaries = self.audit.open_sum(granted, RecordKind::AuditEntry, summaries);
         let sum = |run: &RunNames| {
             let of_each = run.each().filter_map(|name| summaries.get(name));
             of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
 
@@ -83,7 +84,7 @@ pub(super) enum KeySource {
     /// Read once.
     Fixed(Keys),
     /// Read again when needed.
-    Remote(Box<RemoteKeys>),
+    Remote(Arc<RemoteKeys>),
 }
 
 impl KeySource {
@@ -106,7 +107,7 @@ impl KeySource {
         }
         let host = parsed.host_str().unwrap_or_default().to_owned();
         let known = Mutex::new(Known { keys: Arc::default(), read_at: None });
-        Ok(Self::Remote(Box::new(RemoteKeys { url, host, client, known, last_try: tokio::sync::Mutex::new(None) })))
+        Ok(Self::Remote(Arc::new(RemoteKeys { url, host, client, known, last_try: Arc::default() })))
     }
 
     /// The key for a token; `None` where there is none.
@@ -134,11 +135,11 @@ pub(super) struct RemoteKeys {
     client: reqwest::Client,
     known: Mutex<Known>,
     /// Held while the URL is asked: one request at a time.
-    last_try: tokio::sync::Mutex<Option<Instant>>,
+    last_try: Arc<tokio::sync::Mutex<Option<Instant>>>,
 }
 
 impl RemoteKeys {
-    async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Option<Arc<PinnedKey>>> {
+    async fn find(self: &Arc<Self>, algorithm: Algorithm, kid: Option<&str>) -> Result<Option<Arc<PinnedKey>>> {
         let (found, is_fresh, _) = self.look_up(algorithm, kid);
         if found.is_some() && is_fresh {
             return Ok(found);
@@ -161,13 +162,27 @@ impl RemoteKeys {
     }
 
     /// Asks the URL, unless it was asked just now; false while another request asks it. Nobody waits for that one: callers
-    /// whose keys are unknown could be as many as they like.
-    async fn refresh(&self) -> bool {
-        let Ok(mut last_try) = self.last_try.try_lock() else { return false };
+    /// whose keys are unknown could be as many as they like. It is asked for all of them: a caller who hangs up meanwhile
+    /// does not end it, or anybody could keep the keys from the others until it may be asked again.
+    async fn refresh(self: &Arc<Self>) -> bool {
+        let Ok(mut last_try) = Arc::clone(&self.last_try).try_lock_owned() else { return false };
         if last_try.is_some_and(|at| at.elapsed() < FETCH_INTERVAL_MIN) {
             return true;
         }
         *last_try = Some(Instant::now());
+        let keys = Arc::clone(self);
+        let asking = async move {
+            keys.read().await;
+            drop(last_try);
+        };
+        if let Err(error) = tokio::spawn(asking.in_current_span()).await {
+            tracing::error!(?error, host = self.host, "reading the JWKS was broken off; known keys stay in use");
+        }
+        true
+    }
+
+    /// Asks the URL, and keeps what it answers.
+    async fn read(&self) {
         match self.fetch().await {
             Ok(keys) => {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +191,6 @@ impl RemoteKeys {
             // A URL may hold what its owner would not want in a log.
             Err(error) => tracing::warn!(?error, host = self.host, "the JWKS cannot be read; known keys stay in use"),
         }
-        true
     }
 
     async fn fetch(&self) -> Result<Keys> {
@@ -195,6 +209,8 @@ impl RemoteKeys {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     /// RFC 8037, appendix A.2.
@@ -222,6 +238,39 @@ mod tests {
             let error = unknown.expect("does not wait").err().expect("no such key yet");
             assert_eq!(error.code(), crate::error::Code::Unavailable);
         }
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_hangs_up_keeps_the_keys_from_nobody() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (asked, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (asking, answering) = (Arc::clone(&asked), Arc::clone(&gate));
+        let serve = axum::routing::get(move || async move {
+            asking.add_permits(1);
+            drop(answering.acquire().await);
+            JWKS
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port");
+        let url = format!("http://{}/jwks", listener.local_addr().expect("address"));
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/jwks", serve)).await });
+        let source = KeySource::from_url(url).expect("a source");
+        // The first caller is gone when the answer comes.
+        tokio::select! {
+            _ = source.find(Algorithm::EdDSA, Some("k")) => panic!("there is no answer yet"),
+            permit = asked.acquire() => permit.expect("open").forget(),
+        }
+        gate.add_permits(1);
+        let found = async {
+            loop {
+                match source.find(Algorithm::EdDSA, Some("k")).await {
+                    Ok(found) => break found,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(60), found).await.expect("the keys come");
+        assert!(found.is_some());
+        assert_eq!(asked.available_permits(), 0, "nobody had to ask again");
     }
 
     #[test]

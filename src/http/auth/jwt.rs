@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::jwks::KeySource;
 use super::{JwtKeys, JwtSettings, jwt_crypto, refuse};
-use crate::domain::ids::{TenantId, check_name};
+use crate::domain::ids::{TenantId, check_name, is_plain};
 use crate::domain::scope::{Actor, Permission, Permissions, Scope, is_own_actor};
 use crate::domain::strict_json::Strict;
 use crate::domain::vocabulary::ActorType;
@@ -96,6 +96,13 @@ impl JwtVerifier {
         })?;
         let actor = text(&settings.actor_claim).filter(|actor| check_name("actor", actor).is_ok());
         let actor = actor.ok_or_else(|| missing(&settings.actor_claim))?;
+        if !is_plain(actor) {
+            let message = format!(
+                "this token's claim {} has control or invisible characters, or a space at an end",
+                settings.actor_claim
+            );
+            return Err(refuse(&message));
+        }
         if is_own_actor(actor) {
             let message = format!(
                 "this token's claim {} is a name that only the server gives (key:..., operator and the like); name the \

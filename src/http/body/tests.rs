@@ -37,7 +37,7 @@ async fn a_body_that_does_not_end_is_given_up() {
     let collect = |body, in_all, a_piece| async move {
         let limit = limit(1 << 20);
         let (headers, began) = (HeaderMap::new(), Instant::now());
-        let collected = tokio::time::timeout(LONG, collect_within(&headers, body, &limit, in_all, a_piece)).await;
+        let collected = tokio::time::timeout(LONG, collect_within(&headers, body, &limit, 0, in_all, a_piece)).await;
         let refused = collected.expect("an end").err().expect("refused");
         assert_eq!((refused.status, refused.error.code()), (StatusCode::REQUEST_TIMEOUT, Code::Timeout));
         began.elapsed()
@@ -90,6 +90,53 @@ async fn broken_gzip_is_refused_and_whole_gzip_is_read() {
     for broken in [whole[..whole.len() - 1].to_vec(), [&whole[..], b"x"].concat(), changed, b"x".to_vec(), Vec::new()] {
         let refused = read_packed(broken, 1 << 20).await.expect_err("broken");
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:?}", refused.error);
+    }
+}
+
+/// Bytes that gzip makes no smaller.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[test]
+fn what_was_unpacked_is_held_once() {
+    let pool = FairPool::new(1 << 20, 1 << 20, 0);
+    let tenant = TenantId::trusted("a");
+    let text = noise(300_000);
+    let packed = packed(&text);
+    assert!(packed.len() > 290_000, "{}", packed.len());
+    let mut share = Share::of(Some(Budget { pool: pool.clone(), tenant }));
+    share.grow(packed.len()).expect("room");
+    let body = Arrived::new(packed, true, 1 << 20, share).expect("bytes").unpack().expect("gzip");
+    assert!(body.bytes == text);
+    assert_eq!(pool.held(), text.len(), "the packed bytes are gone");
+    // So what is made of them has the rest.
+    let mut message = body.share.another();
+    message.grow((1 << 20) - text.len()).expect("room for all of the rest");
+    drop((body, message));
+    assert_eq!(pool.held(), 0);
+}
+
+#[tokio::test]
+async fn what_is_around_a_body_is_not_counted_and_not_told() {
+    let pool = FairPool::new(1 << 20, 1 << 20, 0);
+    let budget = Some(Budget { pool: pool.clone(), tenant: TenantId::trusted("a") });
+    let limit = BodyLimit { bytes_max: 100, budget };
+    let (mut bytes, share) = collect(&HeaderMap::new(), Body::from(vec![7_u8; 105]), &limit, 5).await.expect("taken");
+    bytes.drain(..5);
+    let body = Arrived::new(bytes, false, 100, share).expect("bytes").unpack().expect("plain");
+    assert_eq!((body.bytes.len(), pool.held()), (100, 100));
+    let announced = HeaderMap::from_iter([(CONTENT_LENGTH, "106".parse().expect("a value"))]);
+    for (headers, value) in [(HeaderMap::new(), None), (announced, Some(101))] {
+        let refused = collect(&headers, Body::from(vec![7_u8; 106]), &limit, 5).await.err().expect("refused");
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(*refused.error.detail(), crate::error::Detail::Limit { limit: 100, value });
+        assert!(refused.error.message().contains("at most 100 bytes"), "{}", refused.error.message());
     }
 }
 

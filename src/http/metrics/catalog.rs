@@ -58,7 +58,10 @@ const fn times(name: &'static str, help: &'static str) -> Metric {
 /// All of them, by what they are about.
 pub const METRICS: &[Metric] = &[
     count("runledger_build_info", "1, with the version as label"),
-    counter("runledger_http_requests_total", "Requests by route, method and status"),
+    counter(
+        "runledger_http_requests_total",
+        "Requests by route, method and status; 499 are those that their sender gave up",
+    ),
     counter("runledger_grpc_requests_total", "OTLP/gRPC calls by method and gRPC status"),
     times(HTTP_SECONDS, "Time to answer, by route"),
     counter("runledger_graphql_errors_total", "Errors in answers of GraphQL, by code; their HTTP status may be 200"),
@@ -99,6 +102,10 @@ pub const METRICS: &[Metric] = &[
         "runledger_access_audit_capacity_records",
         "Reads that may wait to be noted; later ones are noted before they are answered",
     ),
+    count(
+        "runledger_writing_stopped",
+        "1 while nothing can be written, because the database does not take it or the writer has stopped; else 0",
+    ),
     counter("runledger_checkpoints_signed_total", "Checkpoints signed by this process"),
     count("runledger_signing_stopped", "1 while this process signs nothing more, because its key was retired; else 0"),
     count(
@@ -106,6 +113,10 @@ pub const METRICS: &[Metric] = &[
         "Logs that this process does not sign, because they contradict themselves or what was signed before",
     ),
     count("runledger_unsigned_logs", "Logs whose newest checkpoint is not of the state that they have"),
+    seconds(
+        "runledger_unsigned_records_age_seconds",
+        "Time since the oldest record was made that no checkpoint covers, in any log; 0 where each is covered",
+    ),
     seconds("runledger_checkpoint_age_seconds", "Time since the newest checkpoint of any log was made"),
     count(
         "runledger_verified_logs",

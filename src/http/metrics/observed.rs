@@ -20,6 +20,9 @@ pub(super) fn text(vitals: &Vitals) -> String {
         if let Some((at, ledger)) = &vitals.ledger {
             set("runledger_logs_observed_age_seconds", age(*at, vitals.at));
             of_ledger(ledger, vitals.at);
+            // Up to when they were looked at: a record may have been signed since, and a process that is cut off from the
+            // database cannot know.
+            set("runledger_unsigned_records_age_seconds", ledger.oldest_unsigned.map_or(0.0, |made| age(made, *at)));
         }
         #[cfg(target_os = "linux")]
         of_process();
@@ -33,6 +36,7 @@ fn of_server(vitals: &Vitals) {
     set("runledger_append_queue_capacity_records", whole(vitals.queue.1));
     set("runledger_access_audit_backlog_records", whole(vitals.access_audit.0));
     set("runledger_access_audit_capacity_records", whole(vitals.access_audit.1));
+    set("runledger_writing_stopped", whole(usize::from(vitals.is_writing_stopped)));
     set("runledger_signing_stopped", whole(usize::from(vitals.is_signing_stopped)));
     set("runledger_signing_refused_logs", whole(vitals.refused_logs));
     for Pool { name, open, idle, max, waiting } in &vitals.pools {

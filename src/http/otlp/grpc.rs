@@ -68,8 +68,8 @@ async fn handle<S: Exported>(state: &HttpState, parts: &Parts, body: Body) -> Re
     let scope = state.admit(&parts.headers, OPERATION).await?;
     state.backend().authorize(&scope, OPERATION, Permission::RunsWrite).await?;
     let _place = state.place(&scope.tenant)?;
-    let limit = BodyLimit { bytes_max: BODY_BYTES_MAX + PREFIX_BYTES, budget: Some(state.budget(&scope.tenant)) };
-    let (mut frame, share) = body::collect(&HeaderMap::new(), body, &limit).await?;
+    let limit = BodyLimit { bytes_max: BODY_BYTES_MAX, budget: Some(state.budget(&scope.tenant)) };
+    let (mut frame, share) = body::collect(&HeaderMap::new(), body, &limit, PREFIX_BYTES).await?;
     let is_packed = read_prefix(&frame)?;
     if is_packed && !is_gzip(&parts.headers) {
         let mut unknown = tonic::Status::unimplemented("this encoding is not read; send gzip or identity").into_http();

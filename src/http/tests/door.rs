@@ -248,3 +248,33 @@ async fn each_request_is_a_line_in_the_log_and_shows_no_secret() {
     assert!(logged[1].contains("status=401") && logged[1].contains("tenant=\"\""), "{}", logged[1]);
     assert!(!logged.concat().contains("hunter2") && !logged.concat().contains("rl_1"), "{logged:#?}");
 }
+
+#[tokio::test]
+async fn a_request_that_is_given_up_is_counted_and_has_its_line() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let counted = recorder.handle();
+    let _recording = ::metrics::set_default_local_recorder(&recorder);
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let rig = rig();
+    let endless = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let headers = [("authorization", WRITER), (REQUEST_ID_HEADER, "gave-up")];
+    let request = empty_export(&headers).map(|_| endless);
+    let mut waiting = Box::pin(rig.send(request));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    drop(waiting);
+    let text = counted.render();
+    let is_it = |line: &&str| line.starts_with("runledger_http_requests_total") && line.contains("status=\"499\"");
+    let count = text.lines().find(is_it).unwrap_or_else(|| panic!("{text}"));
+    assert!(count.contains("route=\"/v1/traces\"") && count.ends_with(" 1"), "{count}");
+    let logged = String::from_utf8(lines.0.lock().expect("lock").clone()).expect("text");
+    let logged: Vec<&str> = logged.lines().filter(|line| line.contains("runledger::access")).collect();
+    assert_eq!(logged.len(), 1, "{logged:#?}");
+    let said = ["route=\"/v1/traces\"", "status=499", "tenant=\"acme\"", "id=\"gave-up\"", "bytes=0"];
+    assert!(said.iter().all(|part| logged[0].contains(part)), "{}", logged[0]);
+    // An answer that is given up half-way has the status that was sent.
+    drop(rig.send(get("/livez", &[])).await);
+    assert!(!counted.render().contains("status=\"499\"} 2"));
+}

@@ -6,6 +6,7 @@ use tonic::{Code, Request, Status};
 use super::{OTHER, READER, Rig, WRITER, export_of, rig};
 use crate::error::Error;
 use crate::facade::capture::IngestReport;
+use crate::http::otlp::BODY_BYTES_MAX;
 use crate::http::otlp::rpc_status::{self, RetryInfo};
 use crate::http::state::PLACES_OF_A_TENANT;
 
@@ -139,6 +140,19 @@ async fn what_becomes_gigabytes_is_refused_before_it_does() {
     let members = super::gzip(b"").repeat(100_000);
     let (code, told) = call(&rig, WRITER, &[("grpc-encoding", "gzip")], frame(1, &members).into()).await;
     assert_eq!(code, Code::ResourceExhausted, "{told}");
+}
+
+#[tokio::test]
+async fn the_limit_is_that_of_the_message_alone() {
+    let rig = rig();
+    // As large as may be, so it is looked at: zeros are no message.
+    let whole = frame(0, &vec![0; BODY_BYTES_MAX]);
+    let (code, told) = call(&rig, WRITER, &[], whole.into()).await;
+    assert_eq!(code, Code::InvalidArgument, "{told}");
+    let larger = frame(0, &vec![0; BODY_BYTES_MAX + 1]);
+    let (code, told) = call(&rig, WRITER, &[], larger.into()).await;
+    assert_eq!(code, Code::ResourceExhausted, "{told}");
+    assert!(told.contains("16777216"), "{told}");
 }
 
 #[tokio::test]

@@ -219,6 +219,15 @@ async fn spans_of_large(rig: &Rig) -> usize {
 }
 
 #[tokio::test]
+async fn large_requests_are_read_apart_and_ingested_where_they_are_served() {
+    let rig = rig();
+    assert_eq!(spans_of_large(&rig).await, 60_000);
+    assert_eq!(export(&rig, protobuf_of(1), &[("content-type", PROTOBUF)]).await.status(), 200);
+    // A connection to the database that another runtime opened would make this one wait for that.
+    assert_eq!(*rig.fake.threads.lock().expect("lock"), [std::thread::current().id(); 2]);
+}
+
+#[tokio::test]
 async fn bodies_that_do_not_end_hold_nothing_of_another_tenants() {
     let rig = rig();
     let mut open = tokio::task::JoinSet::new();

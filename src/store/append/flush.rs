@@ -181,6 +181,7 @@ impl Writer {
         keys: &BTreeSet<LogKey>,
         is_trial: bool,
     ) -> Result<(Outcomes, bool)> {
+        self.db.check_file()?;
         self.logs.ensure(keys).await?;
         let mut txn = Transaction::begin(&self.db).await?;
         match self.write_in_txn(&mut txn, units, keys, is_trial).await {

@@ -40,8 +40,10 @@ impl Load {
 struct Lane {
     jobs: VecDeque<Job>,
     load: Load,
-    /// Bytes that it may still take in this turn.
+    /// Bytes that it may still take in this turn, or that its last one left.
     credit: usize,
+    /// A flush was full in the middle of its turn, which goes on with the next: the turn's bytes are in `credit` already.
+    is_in_turn: bool,
 }
 
 /// Everything that waits.
@@ -104,14 +106,16 @@ impl Lanes {
         let (mut jobs, mut taken) = (Vec::new(), Load::default());
         while let Some(tenant) = self.turns.pop_front() {
             let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
-            lane.credit += TURN_BYTES;
+            if !lane.is_in_turn {
+                lane.credit += TURN_BYTES;
+            }
+            lane.is_in_turn = false;
             while let Some(next) = lane.jobs.front()
                 && next.load.bytes <= lane.credit
             {
                 let more = next.load;
                 if !taken.plus(more).fits(room) && !jobs.is_empty() {
-                    // Its turn goes on with the next flush.
-                    lane.credit -= TURN_BYTES;
+                    lane.is_in_turn = true;
                     self.turns.push_front(tenant);
                     return jobs;
                 }
@@ -141,10 +145,14 @@ mod tests {
     const ROOM: Load = Load { records: 100, bytes: 1 << 20 };
 
     /// A unit of a tenant, told from others by when it was made.
-    fn job(tenant: &str, number: i64, records: usize) -> Job {
+    fn job_of(tenant: &str, number: i64, load: Load) -> Job {
         let unit = AppendUnit::evidence(TenantId::trusted(tenant), Vec::new());
         let prepared = Prepared::new(unit, Timestamp::from_micros_clamped(number), false).expect("prepared");
-        Job::new(prepared, Load { records, bytes: records * 512 }).0
+        Job::new(prepared, load).0
+    }
+
+    fn job(tenant: &str, number: i64, records: usize) -> Job {
+        job_of(tenant, number, Load { records, bytes: records * 512 })
     }
 
     fn push(lanes: &mut Lanes, tenant: &str, number: i64, records: usize) -> Result<Vec<(String, i64)>, ()> {
@@ -210,11 +218,7 @@ mod tests {
         let first = names(&lanes.take(room));
         assert_eq!(first.len(), 81);
         // A turn is 128 records of 512 bytes: with larger ones the turns show.
-        let large = |tenant: &str, number| {
-            let unit = AppendUnit::evidence(TenantId::trusted(tenant), Vec::new());
-            let prepared = Prepared::new(unit, Timestamp::from_micros_clamped(number), false).expect("prepared");
-            Job::new(prepared, Load { records: 1, bytes: TURN_BYTES }).0
-        };
+        let large = |tenant: &str, number| job_of(tenant, number, Load { records: 1, bytes: TURN_BYTES });
         for tenant in ["loud", "busy", "calm"] {
             for number in 0..if tenant == "calm" { 1 } else { 6 } {
                 let (tenant, more) = (TenantId::trusted(tenant), large(tenant, number));
@@ -227,6 +231,41 @@ mod tests {
         assert_eq!(tenants(lanes.take(flush)), ["busy", "loud", "busy", "loud"]);
         assert_eq!(tenants(lanes.take(flush)), ["busy", "loud", "busy", "loud"]);
         assert_eq!(tenants(lanes.take(flush)), ["busy"]);
+    }
+
+    #[test]
+    fn a_turn_goes_on_in_the_next_flush_whatever_the_size_of_units() {
+        // No size divides a turn, and flushes are full in the middle of turns.
+        const SIZES: [(&str, usize); 5] = [("a", 600), ("b", 700), ("c", 1_000), ("d", 2_000), ("e", 5_000)];
+        const EACH: usize = 400_000;
+        let mut lanes = Lanes::default();
+        for (tenant, bytes) in SIZES {
+            for number in (0..).take(EACH / bytes) {
+                let unit = job_of(tenant, number, Load { records: 1, bytes });
+                let room = Load { records: 10_000, bytes: 64 << 20 };
+                assert!(lanes.push(&TenantId::trusted(tenant), unit, room, &mut Vec::new()).is_ok());
+            }
+        }
+        let mut taken: HashMap<String, Vec<i64>> = HashMap::new();
+        let mut flushes = 0;
+        while lanes.load() != Load::default() {
+            let flush = names(&lanes.take(Load { records: 50, bytes: 4 << 20 }));
+            assert!((1..=50).contains(&flush.len()));
+            for (tenant, number) in flush {
+                taken.entry(tenant).or_default().push(number);
+            }
+            let bytes = SIZES.map(|(tenant, bytes)| taken.get(tenant).map_or(0, |units| units.len() * bytes));
+            let all_wait = SIZES.iter().zip(bytes).all(|((_, size), bytes)| bytes + size <= EACH);
+            let (least, most) =
+                bytes.iter().fold((usize::MAX, 0_usize), |(least, most), of| (least.min(*of), most.max(*of)));
+            assert!(!all_wait || most - least <= TURN_BYTES + 5_000, "a turn apart at most: {bytes:?}");
+            flushes += 1;
+        }
+        assert!(flushes > 30, "{flushes}");
+        for (tenant, bytes) in SIZES {
+            assert!(taken[tenant].iter().copied().eq((0..).take(EACH / bytes)), "{tenant}: each once, in order");
+        }
+        assert!(lanes.take(ROOM).is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ const NAME_WORDS: usize = 128;
 
 /// Writes, commits, and reports what keeps it from it.
 pub(super) async fn write(db: &Database) -> Result<()> {
+    db.check_file()?;
     let mut txn = Transaction::begin(db).await?;
     let written = fill(db, &mut txn).await;
     txn.finish(written).await

@@ -43,12 +43,19 @@ impl Job {
     }
 }
 
+/// Why no more is written, where it is not because the server shuts down.
+enum Stop {
+    /// A log contradicts itself, so nothing may be chained to it.
+    Untrusted(String),
+    /// The writer panicked.
+    Died,
+}
+
 #[derive(Default)]
 struct Waiting {
     lanes: Lanes,
     is_closed: bool,
-    /// Why no more is written, where it is not because the server shuts down.
-    stopped: Option<String>,
+    stopped: Option<Stop>,
     /// What keeps the database from taking the latest flush; `None` once it took one again.
     trouble: Option<Error>,
     /// Since when a flush is under way.
@@ -60,8 +67,13 @@ struct Waiting {
 impl Waiting {
     fn check_open(&self) -> Result<()> {
         match &self.stopped {
-            Some(reason) => {
+            Some(Stop::Untrusted(reason)) => {
                 let message = format!("the writer has stopped: {reason}; run `runledger verify database`");
+                Err(Error::unavailable(message, RETRY_AFTER_MS_MAX))
+            }
+            Some(Stop::Died) => {
+                let message = "the writer has died of a fault of its own, so nothing is written; restart the server: what \
+                               it said last tells of the fault";
                 Err(Error::unavailable(message, RETRY_AFTER_MS_MAX))
             }
             None if self.is_closed => {
@@ -207,7 +219,7 @@ impl Queue {
     /// Takes no more units because the log cannot be trusted; what waits is given up.
     pub fn stop(&self, reason: String) {
         let mut waiting = self.lock();
-        (waiting.is_closed, waiting.stopped) = (true, Some(reason));
+        (waiting.is_closed, waiting.stopped) = (true, Some(Stop::Untrusted(reason)));
         waiting.lanes = Lanes::default();
     }
 
@@ -235,8 +247,13 @@ pub(super) struct CloseOnDrop<'q>(pub &'q Queue);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
+        let has_died = std::thread::panicking();
+        if has_died {
+            tracing::error!("the writer has died; nothing is written until the server is restarted");
+        }
         let mut waiting = self.0.lock();
-        *waiting = Waiting { is_closed: true, stopped: waiting.stopped.take(), ..Waiting::default() };
+        let stopped = waiting.stopped.take().or(has_died.then_some(Stop::Died));
+        *waiting = Waiting { is_closed: true, stopped, ..Waiting::default() };
     }
 }
 
@@ -267,5 +284,33 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(unit(), Timestamp::default()).err().map(|error| error.code()), Some(Code::Unavailable));
         assert!(queue.take().1);
+    }
+
+    #[test]
+    fn a_writer_that_has_died_is_not_said_to_shut_down() {
+        let told = |panics: bool| {
+            let queue = Queue::new(10, true);
+            let mut waits = queue.push(unit(), Timestamp::default()).expect("room");
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _closing = CloseOnDrop(&queue);
+                assert!(!panics, "a fault");
+            }));
+            assert_eq!(ended.is_err(), panics);
+            assert!(matches!(waits.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "who waits is not left");
+            let Err(refused) = queue.push(unit(), Timestamp::default()) else { panic!("a queue that is open") };
+            assert_eq!(refused.code(), Code::Unavailable);
+            queue.check_open().expect_err("closed").message().to_owned()
+        };
+        let died = told(true);
+        assert!(died.contains("died") && died.contains("restart") && !died.contains("shutting down"), "{died}");
+        assert!(told(false).contains("shutting down"));
+    }
+
+    #[test]
+    fn a_log_that_is_not_trusted_stays_the_reason() {
+        let queue = Queue::new(10, true);
+        queue.stop("its root is another".to_owned());
+        drop(CloseOnDrop(&queue));
+        assert!(queue.check_open().expect_err("stopped").message().contains("its root is another"));
     }
 }

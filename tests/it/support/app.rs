@@ -142,7 +142,7 @@ impl TestApp {
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             has_tls: false,
-            access_log: false,
+            access_log: true,
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state =

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ pub const INTROSPECTION: &str = "{ __schema {
 /// The schema as far as walking needs it.
 pub struct Schema {
     types: BTreeMap<String, Value>,
+    /// The lists around what is being selected: no document may select one below itself.
+    around: Mutex<Vec<String>>,
 }
 
 /// The name under non-null and list wrappers.
@@ -40,6 +43,7 @@ impl Schema {
         let types = answer["__schema"]["types"].as_array().expect("types").clone();
         Self {
             types: types.into_iter().map(|each| (each["name"].as_str().expect("a name").to_owned(), each)).collect(),
+            around: Mutex::default(),
         }
     }
 
@@ -57,6 +61,19 @@ impl Schema {
                 of["possibleTypes"].as_array().into_iter().flatten().filter_map(|each| each["name"].as_str()).collect()
             }
         }
+    }
+
+    /// Whether a field gives a list or a connection.
+    pub fn is_list(&self, field: &Value) -> bool {
+        fn is_wrapped(reference: &Value) -> bool {
+            match reference["kind"].as_str() {
+                Some("LIST") => true,
+                Some("NON_NULL") => is_wrapped(&reference["ofType"]),
+                _ => false,
+            }
+        }
+        let below = named(&field["type"]);
+        is_wrapped(&field["type"]) || self.fields(below).iter().any(|each| each["name"] == "pageInfo")
     }
 
     /// Whether a type is an object that is handed in.
@@ -111,9 +128,34 @@ impl Schema {
             write!(text, "({})", arguments.join(", ")).expect("a string");
         }
         let below = &self.types[named(&field["type"])];
+        let is_leaf = matches!(below["kind"].as_str(), Some("SCALAR" | "ENUM"));
+        if is_leaf || depth == 0 {
+            return is_leaf.then_some(text);
+        }
+        let name = field["name"].as_str().expect("a name");
+        let is_list = self.is_list(field);
+        if is_list {
+            let mut around = self.around.lock().expect("a lock");
+            if around.iter().any(|list| list == name) {
+                return None;
+            }
+            around.push(name.to_owned());
+        }
+        let selected = self.select_below(text, below, depth, argument);
+        if is_list {
+            self.around.lock().expect("a lock").pop();
+        }
+        selected
+    }
+
+    fn select_below(
+        &self,
+        text: String,
+        below: &Value,
+        depth: usize,
+        argument: &dyn Fn(&str, &str) -> Option<String>,
+    ) -> Option<String> {
         match below["kind"].as_str() {
-            Some("SCALAR" | "ENUM") => Some(text),
-            _ if depth == 0 => None,
             Some("OBJECT") => Some(format!("{text} {{ {} }}", self.selection(below, depth - 1, "", argument))),
             _ => {
                 let each = below["possibleTypes"].as_array().expect("possible types").iter().map(|possible| {

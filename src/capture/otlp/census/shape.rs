@@ -62,8 +62,10 @@ pub(super) enum Field {
     Message(Shape),
     /// A list of texts.
     Texts,
-    /// A list of numbers.
+    /// A list of numbers, each of one byte to ten.
     Numbers,
+    /// A list of numbers of eight bytes each.
+    Fixed,
     /// Nothing that multiplies.
     Other,
 }
@@ -123,7 +125,8 @@ impl Shape {
     pub(super) fn field(self, number: u32) -> Field {
         match (self, number) {
             (Self::EntityRef, 3 | 4) => Field::Texts,
-            (Self::HistogramPoint, 6 | 7) | (Self::Buckets, 2) => Field::Numbers,
+            (Self::HistogramPoint, 6 | 7) => Field::Fixed,
+            (Self::Buckets, 2) => Field::Numbers,
             _ => self.child(number).map_or(Field::Other, Field::Message),
         }
     }

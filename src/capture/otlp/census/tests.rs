@@ -77,6 +77,33 @@ fn bytes_in_memory_are_reckoned_before_they_are_taken() {
     assert!(decode_protobuf::<ExportMetricsServiceRequest>(&single).is_err());
 }
 
+#[test]
+fn numbers_of_several_bytes_are_counted_once() {
+    let is_taken = |bytes: &[u8]| decode_protobuf::<ExportMetricsServiceRequest>(bytes).map(drop);
+    // 5,000 histograms of 100 buckets: as many counts, and a bound less, of 8 bytes each.
+    let point = field(1, &[field(6, &[0; 800]), field(7, &[0; 792])].concat());
+    is_taken(&within(&[1, 2, 2, 9], point.repeat(5_000))).expect("what an exporter may send");
+    // Counts of two bytes each in the other kind.
+    is_taken(&within(&[1, 2, 2, 10, 1, 8, 2], [0x80, 1].repeat(3_000_000))).expect("24 MB of numbers");
+    // They are still reckoned, in one list or one at a time.
+    let list = within(&[1, 2, 2, 9, 1, 6], vec![0; 32 << 20]);
+    let single = within(&[1, 2, 2, 9, 1], [6 << 3 | 1, 0, 0, 0, 0, 0, 0, 0, 0].repeat(3_500_000));
+    for (bytes, least) in [(list, 64 << 20), (single, 59_000_000)] {
+        let error = is_taken(&bytes).expect_err("too much");
+        let Detail::Limit { limit: DECODED_BYTES_MAX, value: Some(value) } = *error.detail() else {
+            panic!("{error:?}");
+        };
+        assert!((least..least + (1 << 20)).contains(&value), "{value}");
+    }
+}
+
+#[test]
+fn an_attribute_and_its_value_are_two() {
+    let attributes = |count: usize| within(&[1, 1], field(1, &field(2, &[])).repeat(count));
+    assert!(decode_protobuf::<ExportTraceServiceRequest>(&attributes(250_000)).is_ok());
+    refused::<ExportTraceServiceRequest>(&attributes(250_001), VALUES_MAX, VALUES_MAX + 2, "attributes");
+}
+
 /// So many empty items of a list, within JSON.
 fn json(before: &str, item: &str, count: u64, after: &str) -> String {
     let items = vec![item; usize::try_from(count).expect("few")].join(",");

@@ -41,6 +41,9 @@ const PIECES: &[&str] = &[
     "secret: >\n",
     "secret:\n- ",
     "secret: |\n  ",
+    "secret:|x ",
+    "secret:>x ",
+    "secret:|  ",
     "\"\\\"\"",
     "\\",
     "\"",
@@ -182,7 +185,8 @@ fn text_in_text_in_text() {
         }
         text
     };
-    let wraps: [(&str, fn(String) -> String); 5] = [
+    type Wrap = fn(String) -> String;
+    let wraps: [(&str, Wrap); 5] = [
         ("base64", |text| STANDARD.encode(text)),
         ("percent", |text| text.replace('%', "%25").replace(' ', "%20").replace('=', "%3D") + " "),
         ("JSON", |text| json!({ "a": text }).to_string()),

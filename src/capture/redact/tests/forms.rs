@@ -121,6 +121,17 @@ fn names_decide_in_every_form() {
 }
 
 #[test]
+fn a_block_begins_behind_blanks_of_any_kind() {
+    for blanks in ["", "  ", "\t", "\r", "\u{a0}", " \u{2003}\t\r"] {
+        for mark in ["|", ">", "|-", ">+", "|2-"] {
+            let text = format!("secret: {mark}{blanks}\n  {SECRET}\n  more {SECRET}\nc: 1");
+            let redacted = redact_text(&text);
+            assert!(!redacted.contains(SECRET) && redacted.ends_with("c: 1"), "{text:?} -> {redacted:?}");
+        }
+    }
+}
+
+#[test]
 fn names_decide_in_json() {
     for name in NAMES {
         let escaped: String = name.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect();

@@ -120,7 +120,7 @@ async fn claims_become_a_scope() {
 #[tokio::test]
 async fn every_claim_that_is_checked_is_needed() {
     let verifier = with_secret();
-    let cases: [(&str, Value); 22] = [
+    let cases: [(&str, Value); 29] = [
         ("exp", json!(now() - 31)),
         ("exp", Value::Null),
         ("exp", json!("soon")),
@@ -143,6 +143,13 @@ async fn every_claim_that_is_checked_is_needed() {
         ("sub", json!("operator")),
         ("sub", json!("anonymous")),
         ("sub", json!("server")),
+        ("sub", json!("operator ")),
+        ("sub", json!("oper\u{ad}ator")),
+        ("sub", json!("key :1")),
+        ("sub", json!("key\u{ff1a}1")),
+        ("sub", json!("\u{ff4f}perator")),
+        ("sub", json!("a\nb")),
+        ("sub", json!("otlp")),
     ];
     for (claim, value) in cases {
         let mut claims = claims();

@@ -42,6 +42,34 @@ fn bytes_are_taken_and_given_back_together() {
     assert_eq!(pool.held(), 0);
 }
 
+#[test]
+fn nothing_is_kept_of_who_takes_nothing() {
+    let pool = pool(4, 2, 0);
+    let nothing = pool.try_acquire_many(&"a", 0).expect("nothing");
+    assert!(pool.0.lock().callers.is_empty());
+    drop(nothing);
+    let mut some = pool.try_acquire_many(&"a", 0).expect("nothing");
+    assert!(some.merge(pool.try_acquire_many(&"a", 2).expect("room")).is_ok());
+    assert_eq!((some.size(), pool.held()), (2, 2));
+    drop(some);
+    assert!(pool.held() == 0 && pool.0.lock().callers.is_empty());
+}
+
+#[test]
+fn a_part_is_given_back_before_the_rest() {
+    let pool = pool(100, 60, 0);
+    let mut held = pool.try_acquire_many(&"a", 60).expect("room");
+    held.shrink_to(70);
+    assert_eq!((held.size(), pool.held()), (60, 60), "it has no more");
+    held.shrink_to(20);
+    assert_eq!((held.size(), pool.held()), (20, 20));
+    let more = pool.try_acquire_many(&"a", 40).expect("the part is there again");
+    held.shrink_to(0);
+    assert_eq!((held.size(), pool.held()), (0, 40));
+    drop((held, more));
+    assert!(pool.held() == 0 && pool.0.lock().callers.is_empty());
+}
+
 #[tokio::test]
 async fn callers_take_turns_however_many_one_has() {
     let pool = pool(1, 1, 100);
