@@ -208,7 +208,7 @@ async fn run(
     answer_share.grow(ANSWER_BYTES)?;
     let Attached { request, loads, audit } = (state.attach)(request, scope);
     let bytes_max = state.limits.answer_bytes;
-    let driving = loads.drive_within(bytes_max, schema::execute(&state.schema, request, id));
+    let driving = Box::pin(loads.drive_within(bytes_max, schema::execute(&state.schema, request, id)));
     let driven = reading_for(tenant, driving).await;
     let (response, bytes) = match driven {
         Ok(driven) => (driven.output, driven.bytes),
