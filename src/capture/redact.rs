@@ -2,7 +2,7 @@
 //! say so, at any depth, also inside JSON that sits in a string, and behind percent signs, escapes and base64.
 //!
 //! It fails closed: text that is nested deeper than it looks is replaced whole, a value that is is refused. What it costs is
-//! in proportion to the text ([`scan`]), and what was redacted it leaves alone.
+//! in proportion to the text (`scan`), and what was redacted it leaves alone.
 
 mod alphabet;
 mod commands;

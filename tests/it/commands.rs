@@ -69,8 +69,9 @@ db_test! {
         migrate::up(url).await.expect("migrates");
         migrate::down(url, 1).await.expect("one down");
         let pending = migrate::status(url).await.expect("status");
+        type Command<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
         let no = [("RUNLEDGER_NO_MIGRATE", "true")];
-        let commands: [(&[(&str, &str)], &[&str]); 7] = [
+        let commands: [Command<'_>; 7] = [
             (&[], &["keys", "list", "--tenant", "acme"]),
             (&[], &["keys", "ledger", "show"]),
             (&[], &["verify", "database"]),
