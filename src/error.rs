@@ -149,17 +149,31 @@ impl Error {
         }
     }
 
-    /// The same error of one item of a list: its field, else its message, is led by the item's place.
+    /// The same error of one item of a list: its field and its message are led by the item's place.
     #[must_use]
     pub fn at_place(self, list: &str, at: usize) -> Self {
-        let place = format!("{list}[{at}]");
-        match &self.0.detail {
-            Detail::Field(field) => self.clone().at_field(&format!("{place}.{field}")),
-            _ if self.0.cause.is_some() => self,
-            detail => {
-                let message = format!("{place}: {}", self.0.message);
-                Self::build(self.0.code, message, detail.clone(), None)
+        self.below(&format!("{list}[{at}]"))
+    }
+
+    /// The same error of a part of the input: its field and its message are led by the part's place.
+    #[must_use]
+    pub fn below(self, place: &str) -> Self {
+        if self.0.cause.is_some() {
+            return self;
+        }
+        let Inner { code, message, detail, .. } = &*self.0;
+        match detail {
+            Detail::Field(field) => {
+                // A message that begins with its field names the whole way to it.
+                let begins =
+                    message.strip_prefix(field.as_str()).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+                let message = match begins && !field.is_empty() {
+                    true => format!("{place}.{message}"),
+                    false => format!("{place}: {message}"),
+                };
+                Self::input(format!("{place}.{field}"), message)
             }
+            detail => Self::build(*code, format!("{place}: {message}"), detail.clone(), None),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{FieldDefinition, TypeDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition};
 use runledger::facade::authorize;
 use runledger::graphql::schema;
 
@@ -122,4 +122,53 @@ fn everything_is_described_in_a_sentence() {
         }
     }
     assert!(wrong.is_empty(), "not described: {wrong:?}");
+}
+
+#[test]
+fn every_mutation_names_its_scope() {
+    for definition in types().iter().filter(|definition| definition.name.node == "Mutation") {
+        for field in fields(definition) {
+            let description = field.description.as_ref().map_or("", |text| text.node.as_str());
+            assert!(description.replace('\n', " ").contains("Needs the scope "), "{}: {description}", field.name.node);
+        }
+    }
+}
+
+/// A write that stands is told, whatever else of the answer cannot be read: what may fail below a payload is nullable.
+#[test]
+fn what_a_mutation_gives_is_nullable_where_something_below_may_fail() {
+    let types = types();
+    let of = |name: &str| types.iter().find(|definition| definition.name.node == name);
+    let named = |ty: &Type| {
+        let mut ty = ty.clone();
+        loop {
+            match ty.base {
+                BaseType::List(inner) => ty = *inner,
+                BaseType::Named(name) => return (name.to_string(), ty.nullable),
+            }
+        }
+    };
+    // Objects of scalars alone have nothing that may fail; results stand each for one record.
+    let is_plain = |name: &str| {
+        let Some(definition) = of(name) else { return true };
+        fields(definition).iter().all(|field| {
+            let (name, _) = named(&field.ty.node);
+            field.arguments.is_empty() && of(&name).is_none_or(|of| fields(of).is_empty())
+        })
+    };
+    let mut open: Vec<String> =
+        fields(of("Mutation").expect("there are mutations")).iter().map(|field| named(&field.ty.node).0).collect();
+    let mut looked = 0;
+    while let Some(payload) = open.pop() {
+        for field in fields(of(&payload).expect("a type")) {
+            let (name, nullable) = named(&field.ty.node);
+            if name.ends_with("Result") {
+                open.push(name);
+            } else if !is_plain(&name) {
+                assert!(nullable, "{payload}.{} is {name}!", field.name.node);
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked >= 12, "{looked}");
 }

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::facts::Facts;
+use crate::domain::input::{NUMBER_MAX, RUN_TOKENS_MAX};
 use crate::domain::trace::{TraceStep, TraceTotals};
 use crate::domain::vocabulary::{OutcomeCategory, StepKind, StepStatus};
 
@@ -112,7 +113,8 @@ impl<'a> Calls<'a> {
     #[must_use]
     pub fn totals(&self) -> TraceTotals {
         let sum = |count: fn(&TraceStep) -> Option<i64>| {
-            self.counted.iter().filter_map(|place| count(self.nodes[*place].step)).fold(0, i64::saturating_add)
+            let counts = self.counted.iter().filter_map(|place| count(self.nodes[*place].step));
+            counts.fold(0, i64::saturating_add).min(RUN_TOKENS_MAX)
         };
         let calls = self.counted.len() + self.unmeasured.len();
         TraceTotals {
@@ -123,7 +125,8 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// `None` where one call's cost is unknown, and where no call has a known cost: nothing known is not zero.
+    /// `None` where one call's cost is unknown, and where no call has a known cost: nothing known is not zero. `None` too
+    /// for a sum that is beyond what is kept.
     fn cost_micros(&self) -> Option<i64> {
         let mut total: Option<i64> = None;
         for place in self.counted.iter().chain(&self.unmeasured) {
@@ -134,13 +137,14 @@ impl<'a> Calls<'a> {
                 None => return None,
             }
         }
-        total
+        total.filter(|total| *total <= NUMBER_MAX)
     }
 
     /// The sum of a count over the calls that say it; `None` where none does.
     #[must_use]
     pub fn sum(&self, count: fn(&Facts) -> Option<i64>) -> Option<i64> {
-        self.counted.iter().filter_map(|place| count(&self.nodes[*place].facts)).reduce(i64::saturating_add)
+        let counts = self.counted.iter().filter_map(|place| count(&self.nodes[*place].facts));
+        counts.reduce(i64::saturating_add).map(|sum| sum.min(RUN_TOKENS_MAX))
     }
 
     /// Span id to the span id that it repeats.

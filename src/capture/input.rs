@@ -19,7 +19,7 @@ use super::redact::{redact_json, redact_text};
 use super::text::{clip, sorted_tags};
 use crate::domain::draft::{DraftPayload, DraftStep, DraftTrace};
 use crate::domain::ids::{Digest, RunId, TraceId, check_name};
-use crate::domain::input::{ContentInput, RunInput, StepInput, TraceInput};
+use crate::domain::input::{ContentInput, NUMBER_MAX, RunInput, StepInput, TraceInput};
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::LlmRun;
 use crate::domain::settle::TraceSignals;
@@ -246,7 +246,7 @@ fn price(ctx: &CaptureContext, provider: Option<&str>, model: Option<&str>, toke
         cache_write_tokens: 0,
         is_cache_apart: is_cache_apart(provider, model, ""),
     };
-    ctx.prices.cost_micros(provider, model?, &usage)
+    ctx.prices.cost_micros(provider, model?, &usage).filter(|cost| *cost <= NUMBER_MAX)
 }
 
 /// The contents themselves, redacted, where the tenant keeps them.

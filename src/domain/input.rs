@@ -12,6 +12,11 @@ use crate::error::{Error, Result};
 
 /// The highest number that a caller may give: JSON carries no higher one exactly.
 pub const NUMBER_MAX: i64 = 9_007_199_254_740_991;
+/// The most tokens that one step may claim either way; of an exporter's span too.
+pub const STEP_TOKENS_MAX: i64 = 1_000_000_000_000;
+/// The most tokens of a run or trace either way, so that JSON carries both together exactly. A sum that is larger is
+/// written as this: no step may make a trace that cannot end.
+pub const RUN_TOKENS_MAX: i64 = NUMBER_MAX / 2;
 
 /// A number that lies in a range.
 ///

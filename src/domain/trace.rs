@@ -131,6 +131,9 @@ impl Deref for StoredStep {
     }
 }
 
+/// Most seals of one trace that are shown: the newest.
+pub const SEALS_OF_TRACE_MAX: u32 = 200;
+
 /// The end of a trace. A later revision follows when LLM work arrives after the seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceSeal {

@@ -70,7 +70,7 @@ impl LogsFacade {
     ) -> Result<Page<StoredAuditEntry>> {
         let granted = self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
-        Ok(self.audit.open(granted, self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await?))
+        self.audit.open(granted, self.store().list_audit_entries(&self.scope, filter, order, page, as_of).await?)
     }
 
     /// How many audit entries the filter selects, counted to `cap`.
@@ -81,7 +81,7 @@ impl LogsFacade {
         let granted = self.require(Permission::AuditRead)?;
         check_moment(filter, as_of)?;
         let count = self.store().count_audit_entries(&self.scope, filter, as_of, cap).await?;
-        Ok(self.audit.open_made(granted, RecordKind::AuditEntry, count))
+        self.audit.open_made(granted, RecordKind::AuditEntry, count)
     }
 
     /// An audit entry by record id; batched.
@@ -169,8 +169,8 @@ impl LogsFacade {
         page: &PageRequest,
         as_of: Option<AsOf>,
     ) -> Result<Page<Stored<LogExport>>> {
-        let granted = self.require(Permission::AuditRead)?;
-        Ok(self.audit.open(granted, self.store().list_exports(&self.scope, filter, page, as_of).await?))
+        let granted = self.require(Permission::AuditRead)?.showing(RecordKind::LogExport);
+        self.audit.open(granted, self.store().list_exports(&self.scope, filter, page, as_of).await?)
     }
 
     /// How many exports the filter selects, counted to `cap`.
@@ -178,9 +178,9 @@ impl LogsFacade {
     /// # Errors
     /// As above.
     pub async fn count_exports(&self, filter: &ExportFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
-        let granted = self.require(Permission::AuditRead)?;
+        let granted = self.require(Permission::AuditRead)?.showing(RecordKind::LogExport);
         let count = self.store().count_exports(&self.scope, filter, as_of, cap).await?;
-        Ok(self.audit.open_made(granted, RecordKind::LogExport, count))
+        self.audit.open_made(granted, RecordKind::LogExport, count)
     }
 }
 

@@ -16,7 +16,8 @@ pub enum Access {
 /// Every root field of queries and mutations with what it needs. Fields below a root are checked by the facade where
 /// they need more (`payloads:read`).
 pub const TABLE: &[(&str, Access)] = &[
-    ("_entities", Access::Needs(Permission::RunsRead)),
+    // Each type of entity needs its own permission, as records do that node finds.
+    ("_entities", Access::AnyCaller),
     ("_service", Access::AnyCaller),
     ("abortTrace", Access::Needs(Permission::RunsWrite)),
     ("appendAuditEntries", Access::Needs(Permission::AuditWrite)),

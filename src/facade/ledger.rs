@@ -73,7 +73,7 @@ impl LogsFacade {
             entries.truncate(size as usize);
             entries
         });
-        let entries = self.audit.open(granted, entries);
+        let entries = self.audit.open(granted, entries)?;
         let last = if has_more { entries.last().map(|entry| entry.seq) } else { to.checked_sub(1) };
         Ok(EntryPage {
             entries,
@@ -90,7 +90,7 @@ impl LogsFacade {
         let granted = self.require_stream(stream)?;
         let range = EntryRange { from: seq, to: seq.saturating_add(1), kinds: &[], limit: 1 };
         let entries = self.store().list_entries(&self.scope.tenant, stream, &range).await?;
-        Ok(self.audit.open(granted, entries).pop())
+        Ok(self.audit.open(granted, entries)?.pop())
     }
 
     /// The entry of a record of the tenant's or the platform's; batched. `None` for a record that no log knows.

@@ -19,6 +19,9 @@ use crate::ledger::note::{NoteKey, NoteSigner};
 /// Logs whose sizes stand in one `key` record; a record for each so many. Keeps the leaf within 64 KiB.
 const LOGS_PER_RECORD: usize = 500;
 
+/// Most keys that are shown: the newest.
+pub const LEDGER_KEYS_MAX: u32 = 200;
+
 /// What happens to a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum KeyEvent {
@@ -177,7 +180,7 @@ impl Logs {
 }
 
 impl LogsFacade {
-    /// The keys that sign or have signed, oldest first, with the sizes of the caller's logs and of the log of logs.
+    /// The keys that sign or have signed, oldest first, the newest [`LEDGER_KEYS_MAX`] at most, with the sizes of the caller's logs and of the log of logs.
     ///
     /// # Errors
     /// `FORBIDDEN` to those who read neither log, `UNAVAILABLE` when the database does not answer.
@@ -185,7 +188,7 @@ impl LogsFacade {
         self.require_any_log()?;
         let mut logs = self.store().ledger_logs(&self.scope.tenant).await?;
         logs.extend(self.store().ledger_log(&TenantId::platform(), Stream::Evidence).await?);
-        let mut keys = self.store().list_ledger_keys().await?;
+        let mut keys = self.store().newest_ledger_keys(LEDGER_KEYS_MAX).await?;
         for sizes in keys.iter_mut().flat_map(|key| std::iter::once(&mut key.from_sizes).chain(&mut key.to_sizes)) {
             sizes.retain(|log_id, _| logs.iter().any(|log| log.log_id == *log_id));
         }

@@ -27,7 +27,7 @@ impl LogsFacade {
         let granted = self.require(Permission::RunsRead)?;
         let Some(policy_id) = policy_id else {
             let activations = self.store().list_policy_activations(&self.scope, page, as_of).await?;
-            return Ok(self.audit.open(granted, activations));
+            return self.audit.open(granted, activations);
         };
         let key = ActivationsOf(policy_id.to_owned(), page.clone(), as_of);
         Ok(self.loaders.loader.load_one(key).await?.unwrap_or_default())
@@ -45,7 +45,7 @@ impl LogsFacade {
     ) -> Result<Count> {
         let granted = self.require(Permission::RunsRead)?;
         let count = self.store().count_policy_activations(&self.scope, policy_id, as_of, cap).await?;
-        Ok(self.audit.open_made(granted, RecordKind::PolicyActivation, count))
+        self.audit.open_made(granted, RecordKind::PolicyActivation, count)
     }
 
     /// The activation of a policy that is in force: its newest; batched.

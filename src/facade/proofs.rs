@@ -45,7 +45,7 @@ impl LogsFacade {
         let entries = self.logs.entries(&logs, &[record_id]).await?;
         let allowed =
             |(log, entry): (&LedgerLog, LedgerEntry)| self.require_stream(log.stream).map(|_| (log.clone(), entry));
-        let entry = self.audit.open(granted, entries.map(|mut entries| entries.pop().map(allowed)));
+        let entry = self.audit.open(granted, entries.map(|mut entries| entries.pop().map(allowed)))?;
         let Some((log, LedgerEntry { seq, leaf_hash, .. })) = entry.transpose()? else { return Ok(None) };
         let size = size.unwrap_or(log.size);
         if !(seq + 1..=log.size).contains(&size) {
@@ -116,7 +116,7 @@ impl Logs {
             entries
         });
         receipts.extend(refused);
-        for (log, entry) in audit.open(granted, entries) {
+        for (log, entry) in audit.open(granted, entries)? {
             by_log.entry(log.log_id).or_insert_with(|| (log, Vec::new())).1.push(entry);
         }
         for (log, entries) in by_log.into_values() {
@@ -142,7 +142,7 @@ impl Logs {
         }
         let plans = covered.iter().map(|(entry, checkpoint)| inclusion(entry.seq, checkpoint.size));
         let hashes = self.planned(log, &plans.collect::<Result<Vec<Plan>>>()?).await?;
-        let leaves = audit.open_leaves(granted, entries, self.0.store.leaves(log, entries).await?);
+        let leaves = audit.open_leaves(granted, entries, self.0.store.leaves(log, entries).await?)?;
         for ((entry, checkpoint), hashes) in covered.into_iter().zip(hashes) {
             let leaf = leaves.get(&entry.record_id).filter(|leaf| tree::leaf_hash(leaf) == entry.leaf_hash);
             let receipt = match leaf {

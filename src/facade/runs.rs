@@ -55,7 +55,7 @@ impl LogsFacade {
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredRun>> {
         let granted = self.require(Permission::RunsRead)?;
-        Ok(self.audit.open(granted, self.store().list_runs(&self.scope, filter, order, page, as_of).await?))
+        self.audit.open(granted, self.store().list_runs(&self.scope, filter, order, page, as_of).await?)
     }
 
     /// How many runs the filter selects, counted to `cap`.
@@ -65,6 +65,6 @@ impl LogsFacade {
     pub async fn count_llm_runs(&self, filter: &LlmRunFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         let granted = self.require(Permission::RunsRead)?;
         let count = self.store().count_runs(&self.scope, filter, as_of, cap).await?;
-        Ok(self.audit.open_made(granted, RecordKind::LlmRun, count))
+        self.audit.open_made(granted, RecordKind::LlmRun, count)
     }
 }

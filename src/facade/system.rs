@@ -51,7 +51,7 @@ impl LogsFacade {
     ) -> Result<Page<StoredSystemRecord>> {
         let granted = self.require(Permission::SystemRead)?;
         check_as_of(filter, as_of)?;
-        Ok(self.audit.open(granted, self.store().list_system_records(&self.scope, filter, order, page, as_of).await?))
+        self.audit.open(granted, self.store().list_system_records(&self.scope, filter, order, page, as_of).await?)
     }
 
     /// How many system records the filter selects, counted to `cap`.
@@ -67,7 +67,7 @@ impl LogsFacade {
         let granted = self.require(Permission::SystemRead)?;
         check_as_of(filter, as_of)?;
         let count = self.store().count_system_records(&self.scope, filter, as_of, cap).await?;
-        Ok(self.audit.open_made(granted, RecordKind::SystemRecord, count))
+        self.audit.open_made(granted, RecordKind::SystemRecord, count)
     }
 
     /// Details of a system record as JSON text; `None` where there are none or they were erased; batched.

@@ -93,8 +93,8 @@ impl LogsFacade {
             let message = "entries of the platform's log name other tenants' logs; its checkpoint and hashes are open";
             return Err(Error::new(Code::Forbidden, message));
         }
-        let entries = self.audit.open(granted, self.store().entries_between(log, from, to).await?);
-        let leaves = self.audit.open_leaves(granted, &entries, self.store().leaves(log, &entries).await?);
+        let entries = self.audit.open(granted, self.store().entries_between(log, from, to).await?)?;
+        let leaves = self.audit.open_leaves(granted, &entries, self.store().leaves(log, &entries).await?)?;
         let mut bytes = Vec::new();
         for (place, entry) in (from..to).zip(&entries) {
             let leaf = leaves.get(&entry.record_id).filter(|leaf| tree::leaf_hash(leaf) == entry.leaf_hash);

@@ -37,10 +37,10 @@ impl LogsFacade {
             TraceRef::RunId(run_id) => match self.get_llm_run(run_id).await?.and_then(|run| run.trace_id.clone()) {
                 Some(trace_id) => self.loaders.trace(&trace_id).await,
                 // A run without a record of its own yet: its trace is still running.
-                None => Ok(self.audit.open(granted, self.store().trace_by_run_id(&self.scope, run_id).await?)),
+                None => self.audit.open(granted, self.store().trace_by_run_id(&self.scope, run_id).await?),
             },
             TraceRef::RootHash(root_hash) => {
-                Ok(self.audit.open(granted, self.store().trace_by_root_hash(&self.scope, *root_hash).await?))
+                self.audit.open(granted, self.store().trace_by_root_hash(&self.scope, *root_hash).await?)
             }
         }
     }
@@ -60,7 +60,7 @@ impl LogsFacade {
     pub async fn get_trace_now(&self, trace_id: &TraceId) -> Result<Option<StoredTrace>> {
         let granted = self.require(Permission::RunsRead)?;
         let found = self.store().traces_by_trace_id(&self.scope, std::slice::from_ref(trace_id)).await?;
-        Ok(self.audit.open(granted, found.map(|mut found| found.remove(trace_id))))
+        self.audit.open(granted, found.map(|mut found| found.remove(trace_id)))
     }
 
     /// A page of traces.
@@ -75,7 +75,7 @@ impl LogsFacade {
         as_of: Option<AsOf>,
     ) -> Result<Page<StoredTrace>> {
         let granted = self.require(Permission::RunsRead)?;
-        Ok(self.audit.open(granted, self.store().list_traces(&self.scope, filter, order, page, as_of).await?))
+        self.audit.open(granted, self.store().list_traces(&self.scope, filter, order, page, as_of).await?)
     }
 
     /// How many traces the filter selects, counted to `cap`.
@@ -85,7 +85,7 @@ impl LogsFacade {
     pub async fn count_traces(&self, filter: &TraceFilter, as_of: Option<AsOf>, cap: u32) -> Result<Count> {
         let granted = self.require(Permission::RunsRead)?;
         let count = self.store().count_traces(&self.scope, filter, as_of, cap).await?;
-        Ok(self.audit.open_made(granted, RecordKind::Trace, count))
+        self.audit.open_made(granted, RecordKind::Trace, count)
     }
 
     /// Starts to read traces, and a page of steps of each, in one statement each, for the calls below to wait for.
@@ -142,7 +142,7 @@ impl LogsFacade {
         Ok(metadata.and_then(|metadata| metadata.1.get(&step.span_id).cloned()))
     }
 
-    /// Every seal of a trace, newest first; batched.
+    /// The newest seals of a trace, newest first; batched.
     ///
     /// # Errors
     /// As above.
@@ -165,7 +165,7 @@ impl LogsFacade {
         let trace_ids = std::slice::from_ref(&trace.trace.trace_id);
         let sources = self.store().seal_sources(&self.scope.tenant, trace_ids).await?;
         let totals = sources.map(|sources| sources.first().map(|source| seal::totals(&source.steps)));
-        Ok(self.audit.open_made(granted, RecordKind::TraceStep, totals).unwrap_or_default())
+        Ok(self.audit.open_made(granted, RecordKind::TraceStep, totals)?.unwrap_or_default())
     }
 
     /// Steps grouped by kind and status; batched.
@@ -220,7 +220,7 @@ impl LogsFacade {
             let pages =
                 self.store().steps_by_trace_id(&self.scope, trace_ids, &StepFilter::default(), &request).await?;
             let page = pages.map(|mut pages| pages.remove(&view.trace.trace_id).unwrap_or_default());
-            let page = self.audit.open(granted, page);
+            let page = self.audit.open(granted, page)?;
             request.after = page.rows.last().map(|row| row.position);
             steps.extend(page.rows.into_iter().map(|row| row.item));
             if steps.len() > COMPARISON_STEPS_MAX {
@@ -242,7 +242,7 @@ impl LogsFacade {
     pub async fn idempotency_check(&self, key: &str) -> Result<Option<IdempotencyHit>> {
         let granted = self.require(Permission::RunsRead)?;
         check_name("key", key)?;
-        Ok(self.audit.open(granted, self.store().idempotency_hit(&self.scope, key).await?))
+        self.audit.open(granted, self.store().idempotency_hit(&self.scope, key).await?)
     }
 
     /// The tenant's keyed digest of a text, to compare with prompt and step hashes.

@@ -4,7 +4,7 @@ use async_graphql::{Enum, ID, InputObject};
 
 use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
 use super::enums::{ActorType, ExportFormat, ExportScope, ExportStatus, OrderDirection};
-use super::filters::{TimeRange, ids, texts, values};
+use super::filters::{TimeRange, ids, range, texts, values};
 use crate::domain::filter;
 use crate::domain::ids::RunId;
 use crate::domain::vocabulary;
@@ -132,8 +132,8 @@ impl AuditViewFilter {
             run_ids: ids("filter.runId", self.run_id.as_deref(), RunId::parse)?,
             correlation_ids: texts("filter.correlationId", self.correlation_id.as_ref())?,
             source_components: texts("filter.sourceComponent", self.source_component.as_ref())?,
-            occurred_at: self.occurred_at.as_ref().map(TimeRange::to_domain),
-            created_at: self.created_at.as_ref().map(TimeRange::to_domain),
+            occurred_at: range("filter.occurredAt", self.occurred_at.as_ref(), TimeRange::to_domain)?,
+            created_at: range("filter.createdAt", self.created_at.as_ref(), TimeRange::to_domain)?,
         })
     }
 
@@ -172,7 +172,7 @@ impl ExportFilter {
             requested_by: texts("filter.requestedBy", self.requested_by.as_ref())?,
             run_ids: ids("filter.runId", self.run_id.as_deref(), RunId::parse)?,
             incident_ids: texts("filter.incidentId", incidents.as_ref())?,
-            created_at: self.created_at.as_ref().map(TimeRange::to_domain),
+            created_at: range("filter.createdAt", self.created_at.as_ref(), TimeRange::to_domain)?,
         })
     }
 }

@@ -1,9 +1,14 @@
 //! Filters and orders as arguments, and their way into the domain. Each list of values and each text is bounded.
 
+mod ranges;
+
+pub(super) use ranges::range;
+pub use ranges::{DecimalRange, SafeIntRange, TimeRange};
+
 use async_graphql::{Enum, ID, InputObject};
 
 use super::enums::{ExecutionStatus, OrderDirection, RecordSource, TraceStatus};
-use super::scalars::{BigInt, DateTime, Decimal, SafeInt};
+use super::scalars::BigInt;
 use crate::domain::filter;
 use crate::domain::ids::{RunId, TraceId};
 use crate::error::{Error, Result};
@@ -12,35 +17,6 @@ use crate::error::{Error, Result};
 pub const VALUES_MAX: usize = 200;
 /// Most bytes of one text.
 pub const TEXT_BYTES_MAX: usize = 512;
-/// Microseconds of a millisecond.
-const MICROS_PER_MILLI: i64 = 1_000;
-
-/// A half-open range of instants: from <= instant < to.
-#[derive(Clone, Debug, PartialEq, Eq, InputObject)]
-pub struct TimeRange {
-    /// The earliest instant that is in the range. Without it the range has no beginning.
-    from: Option<DateTime>,
-    /// The first instant after the range. Without it the range has no end.
-    to: Option<DateTime>,
-}
-
-/// A range of whole numbers, both ends included. A value that is null lies in no range.
-#[derive(Clone, Debug, PartialEq, Eq, InputObject)]
-pub struct SafeIntRange {
-    /// The smallest number that is in the range. Without it there is no lower bound.
-    min: Option<SafeInt>,
-    /// The largest number that is in the range. Without it there is no upper bound.
-    max: Option<SafeInt>,
-}
-
-/// A range of exact decimal numbers, both ends included. A value that is null lies in no range.
-#[derive(Clone, Debug, PartialEq, Eq, InputObject)]
-pub struct DecimalRange {
-    /// The smallest number that is in the range. Without it there is no lower bound.
-    min: Option<Decimal>,
-    /// The largest number that is in the range. Without it there is no upper bound.
-    max: Option<Decimal>,
-}
 
 /// Which LLM runs. Every field that is given must fit; a list fits when any of its values does, and an empty list fits
 /// nothing. Lists hold at most 200 values.
@@ -184,13 +160,13 @@ impl LlmRunFilter {
             sources: values("filter.source", self.source.as_ref())?,
             is_synthetic: self.is_synthetic,
             correlation_ids: texts("filter.correlationId", self.correlation_id.as_ref())?,
-            started_at: self.started_at.as_ref().map(TimeRange::to_domain),
-            completed_at: self.completed_at.as_ref().map(TimeRange::to_domain),
-            input_tokens: self.input_tokens.as_ref().map(SafeIntRange::to_domain),
-            output_tokens: self.output_tokens.as_ref().map(SafeIntRange::to_domain),
-            total_tokens: self.total_tokens.as_ref().map(SafeIntRange::to_domain),
-            cost_micros: self.cost_usd.as_ref().map(|range| range.to_micros("filter.costUsd")).transpose()?,
-            duration_us: self.duration_ms.as_ref().map(SafeIntRange::millis_to_micros),
+            started_at: range("filter.startedAt", self.started_at.as_ref(), TimeRange::to_domain)?,
+            completed_at: range("filter.completedAt", self.completed_at.as_ref(), TimeRange::to_domain)?,
+            input_tokens: range("filter.inputTokens", self.input_tokens.as_ref(), SafeIntRange::to_domain)?,
+            output_tokens: range("filter.outputTokens", self.output_tokens.as_ref(), SafeIntRange::to_domain)?,
+            total_tokens: range("filter.totalTokens", self.total_tokens.as_ref(), SafeIntRange::to_domain)?,
+            cost_micros: range("filter.costUsd", self.cost_usd.as_ref(), DecimalRange::to_micros)?,
+            duration_us: range("filter.durationMs", self.duration_ms.as_ref(), SafeIntRange::millis_to_micros)?,
         })
     }
 }
@@ -212,7 +188,7 @@ impl TraceFilter {
                 .map(|seeds| checked("filter.seed", seeds))
                 .transpose()?
                 .map(|seeds| seeds.iter().map(|seed| seed.0).collect()),
-            started_at: self.started_at.as_ref().map(TimeRange::to_domain),
+            started_at: range("filter.startedAt", self.started_at.as_ref(), TimeRange::to_domain)?,
             service_names: texts("filter.serviceName", self.service_name.as_ref())?,
         })
     }
@@ -237,34 +213,6 @@ impl TraceOrder {
             sort: order.field.into(),
             direction: order.direction.into(),
         })
-    }
-}
-
-impl TimeRange {
-    pub(super) fn to_domain(&self) -> filter::TimeRange {
-        filter::TimeRange { from: self.from.map(|instant| instant.0), to: self.to.map(|instant| instant.0) }
-    }
-}
-
-impl SafeIntRange {
-    fn to_domain(&self) -> filter::NumberRange {
-        filter::NumberRange { min: self.min.map(|number| number.0), max: self.max.map(|number| number.0) }
-    }
-
-    /// Answers show whole milliseconds, rounded down; the range selects what is shown within it.
-    fn millis_to_micros(&self) -> filter::NumberRange {
-        let micros = |millis: SafeInt| millis.0.saturating_mul(MICROS_PER_MILLI);
-        filter::NumberRange {
-            min: self.min.map(micros),
-            max: self.max.map(|millis| micros(millis).saturating_add(MICROS_PER_MILLI - 1)),
-        }
-    }
-}
-
-impl DecimalRange {
-    fn to_micros(&self, field: &str) -> Result<filter::NumberRange> {
-        let micros = |number: Option<Decimal>| number.map(|number| number.to_micros(field)).transpose();
-        Ok(filter::NumberRange { min: micros(self.min)?, max: micros(self.max)? })
     }
 }
 
@@ -340,6 +288,27 @@ mod tests {
         assert_eq!(error.detail(), &Detail::Limit { limit: 512, value: Some(513) });
         let error = runs(value!({"runId": [""]})).to_domain().expect_err("no name");
         assert_eq!(error.detail(), &Detail::Field("filter.runId".to_owned()));
+    }
+
+    #[test]
+    fn a_range_the_wrong_way_round_is_refused() {
+        for (given, field, said) in [
+            (
+                value!({"startedAt": {"from": "2026-11-22T00:00:00Z", "to": "2026-11-21T00:00:00Z"}}),
+                "filter.startedAt.to",
+                "2026-11-22",
+            ),
+            (value!({"totalTokens": {"min": 5, "max": 4}}), "filter.totalTokens.max", "is 5"),
+            (value!({"costUsd": {"min": "0.5", "max": "0.25"}}), "filter.costUsd.max", "is 0.5"),
+            (value!({"durationMs": {"min": 2, "max": 1}}), "filter.durationMs.max", "is 2"),
+        ] {
+            let error = runs(given).to_domain().expect_err("the wrong way round");
+            assert_eq!(error.detail(), &Detail::Field(field.to_owned()));
+            assert!(error.message().contains(said), "{error:?}");
+        }
+        let instant = "2026-11-22T00:00:00Z";
+        let empty = runs(value!({"startedAt": {"from": instant, "to": instant}, "inputTokens": {"min": 5, "max": 5}}));
+        empty.to_domain().expect("an instant and a number");
     }
 
     #[test]

@@ -7,6 +7,9 @@
 mod lexer;
 mod measure;
 mod shape;
+mod values;
+
+pub use values::check as check_values;
 
 use async_graphql::Variables;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
@@ -86,7 +89,8 @@ pub struct Measured {
 /// # Errors
 /// `INTERNAL` when the schema's own text does not parse.
 pub fn learn() -> Result<()> {
-    shape::Shape::get().map(drop)
+    shape::Shape::get()?;
+    values::learn()
 }
 
 /// Parses a document whose text stays within the limits of tokens and nesting.
@@ -171,13 +175,33 @@ pub fn check_variables(operation: &OperationDefinition, variables: &Variables) -
     Ok(())
 }
 
+/// The settings that operators have for limits, by what is counted.
+const SETTINGS: [(&str, &str); 7] = [
+    ("aliases", "graphql-aliases"),
+    ("directives", "graphql-directives"),
+    ("fields to resolve", "graphql-complexity"),
+    ("levels of fields", "graphql-depth"),
+    ("root fields", "graphql-root-fields"),
+    ("selections", "graphql-selections"),
+    ("tokens", "graphql-tokens"),
+];
+
 /// `LIMIT_EXCEEDED` when a value is beyond its limit.
 fn within(what: &str, value: u64, limit: u64) -> Result<()> {
-    if value > limit {
-        let message = format!("the document has too many {what}: at most {limit} are allowed; ask for less at once");
-        return Err(Error::limit(message, limit, Some(value)));
+    within_or(what, value, limit, || Ok("ask for less at once".to_owned()))
+}
+
+/// The same with what is to be done about it.
+fn within_or(what: &str, value: u64, limit: u64, advice: impl FnOnce() -> Result<String>) -> Result<()> {
+    if value <= limit {
+        return Ok(());
     }
-    Ok(())
+    let setting = SETTINGS.iter().find(|(of, _)| *of == what);
+    let setting = setting.map(|(_, setting)| format!(" (whoever runs the server sets the limit with --{setting})"));
+    let (advice, setting) = (advice()?, setting.unwrap_or_default());
+    let message =
+        format!("the document has too many {what}: {value}, and at most {limit} are allowed; {advice}{setting}");
+    Err(Error::limit(message, limit, Some(value)))
 }
 
 #[cfg(test)]

@@ -288,8 +288,9 @@ impl RecordIncidentEvidenceInput {
 /// What recordIncidentEvidence gives.
 #[derive(SimpleObject)]
 pub struct RecordIncidentEvidencePayload {
-    /// The evidence as it was recorded.
-    incident_evidence: Row<IncidentEvidence>,
+    /// The evidence as it was recorded. Null with an error where something that is selected of it is not yours to read: it is
+    /// on record either way.
+    incident_evidence: Option<Row<IncidentEvidence>>,
     /// The receipt of the evidence, made when it is selected: see LedgerEntry.receipt.
     receipt: Receipt,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -302,7 +303,8 @@ pub struct IncidentMutations;
 
 #[Object]
 impl IncidentMutations {
-    /// Records what is known of an incident that another system owns. A correction is a further revision.
+    /// Records what is known of an incident that another system owns. A correction is a further revision. Needs the scope
+    /// audit:write.
     async fn record_incident_evidence(
         &self,
         ctx: &Context<'_>,
@@ -313,7 +315,7 @@ impl IncidentMutations {
         let recorded = facade.record_incident_evidence(input.into_domain()?, key).await?;
         Ok(RecordIncidentEvidencePayload {
             receipt: Receipt(Some(recorded.evidence.id)),
-            incident_evidence: recorded.evidence.into(),
+            incident_evidence: Some(recorded.evidence.into()),
             is_replayed: recorded.is_replayed,
         })
     }

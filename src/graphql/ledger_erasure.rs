@@ -25,8 +25,9 @@ pub struct ErasePayloadInput {
 /// What erasePayload gives.
 #[derive(SimpleObject)]
 pub struct ErasePayloadPayload {
-    /// The record of the erasure.
-    event: Row<LedgerEvent>,
+    /// The record of the erasure. Null with an error where something that is selected of it cannot be read: the payload is
+    /// erased either way.
+    event: Option<Row<LedgerEvent>>,
     /// The receipt of that record, made when it is selected: see LedgerEntry.receipt.
     receipt: Receipt,
 }
@@ -50,6 +51,6 @@ impl LedgerMutations {
         let (kind, record) = RecordId::parse_typed(&input.record_id.0).ok_or_else(missing)?;
         let event = facade.erase_payload(kind, record, input.part.into(), &input.reason).await?;
         let receipt = Receipt(Some(event.id));
-        Ok(ErasePayloadPayload { receipt, event: Row(LedgerEvent(event)) })
+        Ok(ErasePayloadPayload { receipt, event: Some(Row(LedgerEvent(event))) })
     }
 }

@@ -91,7 +91,7 @@ impl LedgerProofs {
         Maybe::of(self.load_consistency(ctx, from, to).await)
     }
 
-    /// The keys that sign or have signed checkpoints, oldest first.
+    /// The keys that sign or have signed checkpoints, oldest first: the newest 200 at most.
     async fn keys(&self, ctx: &Context<'_>) -> ApiResult<Vec<LedgerKey>> {
         let keys = ctx.facade()?.ledger_keys().await?;
         Ok(keys.iter().map(LedgerKey::of).collect::<Result<_>>()?)

@@ -1,6 +1,10 @@
 //! The root of all writes. Each mutation has one input and a payload.
 
-use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
+mod results;
+
+pub use results::{RecordError, RecordOutcome, RecordStepResult};
+
+use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 
 use super::audit_inputs::{AppendAuditEntriesInput, AppendAuditEntriesPayload};
 use super::context::ContextExt;
@@ -16,13 +20,12 @@ use super::policies::PolicyMutations;
 use super::row::Row;
 use super::runs::LlmRun;
 use super::system_inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
-use super::trace_steps::TraceStep;
 use super::traces::{Trace, TraceNow};
 use super::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
 use crate::domain::input;
 use crate::domain::trace::TraceView;
-use crate::error::{Detail, Error, Result};
-use crate::facade::capture::{Recorded, StepResult};
+use crate::error::{Error, Result};
+use crate::facade::capture::Recorded;
 
 /// What recordLlmRun takes.
 #[derive(InputObject)]
@@ -106,8 +109,9 @@ pub struct AbortTraceInput {
 /// What recordLlmRun gives.
 #[derive(SimpleObject)]
 pub struct RecordLlmRunPayload {
-    /// The run as it was recorded.
-    run: Row<LlmRun>,
+    /// The run as it was recorded. Null with an error where something that is selected of it is not yours to read: it is on
+    /// record either way.
+    run: Option<Row<LlmRun>>,
     /// Its trace. Null when the run was recorded without steps.
     trace: Option<Row<Trace>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -119,8 +123,9 @@ pub struct RecordLlmRunPayload {
 /// What recordTrace gives.
 #[derive(SimpleObject)]
 pub struct RecordTracePayload {
-    /// The trace as it was recorded.
-    trace: Row<Trace>,
+    /// The trace as it was recorded. Null with an error where something that is selected of it is not yours to read: it is on
+    /// record either way.
+    trace: Option<Row<Trace>>,
     /// The run that was made from it. Null when it holds no work of a language model.
     run: Option<Row<LlmRun>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -132,8 +137,9 @@ pub struct RecordTracePayload {
 /// What startTrace gives.
 #[derive(SimpleObject)]
 pub struct StartTracePayload {
-    /// The trace as it was begun.
-    trace: Row<Trace>,
+    /// The trace as it was begun. Null with an error where something that is selected of it is not yours to read: it is on
+    /// record either way.
+    trace: Option<Row<Trace>>,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
     is_replayed: bool,
     /// The receipt of the trace's beginning, made when it is selected: see LedgerEntry.receipt.
@@ -180,70 +186,6 @@ pub struct AbortTracePayload {
     receipt: Receipt,
 }
 
-/// What became of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum RecordOutcome {
-    /// It is on record now.
-    Recorded,
-    /// It was on record before, a step by its span id. What was recorded first stands.
-    Existing,
-    /// It cannot be recorded. The error says why.
-    Rejected,
-}
-
-/// What became of one step of recordSteps.
-#[derive(SimpleObject)]
-pub struct RecordStepResult {
-    /// What became of it.
-    outcome: RecordOutcome,
-    /// The step that is on record. Null when it was rejected. One that was on record before is null without the scope
-    /// runs:read; the error says so.
-    step: Option<Row<TraceStep>>,
-    /// Whether a step that was on record before differs from what was sent now.
-    differs: bool,
-    /// Why the step was rejected, or is not shown. Null when it is on record and shown.
-    error: Option<RecordError>,
-    /// The receipt of the step that is on record, made when it is selected: see LedgerEntry.receipt. Null when it was
-    /// rejected.
-    receipt: Receipt,
-}
-
-/// Why a record was rejected while others of the same request were kept.
-#[derive(SimpleObject)]
-pub struct RecordError {
-    /// The kind of error, as in extensions.code of errors.
-    code: &'static str,
-    /// What is wrong and what to do, in words.
-    message: String,
-    /// The field of the input that is wrong. Null when it is not one field.
-    field: Option<String>,
-}
-
-impl From<StepResult> for RecordStepResult {
-    fn from(result: StepResult) -> Self {
-        let (outcome, step, differs, error) = match result {
-            StepResult::Recorded(step) => (RecordOutcome::Recorded, Some(step), false, None),
-            StepResult::Existing { step: Ok(step), differs } => (RecordOutcome::Existing, Some(step), differs, None),
-            StepResult::Existing { step: Err(refusal), differs } => {
-                (RecordOutcome::Existing, None, differs, Some(refusal))
-            }
-            StepResult::Rejected(error) => (RecordOutcome::Rejected, None, false, Some(error)),
-        };
-        let receipt = Receipt(step.as_ref().map(|step| step.id));
-        Self { outcome, step: step.map(Into::into), differs, error: error.as_ref().map(Into::into), receipt }
-    }
-}
-
-impl From<&Error> for RecordError {
-    fn from(error: &Error) -> Self {
-        let field = match error.detail() {
-            Detail::Field(field) => Some(field.clone()),
-            _ => None,
-        };
-        Self { code: error.code().as_str(), message: error.message().to_owned(), field }
-    }
-}
-
 /// The trace of a write that always has one.
 fn trace(recorded: &Recorded) -> Result<Row<Trace>> {
     recorded.trace.clone().map(Into::into).ok_or_else(|| Error::internal("a write of a trace gave no trace"))
@@ -266,7 +208,7 @@ pub struct CaptureMutations;
 
 #[Object]
 impl CaptureMutations {
-    /// Records a whole LLM run that has ended, with its trace and steps where there are any.
+    /// Records a whole LLM run that has ended, with its trace and steps where there are any. Needs the scope runs:write.
     async fn record_llm_run(
         &self,
         ctx: &Context<'_>,
@@ -275,17 +217,18 @@ impl CaptureMutations {
         let facade = ctx.facade()?;
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let has_trace = input.trace.is_some() || input.steps.is_some();
-        let trace = input.trace.map(TraceInput::into_domain).transpose()?.unwrap_or_default();
+        let trace = input.trace.map(TraceInput::into_domain).transpose().map_err(|error| error.below("trace"))?;
+        let trace = trace.unwrap_or_default();
         let steps = whole_steps(input.steps.unwrap_or_default())?;
         let run = input.run.into_domain()?;
         let recorded = facade.record_llm_run(run, has_trace.then_some((trace, steps)), key).await?;
         let run = recorded.run.ok_or_else(|| Error::internal("a write of a run gave no run"))?;
         let trace = recorded.trace.map(Into::into);
         let receipt = Receipt(Some(run.id));
-        Ok(RecordLlmRunPayload { run: run.into(), trace, is_replayed: recorded.is_replayed, receipt })
+        Ok(RecordLlmRunPayload { run: Some(run.into()), trace, is_replayed: recorded.is_replayed, receipt })
     }
 
-    /// Records a whole trace that has ended, and with work of a language model in it a run.
+    /// Records a whole trace that has ended, and with work of a language model in it a run. Needs the scope runs:write.
     async fn record_trace(
         &self,
         ctx: &Context<'_>,
@@ -293,16 +236,18 @@ impl CaptureMutations {
     ) -> ApiResult<RecordTracePayload> {
         let facade = ctx.facade()?;
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
-        let seal = input.seal.map_or_else(|| Ok(input::SealInput::default()), TraceSealInput::into_domain)?;
-        let run = input.run.map(LlmRunInput::into_domain).transpose()?;
+        let seal = input.seal.map_or_else(|| Ok(input::SealInput::default()), TraceSealInput::into_domain);
+        let seal = seal.map_err(|error| error.below("seal"))?;
+        let run = input.run.map(LlmRunInput::into_domain).transpose().map_err(|error| error.below("run"))?;
         let (begin, steps) = (input.trace.into_domain()?, whole_steps(input.steps)?);
         let recorded = facade.record_trace(begin, steps, seal, run, key).await?;
         let trace = trace(&recorded)?;
         let (receipt, run) = (receipt(&trace), recorded.run.map(Into::into));
-        Ok(RecordTracePayload { trace, run, is_replayed: recorded.is_replayed, receipt })
+        Ok(RecordTracePayload { trace: Some(trace), run, is_replayed: recorded.is_replayed, receipt })
     }
 
-    /// Begins a trace that stays open for recordSteps until it is completed, aborted, or silent for too long.
+    /// Begins a trace that stays open for recordSteps until it is completed, aborted, or silent for too long. Needs the scope
+    /// runs:write.
     async fn start_trace(
         &self,
         ctx: &Context<'_>,
@@ -312,10 +257,10 @@ impl CaptureMutations {
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
         let recorded = facade.start_trace(input.trace.into_domain()?, key).await?;
         let trace = trace(&recorded)?;
-        Ok(StartTracePayload { receipt: receipt(&trace), trace, is_replayed: recorded.is_replayed })
+        Ok(StartTracePayload { receipt: receipt(&trace), trace: Some(trace), is_replayed: recorded.is_replayed })
     }
 
-    /// Adds steps to a trace. Good ones are recorded even when others are rejected.
+    /// Adds steps to a trace. Good ones are recorded even when others are rejected. Needs the scope runs:write.
     async fn record_steps(
         &self,
         ctx: &Context<'_>,
@@ -329,7 +274,7 @@ impl CaptureMutations {
         Ok(RecordStepsPayload { trace: TraceNow(trace_id), results, is_replayed: recorded.is_replayed })
     }
 
-    /// Seals a trace, and with work of a language model in it records its run.
+    /// Seals a trace, and with work of a language model in it records its run. Needs the scope runs:write.
     async fn complete_trace(
         &self,
         ctx: &Context<'_>,
@@ -337,7 +282,7 @@ impl CaptureMutations {
     ) -> ApiResult<CompleteTracePayload> {
         let facade = ctx.facade()?;
         let key = idempotency(&input, input.idempotency_key.as_ref())?;
-        let run = input.run.map(LlmRunInput::into_domain).transpose()?;
+        let run = input.run.map(LlmRunInput::into_domain).transpose().map_err(|error| error.below("run"))?;
         let (trace_id, seal) = (trace_id(&input.trace_id)?, input.seal.into_domain()?);
         let recorded = facade.complete_trace(trace_id.clone(), seal, run, key).await?;
         let (receipt, run) = (Receipt(recorded.seal), recorded.run.map(Into::into));
@@ -345,7 +290,7 @@ impl CaptureMutations {
     }
 
     /// Records what happened to the platform around the runs: starts, deploys, changes, errors. Good records are kept even
-    /// when others are rejected.
+    /// when others are rejected. Needs the scope system:write.
     async fn record_system_records(
         &self,
         ctx: &Context<'_>,
@@ -357,7 +302,7 @@ impl CaptureMutations {
         Ok(facade.record_system_records(records, input.is_platform_wide, key).await?.into())
     }
 
-    /// Seals a trace as aborted.
+    /// Seals a trace as aborted. Needs the scope runs:write.
     async fn abort_trace(
         &self,
         ctx: &Context<'_>,
@@ -380,7 +325,7 @@ impl CaptureMutations {
         #[graphql(desc = "How much.")] input: VerifyLedgerInput,
     ) -> ApiResult<VerifyLedgerPayload> {
         let verifications = ctx.facade()?.verify_ledger(input.mode.into()).await?;
-        let verifications = verifications.into_iter().map(|one| Row(Verification(one))).collect();
+        let verifications = verifications.into_iter().map(|one| Some(Row(Verification(one)))).collect();
         Ok(VerifyLedgerPayload { verifications })
     }
 

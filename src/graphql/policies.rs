@@ -211,9 +211,11 @@ pub struct RecordPolicyActivationInput {
     approval_path: String,
     /// The trace of the loop that proposed the policy. An identifier: it is not redacted.
     loop_trace_id: Option<ID>,
-    /// What kind of actor activated the policy. A person when the approval path names one.
+    /// What kind of actor activated the policy; together with actorId. HUMAN when the approval path names a person, and then
+    /// no other.
     actor_type: Option<ActorType>,
-    /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
+    /// Who activated the policy; together with actorType. The person of the approval path when it names one, and then nobody
+    /// else. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
     /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.
@@ -259,8 +261,9 @@ impl RecordPolicyActivationInput {
 /// What recordPolicyActivation gives.
 #[derive(SimpleObject)]
 pub struct RecordPolicyActivationPayload {
-    /// The activation as it was recorded.
-    policy_activation: Row<PolicyActivation>,
+    /// The activation as it was recorded. Null with an error where something that is selected of it is not yours to read: it
+    /// is on record either way.
+    policy_activation: Option<Row<PolicyActivation>>,
     /// The receipt of the activation, made when it is selected: see LedgerEntry.receipt.
     receipt: Receipt,
     /// Whether the idempotency key had been used before, so that this is the first answer again.
@@ -273,7 +276,8 @@ pub struct PolicyMutations;
 
 #[Object]
 impl PolicyMutations {
-    /// Records that a policy came into force, and with it a PolicyActivated entry of the audit ledger: both or neither.
+    /// Records that a policy came into force, and with it a PolicyActivated entry of the audit ledger: both or neither. Needs
+    /// the scope audit:write.
     async fn record_policy_activation(
         &self,
         ctx: &Context<'_>,
@@ -284,7 +288,7 @@ impl PolicyMutations {
         let recorded = facade.record_policy_activation(input.into_domain()?, key).await?;
         Ok(RecordPolicyActivationPayload {
             receipt: Receipt(Some(recorded.activation.id)),
-            policy_activation: recorded.activation.into(),
+            policy_activation: Some(recorded.activation.into()),
             is_replayed: recorded.is_replayed,
         })
     }

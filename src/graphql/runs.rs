@@ -132,19 +132,21 @@ impl LlmRun {
         self.0.response_hash.map(Sha256)
     }
 
-    /// Tokens sent to models. Each model call counts once, however many spans report it.
+    /// Tokens sent to models. Each model call counts once, however many spans report it. A sum of more than
+    /// 4,503,599,627,370,495 is given as that.
     fn input_tokens(&self) -> SafeInt {
         SafeInt(self.0.input_tokens)
     }
 
-    /// Tokens that models produced. Each model call counts once, however many spans report it.
+    /// Tokens that models produced. Each model call counts once, however many spans report it. A sum of more than
+    /// 4,503,599,627,370,495 is given as that.
     fn output_tokens(&self) -> SafeInt {
         SafeInt(self.0.output_tokens)
     }
 
     /// Input and output tokens together.
     fn total_tokens(&self) -> SafeInt {
-        SafeInt(self.0.input_tokens.saturating_add(self.0.output_tokens))
+        SafeInt::sum(self.0.input_tokens, self.0.output_tokens)
     }
 
     /// Of the input tokens, those that the provider read from its cache. Null when nothing says it.
@@ -167,7 +169,8 @@ impl LlmRun {
         self.0.finish_reason.as_deref()
     }
 
-    /// What the run cost, in US dollars with six decimal places. Null when the cost is unknown; never zero for unknown.
+    /// What the run cost, in US dollars with six decimal places. Null when the cost is unknown, and for a sum of more than
+    /// 9,007,199,254.740991; never zero for unknown.
     fn cost_usd(&self) -> Option<Decimal> {
         self.0.cost_micros.map(Decimal::usd)
     }
@@ -183,7 +186,7 @@ impl LlmRun {
         self.0.price_version.as_deref()
     }
 
-    /// How the run ended.
+    /// How the run ended: what the caller said, else what the steps say that stand under no other.
     fn execution_status(&self) -> ExecutionStatus {
         self.0.execution_status.into()
     }

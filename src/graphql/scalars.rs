@@ -39,6 +39,14 @@ impl ScalarType for SafeInt {
     }
 }
 
+impl SafeInt {
+    /// Both together, as far as every JSON library reads it.
+    #[must_use]
+    pub fn sum(one: i64, other: i64) -> Self {
+        Self(one.saturating_add(other).min(SAFE_INT_MAX))
+    }
+}
+
 impl From<i64> for SafeInt {
     fn from(number: i64) -> Self {
         Self(number)

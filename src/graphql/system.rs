@@ -8,7 +8,7 @@ use super::entities::Tenant;
 use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
-use super::filters::{TimeRange, texts, values};
+use super::filters::{TimeRange, range, texts, values};
 use super::ledger_entries::LedgerEntry;
 use super::record_fields::{RecordFields, record};
 use super::row::{Row, columns};
@@ -223,7 +223,7 @@ impl SystemRecordFilter {
             service_names: texts("filter.serviceName", self.service_name.as_ref())?,
             service_instance_ids: texts("filter.serviceInstanceId", self.service_instance_id.as_ref())?,
             source_components: texts("filter.sourceComponent", self.source_component.as_ref())?,
-            occurred_at: self.occurred_at.as_ref().map(TimeRange::to_domain),
+            occurred_at: range("filter.occurredAt", self.occurred_at.as_ref(), TimeRange::to_domain)?,
         })
     }
 }

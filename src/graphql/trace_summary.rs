@@ -21,22 +21,23 @@ impl TraceTotals {
         SafeInt(self.0.calls)
     }
 
-    /// Tokens sent to models.
+    /// Tokens sent to models; more than 4,503,599,627,370,495 are given as so many.
     async fn input_tokens(&self) -> SafeInt {
         SafeInt(self.0.input_tokens)
     }
 
-    /// Tokens that models produced.
+    /// Tokens that models produced; more than 4,503,599,627,370,495 are given as so many.
     async fn output_tokens(&self) -> SafeInt {
         SafeInt(self.0.output_tokens)
     }
 
     /// Input and output tokens together.
     async fn total_tokens(&self) -> SafeInt {
-        SafeInt(self.0.input_tokens.saturating_add(self.0.output_tokens))
+        SafeInt::sum(self.0.input_tokens, self.0.output_tokens)
     }
 
-    /// What the calls cost, in US dollars with six decimal places. Null when the cost of a call is unknown.
+    /// What the calls cost, in US dollars with six decimal places. Null when the cost of a call is unknown, and for more than
+    /// 9,007,199,254.740991.
     async fn cost_usd(&self) -> Option<Decimal> {
         self.0.cost_micros.map(Decimal::usd)
     }

@@ -224,7 +224,7 @@ impl Trace {
         TraceFields(&self.0)
     }
 
-    /// Every seal of the trace, newest first. Empty while it is running.
+    /// The seals of the trace, newest first: the newest 200 at most. Empty while it is running.
     async fn seals(&self, ctx: &Context<'_>) -> ApiResult<Vec<Row<TraceSeal>>> {
         let seals = ctx.facade()?.list_trace_seals(&self.0.trace.trace_id).await?;
         Ok(seals.into_iter().map(|seal| Row(TraceSeal(seal))).collect())

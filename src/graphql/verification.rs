@@ -368,6 +368,7 @@ pub struct VerifyLedgerInput {
 /// What verifyLedger gives.
 #[derive(SimpleObject)]
 pub struct VerifyLedgerPayload {
-    /// One verification for each of the tenant's logs. Empty when nothing was ever recorded.
-    pub verifications: Vec<Row<Verification>>,
+    /// One verification for each of the tenant's logs. Empty when nothing was ever recorded; one is null with an error where
+    /// something that is selected of it cannot be read.
+    pub verifications: Vec<Option<Row<Verification>>>,
 }

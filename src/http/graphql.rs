@@ -285,6 +285,7 @@ fn prepare(limits: &guard::Limits, parameters: Parameters, is_get: bool) -> Resu
     }
     let measured = guard::check(&document, &variables, limits).map_err(Refused::Document)?;
     guard::check_variables(operation, &variables).map_err(Refused::Document)?;
+    guard::check_values(&document, operation, &variables).map_err(Refused::Document)?;
     let mut request = async_graphql::Request::new(query).variables(variables);
     request.operation_name = operation_name.or_else(|| guard::only_name(&document));
     request.set_parsed_query(document);

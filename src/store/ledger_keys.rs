@@ -49,6 +49,21 @@ impl Store {
         decode_all(&self.db().rows(self.db().statement(sql, [])).await?, TABLE, decode_key)
     }
 
+    /// The newest keys, `limit` at most, oldest first.
+    ///
+    /// # Errors
+    /// As for [`Self::list_ledger_keys`].
+    pub async fn newest_ledger_keys(&self, limit: u32) -> Result<Vec<LedgerKey>> {
+        let columns = column_list::<ledger_key::Entity>("k");
+        let sql = format!(
+            "SELECT {columns} FROM ledger_key k ORDER BY k.created_at DESC, k.retired_at IS NULL DESC, k.key_id DESC LIMIT $1"
+        );
+        let rows = self.db().rows(self.db().statement(sql, [i64::from(limit).into()])).await?;
+        let mut keys = decode_all(&rows, TABLE, decode_key)?;
+        keys.reverse();
+        Ok(keys)
+    }
+
     /// Registers the first key, unless another process was faster: gives the key that signs now.
     ///
     /// # Errors

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{
+    ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
+};
 
 use super::Store;
 use super::condition;
 use super::convert::decode_all;
 use super::convert::traces::{decode_seal, decode_view};
-use super::paginate::{SortKey, count_capped, paginate};
+use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
 use crate::domain::filter::{TraceFilter, TraceOrder, TraceSort};
@@ -18,9 +20,11 @@ use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
 use crate::domain::run::Stored;
 use crate::domain::scope::Scope;
-use crate::domain::trace::{StoredTrace, TraceSeal};
+use crate::domain::trace::{SEALS_OF_TRACE_MAX, StoredTrace, TraceSeal};
 use crate::entity::{trace, trace_seal, trace_state};
 use crate::error::Result;
+
+const SEALS: &str = "trace_seal";
 
 fn sort_key(order: TraceOrder) -> SortKey {
     let key = match order.sort {
@@ -169,7 +173,7 @@ impl Store {
         Ok(Unread(self.views(&scope.tenant, view(select, None)).await?.pop()))
     }
 
-    /// Every seal of each trace, newest first.
+    /// The newest seals of each trace, [`SEALS_OF_TRACE_MAX`] at most, newest first.
     ///
     /// # Errors
     /// As for [`Self::list_traces`].
@@ -178,13 +182,21 @@ impl Store {
         scope: &Scope,
         trace_ids: &[TraceId],
     ) -> Result<Unread<HashMap<TraceId, Vec<Stored<TraceSeal>>>>> {
+        let pages = ChildPages {
+            table: SEALS,
+            parent: "trace_id",
+            order: "revision",
+            condition: "",
+            values: [Value::String(None), Value::String(None)],
+            is_descending: true,
+            from: 1,
+            to: i64::MAX,
+            limit: SEALS_OF_TRACE_MAX.into(),
+        };
         let names = trace_ids.iter().map(TraceId::as_str);
-        let select = scoped::<trace_seal::Entity>(&scope.tenant)
-            .filter(any_text(self.db().backend, trace_seal::Column::TraceId.into_expr(), names)?)
-            .order_by_desc(trace_seal::Column::Revision);
-        let rows = self.db().rows(select.build(self.db().backend)).await?;
+        let rows = self.db().rows(pages.statement::<trace_seal::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut seals: HashMap<TraceId, Vec<Stored<TraceSeal>>> = HashMap::new();
-        for seal in decode_all(&rows, "trace_seal", |columns| decode_seal(columns, &scope.tenant))? {
+        for seal in decode_all(&rows, SEALS, |columns| decode_seal(columns, &scope.tenant))? {
             seals.entry(seal.trace_id.clone()).or_default().push(seal);
         }
         Ok(Unread(seals))

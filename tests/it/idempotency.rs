@@ -160,6 +160,30 @@ db_test! {
         assert_eq!((&again["results"], &again["isReplayed"]), (&first["results"], &json!(true)));
     }
 
+    async fn answers_of_earlier_versions_are_given_again(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        for (mutation, input) in [
+            ("startTrace", json!({ "traceId": "begun", "idempotencyKey": "k1" })),
+            ("recordTrace", json!({ "traceId": "whole", "steps": [step("a")], "idempotencyKey": "k2" })),
+            ("recordLlmRun", json!({ "runId": "run", "steps": [step("a")], "idempotencyKey": "k3" })),
+            ("completeTrace", json!({ "traceId": "begun", "idempotencyKey": "k4" })),
+        ] {
+            let key = input["idempotencyKey"].as_str().expect("a key").to_owned();
+            let selection = "isReplayed trace { id traceId }";
+            let first = call(&app, mutation, input.clone(), selection).await;
+            // They named neither who asked nor the record of the trace's beginning.
+            let kept = db.query(&format!("SELECT answer FROM idempotency WHERE idempotency_key = '{key}'")).await;
+            let mut answer: Value = serde_json::from_str(&kept[0].try_get_by_index::<String>(0).expect("a text")).expect("JSON");
+            for name in ["by", "trace"] {
+                answer.as_object_mut().expect("an object").remove(name);
+            }
+            db.execute(&format!("UPDATE idempotency SET answer = '{answer}', request_hash = NULL WHERE idempotency_key = '{key}'")).await.expect("changed");
+            let again = call(&app, mutation, input, selection).await;
+            assert_eq!((&again["isReplayed"], &again["trace"]), (&json!(true), &first["trace"]), "{mutation}: {again}");
+            assert!(first["trace"]["id"].is_string(), "{mutation}: {first}");
+        }
+    }
+
     async fn one_key_is_one_request_of_one_mutation(db: TestDb) {
         let app = TestApp::on(&db).await;
         let start = |extra: Value| {

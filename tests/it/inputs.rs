@@ -10,8 +10,8 @@ use crate::support::walk::{Schema, named};
 
 /// Mutations whose inputs are walked, with what must be just so.
 const MUTATIONS: [(&str, &[(&str, &str)]); 9] = [
-    ("recordLlmRun", &[("trace.runId", "null")]),
-    ("recordTrace", &[("run.runId", "null")]),
+    ("recordLlmRun", &OF_RUN_ALONE),
+    ("recordTrace", &OF_TRACE_ALONE),
     ("startTrace", &[]),
     ("recordSteps", &[("traceId", "\"begun\"")]),
     ("recordSystemRecords", &[("isPlatformWide", "false")]),
@@ -19,6 +19,31 @@ const MUTATIONS: [(&str, &[(&str, &str)]); 9] = [
     ("recordPolicyActivation", &[("approvalPath", "\"auto\"")]),
     ("recordIncidentEvidence", &[]),
     ("createApiKey", &[("scopes", "\"runs:read\""), ("expiresAt", "\"2099-01-01T00:00:00Z\"")]),
+];
+
+/// What a trace and its run say both, left out of the one, so that they do not disagree.
+const OF_TRACE_ALONE: [(&str, &str); 9] = [
+    ("run.runId", "null"),
+    ("run.agentId", "null"),
+    ("run.correlationId", "null"),
+    ("run.environment", "null"),
+    ("run.serviceInstanceId", "null"),
+    ("run.serviceName", "null"),
+    ("run.serviceVersion", "null"),
+    ("run.syntheticScenarioId", "null"),
+    ("run.isSynthetic", "false"),
+];
+/// The same of the other.
+const OF_RUN_ALONE: [(&str, &str); 9] = [
+    ("trace.runId", "null"),
+    ("trace.agentId", "null"),
+    ("trace.correlationId", "null"),
+    ("trace.environment", "null"),
+    ("trace.serviceInstanceId", "null"),
+    ("trace.serviceName", "null"),
+    ("trace.serviceVersion", "null"),
+    ("trace.syntheticScenarioId", "null"),
+    ("trace.isSynthetic", "false"),
 ];
 
 /// A value that a field of this type may refuse, and what the refusal says of what was sent.
@@ -149,17 +174,17 @@ db_test! {
         let answer = call(&app, "recordSteps", input, "results { outcome error { field message } }").await;
         let results = answer["results"].as_array().unwrap_or_else(|| panic!("{answer}"));
         let fields: Vec<_> = results.iter().map(|result| result["error"]["field"].as_str()).collect();
-        assert_eq!(fields, [None, Some("attempt"), Some("inputTokens"), Some("durationMs"), Some("costUsd"), Some("skillName"),
-            Some("attributes"), Some("parentSpanId"), None], "{answer}");
+        assert_eq!(fields, [None, Some("steps[1].attempt"), Some("steps[2].inputTokens"), Some("steps[3].durationMs"), Some("steps[4].costUsd"),
+            Some("steps[5].skillName"), Some("steps[6].attributes"), Some("steps[7].parentSpanId"), None], "{answer}");
         let message = |at: usize| results[at]["error"]["message"].as_str().unwrap_or_default();
-        assert_eq!(message(1), "attempt lies between 1 and 2147483647, got -1");
-        assert_eq!(message(3), "durationMs lies between 0 and 9007199254740, got 9007199254740991");
-        assert!(message(4).starts_with("costUsd lies between 0 and 9007199254.740991 US dollars"), "{}", message(4));
-        assert_eq!(message(5), "skillName has 1 to 128 bytes, got 600");
+        assert_eq!(message(1), "steps[1].attempt lies between 1 and 2147483647, got -1");
+        assert_eq!(message(3), "steps[3].durationMs lies between 0 and 9007199254740, got 9007199254740991");
+        assert!(message(4).starts_with("steps[4].costUsd lies between 0 and 9007199254.740991 US dollars"), "{}", message(4));
+        assert_eq!(message(5), "steps[5].skillName has 1 to 128 bytes, got 600");
         let records = json!({ "records": [{ "component": "API", "eventType": "DEPLOY", "summary": "one" },
             { "component": "API", "eventType": "DEPLOY", "summary": "two", "serviceName": "x".repeat(600) }] });
         let answer = call(&app, "recordSystemRecords", records, "results { outcome error { field } }").await;
-        assert_eq!(answer["results"], json!([{ "outcome": "RECORDED", "error": null }, { "outcome": "REJECTED", "error": { "field": "serviceName" } }]));
+        assert_eq!(answer["results"], json!([{ "outcome": "RECORDED", "error": null }, { "outcome": "REJECTED", "error": { "field": "records[1].serviceName" } }]));
     }
 
     async fn contradictions_are_refused_with_both_sides(db: TestDb) {
@@ -189,6 +214,156 @@ db_test! {
         // A trace that was begun without a run is given one when it is completed.
         let named = call(&app, "completeTrace", json!({ "traceId": "u", "run": { "runId": "late" } }), "run { runId traceId }").await;
         assert_eq!(named["run"], json!({ "runId": "late", "traceId": "u" }));
+    }
+
+    async fn what_trace_run_seal_and_steps_say_of_one_execution_agrees(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let step = |start: &str, ms: i64| json!({ "kind": "LLM", "skillName": "s", "status": "SUCCESS", "startedAt": format!("2026-11-21T{start}Z"), "durationMs": ms });
+        let at = |time: &str| format!("2026-11-21T{time}Z");
+        let steps = json!([step("08:00:01", 1_000)]);
+        let mut refusals = Vec::new();
+        for (field, one, other) in [("agentId", "a", "b"), ("correlationId", "a", "b"), ("environment", "a", "b"), ("serviceInstanceId", "a", "b"),
+            ("serviceName", "a", "b"), ("serviceVersion", "a", "b")] {
+            let (mut run, mut trace) = (json!({ "steps": steps, "trace": { field: one } }), json!({ "steps": steps, "run": { field: other } }));
+            (run[field], trace[field]) = (json!(other), json!(one));
+            refusals.push(("recordLlmRun", run, field.to_owned(), ["\"a\"", "\"b\""]));
+            refusals.push(("recordTrace", trace, format!("run.{field}"), ["\"a\"", "\"b\""]));
+        }
+        let scenario = |name: &str| json!({ "isSynthetic": true, "syntheticScenarioId": name });
+        let mut synthetic = scenario("a");
+        (synthetic["steps"], synthetic["run"]) = (steps.clone(), scenario("b"));
+        refusals.push(("recordTrace", synthetic, "run.syntheticScenarioId".to_owned(), ["\"a\"", "\"b\""]));
+        let with = |extra: Value| {
+            let mut input = json!({ "steps": steps });
+            input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+            input
+        };
+        for (mutation, extra, field, said) in [
+            ("recordTrace", json!({ "seal": { "status": "FAILED" }, "run": { "executionStatus": "SUCCEEDED" } }), "run.executionStatus", ["FAILED", "SUCCEEDED"]),
+            ("recordTrace", json!({ "seal": { "endedAt": at("08:00:03") }, "run": { "completedAt": at("08:00:04") } }), "run.completedAt", ["08:00:03", "08:00:04"]),
+            ("recordTrace", json!({ "startedAt": at("08:00:00"), "run": { "startedAt": at("08:00:00.5") } }), "run.startedAt", ["08:00:00.0", "08:00:00.5"]),
+            ("recordTrace", json!({ "startedAt": at("08:00:02") }), "startedAt", ["08:00:02", "steps[0] began at 2026-11-21T08:00:01"]),
+            ("recordTrace", json!({ "run": { "startedAt": at("08:00:02") } }), "run.startedAt", ["08:00:02", "steps[0]"]),
+            ("recordTrace", json!({ "seal": { "endedAt": at("08:00:01.5") } }), "seal.endedAt", ["08:00:01.5", "steps[0] ended at 2026-11-21T08:00:02"]),
+            ("recordLlmRun", json!({ "completedAt": at("08:00:01.5") }), "completedAt", ["08:00:01.5", "steps[0]"]),
+            ("recordLlmRun", json!({ "inputTokens": 3, "cachedInputTokens": 4 }), "cachedInputTokens", ["is 3", "got 4"]),
+            ("recordTrace", json!({ "run": { "outputTokens": 3, "reasoningTokens": 4 } }), "run.reasoningTokens", ["is 3", "got 4"]),
+            ("recordTrace", json!({ "run": { "actorType": "HUMAN" } }), "run.actorId", ["actorId", "HUMAN"]),
+            ("recordLlmRun", json!({ "actorId": "jo" }), "actorType", ["actorType", "both or neither"]),
+        ] {
+            refusals.push((mutation, with(extra), field.to_owned(), said));
+        }
+        for (mutation, input, field, said) in refusals {
+            let refused = call(&app, mutation, input.clone(), "__typename").await;
+            let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
+            assert_eq!((code(&refused), &refused["errors"][0]["extensions"]["field"]), ("BAD_USER_INPUT", &json!(field)), "{mutation} {input}: {refused}");
+            assert!(said.iter().all(|said| message.contains(said)), "{mutation} {input}: {message}");
+        }
+        // What is said once is said of both; a run without steps is held against itself.
+        let given = call(&app, "recordTrace", with(json!({ "run": { "executionStatus": "ABORTED", "completedAt": at("08:00:05"), "isSynthetic": true,
+            "syntheticScenarioId": "s", "startedAt": at("08:00:00") } })), "trace { status startedAt endedAt isSynthetic syntheticScenarioId } run { executionStatus }").await;
+        assert_eq!(given["trace"], json!({ "status": "ABORTED", "startedAt": "2026-11-21T08:00:00.000000Z", "endedAt": "2026-11-21T08:00:05.000000Z",
+            "isSynthetic": true, "syntheticScenarioId": "s" }), "{given}");
+        let lone = call(&app, "recordLlmRun", json!({ "cachedInputTokens": 4 }), "__typename").await;
+        assert_eq!(lone["errors"][0]["extensions"]["field"], "cachedInputTokens", "{lone}");
+    }
+
+    async fn the_end_of_a_trace_is_held_against_its_record(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let begun = json!({ "traceId": "t", "agentId": "a", "serviceName": "jane@example.test", "startedAt": "2026-11-21T08:00:00Z" });
+        call(&app, "startTrace", begun, "isReplayed").await;
+        let step = json!({ "kind": "LLM", "skillName": "s", "spanId": "x", "status": "SUCCESS", "inputTokens": 3, "startedAt": "2026-11-21T08:00:01Z", "durationMs": 1_000 });
+        call(&app, "recordSteps", json!({ "traceId": "t", "steps": [step] }), "isReplayed").await;
+        for (extra, field, said) in [
+            (json!({ "run": { "agentId": "b" } }), "run.agentId", ["the trace's agentId is \"a\"", "\"b\""]),
+            (json!({ "run": { "isSynthetic": true, "syntheticScenarioId": "s" } }), "run.isSynthetic", ["true", "false"]),
+            (json!({ "status": "FAILED", "run": { "executionStatus": "TIMEOUT" } }), "run.executionStatus", ["FAILED", "TIMEOUT"]),
+            (json!({ "endedAt": "2026-11-21T08:00:01.5Z" }), "endedAt", ["08:00:01.5", "the step x ended at 2026-11-21T08:00:02"]),
+            (json!({ "endedAt": "2026-11-21T07:00:00Z" }), "endedAt", ["07:00:00", "08:00:00"]),
+            (json!({ "run": { "startedAt": "2026-11-21T08:00:01.5Z" } }), "run.startedAt", ["08:00:01.5", "the step x"]),
+            (json!({ "run": { "cachedInputTokens": 4 } }), "run.cachedInputTokens", ["is 3", "got 4"]),
+        ] {
+            let mut input = json!({ "traceId": "t" });
+            input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+            let refused = call(&app, "completeTrace", input, "__typename").await;
+            let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
+            assert_eq!((code(&refused), &refused["errors"][0]["extensions"]["field"]), ("BAD_USER_INPUT", &json!(field)), "{extra}: {refused}");
+            assert!(said.iter().all(|said| message.contains(said)), "{extra}: {message}");
+        }
+        // The same said again agrees, also where the record holds it redacted.
+        let input = json!({ "traceId": "t", "run": { "agentId": "a", "serviceName": "jane@example.test", "cachedInputTokens": 3, "executionStatus": "FAILED" } });
+        let ended = call(&app, "completeTrace", input, "trace { status endedAt } run { executionStatus completedAt }").await;
+        assert_eq!(ended["trace"], json!({ "status": "FAILED", "endedAt": "2026-11-21T08:00:02.000000Z" }), "{ended}");
+        assert_eq!(ended["run"], json!({ "executionStatus": "FAILED", "completedAt": "2026-11-21T08:00:02.000000Z" }));
+    }
+
+    async fn actors_approvers_and_runs_of_entries_are_named_once(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let entry = |extra: Value| {
+            let mut entry = json!({ "eventType": "LimitBreached", "entityType": "LIMIT", "entityId": "l" });
+            entry.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+            entry
+        };
+        let entries = [json!({ "actorType": "AGENT" }), json!({ "actorId": "jo" }), json!({ "runId": "one", "after": { "runId": "two" } }),
+            json!({ "runId": "one", "before": { "run_id": "two" } }), json!({ "after": { "runId": "one", "run_id": "two" } }),
+            json!({ "runId": "one", "after": { "runId": "one", "source_run_id": "two" }, "before": { "run_id": "two" } }), json!({})];
+        let answer = call(&app, "appendAuditEntries", json!({ "entries": entries.map(entry) }), "results { error { field message } }").await;
+        let fields: Vec<_> = answer["results"].as_array().expect("results").iter().map(|result| result["error"]["field"].as_str()).collect();
+        assert_eq!(fields, [Some("entries[0].actorId"), Some("entries[1].actorType"), Some("entries[2].after.runId"), Some("entries[3].before.run_id"),
+            Some("entries[4].after.runId"), None, None], "{answer}");
+        let message = answer["results"][2]["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("\"one\"") && message.contains("\"two\""), "{message}");
+        let record = json!({ "component": "API", "eventType": "DEPLOY", "summary": "s", "actorType": "HUMAN" });
+        let answer = call(&app, "recordSystemRecords", json!({ "records": [record] }), "results { error { field } }").await;
+        assert_eq!(answer["results"][0]["error"]["field"], "records[0].actorId");
+        for (extra, field) in [
+            (json!({ "approvalPath": "human:jane", "actorType": "SYSTEM" }), "actorType"),
+            (json!({ "approvalPath": "human:jane", "actorId": "jo" }), "actorId"),
+            (json!({ "approvalPath": "auto", "actorType": "SYSTEM" }), "actorId"),
+        ] {
+            let mut input = json!({ "policyId": "p", "sourcePatternId": "s", "confidence": 0.5, "confidenceVersion": "1" });
+            input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+            let refused = call(&app, "recordPolicyActivation", input, "__typename").await;
+            assert_eq!((code(&refused), &refused["errors"][0]["extensions"]["field"]), ("BAD_USER_INPUT", &json!(field)), "{extra}: {refused}");
+        }
+    }
+
+    async fn no_step_makes_a_trace_that_cannot_end(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        call(&app, "startTrace", json!({ "traceId": "t" }), "isReplayed").await;
+        let step = |tokens: i64| json!({ "kind": "LLM", "skillName": "s", "status": "SUCCESS", "startedAt": "2026-11-21T08:00:01Z",
+            "inputTokens": tokens, "outputTokens": tokens, "costUsd": "9007199254.740991", "durationMs": 9_007_199_254_740_i64 });
+        let steps = [step(9_007_199_254_740_991), step(1_000_000_000_000), step(1_000_000_000_000)];
+        let answer = call(&app, "recordSteps", json!({ "traceId": "t", "steps": steps }), "results { error { field message } }").await;
+        assert_eq!(answer["results"][0]["error"]["field"], "steps[0].inputTokens", "{answer}");
+        assert!(answer["results"][0]["error"]["message"].as_str().expect("a message").contains("0 and 1000000000000"), "{answer}");
+        let run = call(&app, "completeTrace", json!({ "traceId": "t" }), "run { totalTokens costUsd } trace { totals { inputTokens costUsd } }").await;
+        assert_eq!(run["run"], json!({ "totalTokens": 4_000_000_000_000_i64, "costUsd": null }), "a cost beyond what is kept is not known: {run}");
+        assert_eq!(run["trace"]["totals"], json!({ "inputTokens": 2_000_000_000_000_i64, "costUsd": null }));
+        let refused = call(&app, "recordLlmRun", json!({ "inputTokens": 9_007_199_254_740_991_i64 }), "__typename").await;
+        assert!(refused["errors"][0]["message"].as_str().expect("a message").contains("0 and 4503599627370495"), "{refused}");
+        let most = call(&app, "recordLlmRun", json!({ "inputTokens": 4_503_599_627_370_495_i64, "outputTokens": 4_503_599_627_370_495_i64 }), "run { totalTokens }").await;
+        assert_eq!(most["run"]["totalTokens"], 9_007_199_254_740_990_i64);
+    }
+
+    async fn a_failed_step_at_the_top_fails_the_run(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        for (round, (statuses, expected)) in [
+            (&["SUCCESS", "FAILURE", "SUCCESS"][..], "FAILED"),
+            (&["FAILURE", "SUCCESS"][..], "FAILED"),
+            (&["RETRY", "SUCCESS"][..], "SUCCEEDED"),
+            (&["SUCCESS", "RETRY"][..], "FAILED"),
+            (&["SUCCESS", "SKIPPED"][..], "SUCCEEDED"),
+        ].into_iter().enumerate() {
+            let steps: Vec<_> = statuses.iter().enumerate().map(|(at, status)| json!({ "kind": "LLM", "skillName": "s", "status": status,
+                "startedAt": format!("2026-11-21T08:00:0{at}Z") })).collect();
+            let given = call(&app, "recordLlmRun", json!({ "runId": format!("r{round}"), "steps": steps }), "run { executionStatus } trace { status }").await;
+            assert_eq!(given["run"]["executionStatus"], expected, "{statuses:?}: {given}");
+        }
+        let below = json!([{ "kind": "AGENT", "spanId": "top", "skillName": "s", "status": "SUCCESS", "startedAt": "2026-11-21T08:00:00Z" },
+            { "kind": "LLM", "parentSpanId": "top", "skillName": "s", "status": "FAILURE", "startedAt": "2026-11-21T08:00:00Z" }]);
+        let given = call(&app, "recordLlmRun", json!({ "steps": below }), "run { executionStatus }").await;
+        assert_eq!(given["run"]["executionStatus"], "SUCCEEDED", "what stands above it has dealt with it: {given}");
     }
 
     async fn nobody_writes_in_the_servers_name(db: TestDb) {

@@ -138,6 +138,10 @@ db_test! {
                 None => assert!(extensions["value"].as_u64().is_none_or(|value| value > limit), "{what}"),
             }
         }
+        let dear = app.ask("{ llmRuns(first: 200) { nodes { id trace { steps(first: 200) { nodes { id } } } } } }", json!({})).await.text();
+        assert!(dear.contains("llmRuns (200 rows) > nodes > trace > steps (200 rows)") && dear.contains("--graphql-complexity"), "{dear}");
+        let subscribed = app.ask("subscription { llmRunRecorded { id } }", json!({})).await;
+        assert_eq!(subscribed.json()["errors"].as_array().map(Vec::len), Some(1), "{}", subscribed.text());
         // One less of each is taken.
         for document in [
             nested(15), bomb(4), format!("{{ viewer {{ {} }} }}", aliased(100, "actorId")),

@@ -45,6 +45,36 @@ fn step(span: &str) -> Value {
 }
 
 db_test! {
+    async fn a_write_stands_in_its_answer_whatever_is_selected_below(db: TestDb) {
+        let app = closed(&db).await;
+        let writer = with(&app, &[Permission::RunsWrite, Permission::AuditWrite]).await;
+        for (mutation, input, selection, field) in [
+            ("recordLlmRun", json!({ "runId": "r", "steps": [step("a")] }), "run { replay { events { action } } }", "run"),
+            ("recordLlmRun", json!({ "runId": "q", "steps": [step("a")] }), "trace { totals { calls } }", "trace"),
+            ("recordTrace", json!({ "traceId": "t", "steps": [step("a")] }), "trace { steps { nodes { id } } }", "trace"),
+            ("startTrace", json!({ "traceId": "u" }), "trace { totals { calls } }", "trace"),
+            ("recordPolicyActivation", json!({ "policyId": "p", "sourcePatternId": "s", "confidence": 0.5, "confidenceVersion": "1", "approvalPath": "auto" }),
+                "policyActivation { policy { activations { nodes { id } } } }", "policyActivation"),
+        ] {
+            let (given, code) = call(&writer, mutation, &input, &format!("isReplayed {selection}")).await;
+            assert_eq!((&given["isReplayed"], &given[field], &code), (&json!(false), &Value::Null, &json!("FORBIDDEN")), "{mutation} {selection}: {given}");
+        }
+    }
+
+    async fn a_gateway_enters_with_what_each_entity_needs(db: TestDb) {
+        let app = closed(&db).await;
+        let auditor = with(&app, &[Permission::AuditRead, Permission::AuditWrite]).await;
+        let input = json!({ "entries": [{ "eventType": "LimitBreached", "entityType": "LIMIT", "entityId": "l" }] });
+        let (given, _) = call(&auditor, "appendAuditEntries", &input, "results { entry { id } }").await;
+        let id = given["results"][0]["entry"]["id"].clone();
+        let query = "query($of: [_Any!]!) { _entities(representations: $of) { __typename ... on AuditEntry { id } ... on Policy { id } } }";
+        let of = json!([{ "__typename": "AuditEntry", "id": id }, { "__typename": "Policy", "id": "p" }, { "__typename": "LlmRun", "runId": "r" }]);
+        let answer = auditor.raw_query(query, json!({ "of": of })).await;
+        assert_eq!(answer["data"]["_entities"], json!([{ "__typename": "AuditEntry", "id": id }, { "__typename": "Policy", "id": "p" }, null]), "{answer}");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN", "{answer}");
+        assert!(answer["errors"][0]["message"].as_str().expect("a message").contains("runs:read"), "{answer}");
+    }
+
     async fn a_trace_that_an_earlier_call_began_is_read_by_readers_only(db: TestDb) {
         let app = closed(&db).await;
         let owner = with(&app, &[Permission::RunsRead, Permission::RunsWrite]).await;

@@ -7,10 +7,8 @@ use serde_json::Value as Json;
 use super::Found;
 use super::table::Slot;
 use super::value::whole;
+use crate::domain::input::STEP_TOKENS_MAX;
 use crate::domain::vocabulary::StepKind;
-
-/// The most tokens that one span may claim; anything above is not a count.
-const TOKENS_MAX: i64 = 1_000_000_000_000;
 
 /// The highest cost that one span may claim, in US dollars.
 const COST_USD_MAX: f64 = 1e9;
@@ -34,7 +32,7 @@ impl SpanUsage {
     /// Reads the counts under any of their names. Where only a total is said, the rest follows from it.
     #[must_use]
     pub fn read(found: &Found<'_>, kind: StepKind) -> Self {
-        let count = |slot| found.integer(slot).filter(|count| (0..=TOKENS_MAX).contains(count));
+        let count = |slot| found.integer(slot).filter(|count| (0..=STEP_TOKENS_MAX).contains(count));
         let details = found.text(Slot::UsageDetails).and_then(|text| serde_json::from_str::<Json>(&text).ok());
         let detail = |names: &[&str]| details.as_ref().and_then(|details| member(details, names));
         let input =
@@ -65,7 +63,7 @@ fn member(details: &Json, names: &[&str]) -> Option<i64> {
     names
         .iter()
         .find_map(|name| details.get(name)?.as_f64().and_then(whole))
-        .filter(|count| (0..=TOKENS_MAX).contains(count))
+        .filter(|count| (0..=STEP_TOKENS_MAX).contains(count))
 }
 
 /// What the span says it cost, in millionths of a US dollar: a total, else the sum of its parts.

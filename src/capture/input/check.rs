@@ -5,7 +5,7 @@ use crate::capture::redact::redact_text;
 use crate::capture::text::{NAME_BYTES_MAX, TAGS_MAX, cut_name};
 use crate::domain::audit_events::RESERVED_COMPONENTS;
 use crate::domain::ids::check_name;
-use crate::domain::input::{NUMBER_MAX, RunInput, StepInput, check_range};
+use crate::domain::input::{NUMBER_MAX, RUN_TOKENS_MAX, RunInput, STEP_TOKENS_MAX, StepInput, check_range};
 use crate::domain::vocabulary::RecordSource;
 use crate::error::{Error, Result};
 
@@ -30,13 +30,13 @@ pub(super) fn checked_step(mut input: StepInput) -> Result<StepInput> {
         }
     }
     input.attempt.map(|attempt| check_range("attempt", attempt, 1..=i64::from(i32::MAX))).transpose()?;
-    for (field, number) in [
-        ("inputTokens", input.input_tokens),
-        ("outputTokens", input.output_tokens),
-        ("costUsd", input.cost_micros),
-        ("durationMs", Some(input.duration_us)),
+    for (field, number, most) in [
+        ("inputTokens", input.input_tokens, STEP_TOKENS_MAX),
+        ("outputTokens", input.output_tokens, STEP_TOKENS_MAX),
+        ("costUsd", input.cost_micros, NUMBER_MAX),
+        ("durationMs", Some(input.duration_us), NUMBER_MAX),
     ] {
-        check_number(field, number)?;
+        check_number(field, number, most)?;
     }
     if input.attributes.as_ref().is_some_and(|attributes| !attributes.is_object()) {
         return Err(Error::input("attributes", "attributes is a JSON object"));
@@ -61,15 +61,15 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
     for (field, id) in [("endUserId", &input.end_user_id), ("actorId", &input.actor_id)] {
         id.as_deref().map_or(Ok(()), |id| check_name(field, id))?;
     }
-    for (field, number) in [
-        ("inputTokens", input.input_tokens),
-        ("outputTokens", input.output_tokens),
-        ("cachedInputTokens", input.cached_input_tokens),
-        ("reasoningTokens", input.reasoning_tokens),
-        ("timeToFirstTokenMs", input.time_to_first_token_us),
-        ("costUsd", input.cost_micros),
+    for (field, number, most) in [
+        ("inputTokens", input.input_tokens, RUN_TOKENS_MAX),
+        ("outputTokens", input.output_tokens, RUN_TOKENS_MAX),
+        ("cachedInputTokens", input.cached_input_tokens, RUN_TOKENS_MAX),
+        ("reasoningTokens", input.reasoning_tokens, RUN_TOKENS_MAX),
+        ("timeToFirstTokenMs", input.time_to_first_token_us, NUMBER_MAX),
+        ("costUsd", input.cost_micros, NUMBER_MAX),
     ] {
-        check_number(field, number)?;
+        check_number(field, number, most)?;
     }
     if input.started_at.zip(input.completed_at).is_some_and(|(start, end)| end < start) {
         return Err(Error::input("completedAt", "completedAt lies before startedAt"));
@@ -142,8 +142,8 @@ fn check_source(source: Option<RecordSource>) -> Result<()> {
     }
 }
 
-pub(super) fn check_number(field: &str, number: Option<i64>) -> Result<()> {
-    number.map_or(Ok(()), |number| check_range(field, number, 0..=NUMBER_MAX).map(drop))
+pub(super) fn check_number(field: &str, number: Option<i64>, most: i64) -> Result<()> {
+    number.map_or(Ok(()), |number| check_range(field, number, 0..=most).map(drop))
 }
 
 pub(in crate::capture) fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::capture::calls::tests::step;
 use crate::capture::fixture_tests::{context, stored};
 use crate::capture::input;
 use crate::domain::ids::TraceId;
-use crate::domain::input::{ContentInput, StepInput, TraceInput};
+use crate::domain::input::{ContentInput, NUMBER_MAX, RUN_TOKENS_MAX, StepInput, TraceInput};
 use crate::domain::settle::TraceSignals;
 use crate::domain::trace::TraceStep;
 use crate::domain::vocabulary::{RecordSource, StepKind};
@@ -214,4 +214,22 @@ fn what_the_caller_says_of_the_run_goes_first_and_outlives_later_steps() {
     let later = sealed(&source, options());
     let run = later.run.expect("a run");
     assert_eq!((later.seal.revision, run.revision, run.name.as_deref()), (2, 2, Some("mine")));
+}
+
+#[test]
+fn sums_beyond_what_is_kept_end_a_trace_all_the_same() {
+    let huge = |id: &str, start| {
+        let step = step(id, None, "x", Some(1), start);
+        with(
+            step,
+            |step| {
+                (step.input_tokens, step.output_tokens) = (Some(NUMBER_MAX), Some(NUMBER_MAX));
+                step.cost_micros = Some(NUMBER_MAX);
+            },
+            |facts| facts.cached_tokens = Some(NUMBER_MAX),
+        )
+    };
+    let run = sealed(&source(vec![huge("a", 0), huge("b", 100)]), options()).run.expect("a run");
+    assert_eq!((run.input_tokens, run.output_tokens, run.cost_micros), (RUN_TOKENS_MAX, RUN_TOKENS_MAX, None));
+    assert_eq!(run.cached_input_tokens, Some(RUN_TOKENS_MAX));
 }

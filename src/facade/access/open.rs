@@ -15,17 +15,70 @@ use crate::domain::ledger::LedgerEntry;
 use crate::domain::page::Count;
 use crate::domain::payload::PayloadPart;
 use crate::domain::replay::InflectionFacts;
-use crate::domain::scope::Permission;
+use crate::domain::scope::{Permission, Permissions, Scope};
 use crate::domain::telemetry_series::{MetricPoint, MetricSeries};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{StoredTrace, TraceTotals};
 use crate::domain::vocabulary::RecordKind;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::store::unread::{Opener, Unread};
 
-/// The caller holds a permission: there is no other way to one of these than asking for it.
+/// The caller holds permissions, these: there is no other way to one of these than asking for them. What each opens is
+/// compared when it does.
 #[derive(Clone, Copy, Debug)]
-pub struct Granted(());
+pub struct Granted {
+    /// Of those that were asked for.
+    held: Permissions,
+    /// Records of this kind are shown as a part of what is read.
+    shown: Option<RecordKind>,
+}
+
+impl Granted {
+    /// Of a caller with any of these.
+    fn of(scope: &Scope, permissions: &[Permission]) -> Result<Self> {
+        let Some(first) = permissions.first() else {
+            return Err(Error::new(Code::Forbidden, "there is no scope that allows this"));
+        };
+        let held = permissions.iter().copied().filter(|permission| scope.permissions.holds(*permission));
+        let held: Permissions = held.collect();
+        if held == Permissions::default() {
+            scope.require(*first)?;
+        }
+        Ok(Self { held, shown: None })
+    }
+
+    /// The same for a view that shows records of a kind to those who may read what they are a part of, whoever else may
+    /// read them: the governance of a run to readers of runs.
+    pub(in crate::facade) fn showing(self, kind: RecordKind) -> Self {
+        Self { shown: Some(kind), ..self }
+    }
+
+    /// Refuses to open records of a kind that this is not for. A place in the ledger, which may be of any kind, opens to
+    /// readers of any; which of them is asked of each.
+    ///
+    /// # Errors
+    /// `INTERNAL`: whoever read them asked for the wrong permission.
+    fn check(self, kind: Option<RecordKind>) -> Result<()> {
+        const READERS: [Permission; 3] = [Permission::RunsRead, Permission::AuditRead, Permission::SystemRead];
+        let opens = |permission: &Permission| self.held.holds(*permission);
+        let is_fit = match kind {
+            Some(kind) => self.shown == Some(kind) || opens(&needed(kind)),
+            None => READERS.iter().any(opens),
+        };
+        if is_fit {
+            return Ok(());
+        }
+        Err(Error::internal(format!("records of kind {kind:?} are not opened by {self:?}")))
+    }
+
+    /// The same of the payloads of such records.
+    fn check_payload(self, kind: RecordKind) -> Result<()> {
+        match self.held.holds(Permission::PayloadsRead) || self.shown == Some(kind) {
+            true => Ok(()),
+            false => Err(Error::internal(format!("payloads of kind {kind:?} are not opened by {self:?}"))),
+        }
+    }
+}
 
 /// Notes what it opens.
 struct Collector;
@@ -74,19 +127,16 @@ impl RequestAudit {
         self.require_any(&[permission])
     }
 
-    /// Refuses a caller with none of these permissions, and notes that the first was lacking.
+    /// Refuses a caller with none of these permissions, and notes that the first was lacking. Of none nobody has any.
     ///
     /// # Errors
     /// `FORBIDDEN` that names the first.
     pub(in crate::facade) fn require_any(&self, permissions: &[Permission]) -> Result<Granted> {
-        let scope = self.scope();
-        match permissions.first() {
-            Some(first) if !permissions.iter().any(|permission| scope.permissions.holds(*permission)) => {
-                scope.require(*first).inspect_err(|_| self.denied(*first))?;
+        Granted::of(self.scope(), permissions).inspect_err(|_| {
+            if let Some(first) = permissions.first() {
+                self.denied(*first);
             }
-            _ => {}
-        }
-        Ok(Granted(()))
+        })
     }
 
     /// Refuses a caller who may read neither the evidence log nor records of this kind: whose places in the log are no
@@ -99,55 +149,63 @@ impl RequestAudit {
     }
 
     /// Opens what a caller reads, and notes each record in it.
-    pub(in crate::facade) fn open<V: Viewable>(&self, _granted: Granted, unread: Unread<V>) -> V {
+    ///
+    /// # Errors
+    /// `INTERNAL`, here and below, where what was granted is for something else.
+    pub(in crate::facade) fn open<V: Viewable>(&self, granted: Granted, unread: Unread<V>) -> Result<V> {
+        granted.check(V::KIND)?;
         let value = unread.open(&Collector);
         self.views().note(&value);
-        value
+        Ok(value)
     }
 
     /// Opens what is made of records of a kind, and notes that they were looked for.
     pub(in crate::facade) fn open_made<T: HoldsNoRecord>(
         &self,
-        _granted: Granted,
+        granted: Granted,
         of: RecordKind,
         unread: Unread<T>,
-    ) -> T {
+    ) -> Result<T> {
+        granted.check(Some(of))?;
         self.views().viewed(of, []);
-        unread.open(&Collector)
+        Ok(unread.open(&Collector))
     }
 
     /// Opens a sum over records that a writer's own are only a part of: a read also where the request wrote.
     pub(in crate::facade) fn open_sum<T: HoldsNoRecord>(
         &self,
-        _granted: Granted,
+        granted: Granted,
         of: RecordKind,
         unread: Unread<T>,
-    ) -> T {
+    ) -> Result<T> {
+        granted.check(Some(of))?;
         self.views().summed(of);
-        unread.open(&Collector)
+        Ok(unread.open(&Collector))
     }
 
     /// Opens payloads, and notes the records that they belong to.
     pub(in crate::facade) fn open_payloads(
         &self,
-        _granted: Granted,
+        granted: Granted,
         part: PayloadPart,
         unread: Unread<HashMap<RecordId, String>>,
-    ) -> HashMap<RecordId, String> {
+    ) -> Result<HashMap<RecordId, String>> {
+        granted.check_payload(part.record_kind())?;
         let texts = unread.open(&Collector);
         self.views().viewed(part.record_kind(), texts.keys().copied());
-        texts
+        Ok(texts)
     }
 
     /// Opens leaves, and notes the records that they are of.
     pub(in crate::facade) fn open_leaves(
         &self,
-        _granted: Granted,
+        granted: Granted,
         entries: &[LedgerEntry],
         unread: Unread<HashMap<RecordId, Vec<u8>>>,
-    ) -> HashMap<RecordId, Vec<u8>> {
+    ) -> Result<HashMap<RecordId, Vec<u8>>> {
+        granted.check(None)?;
         entries.iter().for_each(|entry| self.views().viewed(entry.kind, [entry.record_id]));
-        unread.open(&Collector)
+        Ok(unread.open(&Collector))
     }
 
     /// Opens what a writer is told. To be told of what this request wrote, or of what it repeats under its own idempotency
@@ -214,4 +272,53 @@ impl Opener for Server {}
 /// Opens what the server reads of its own accord.
 pub(in crate::facade) fn open_for_server<T>(_why: ServerUse, unread: Unread<T>) -> T {
     unread.open(&Server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::TenantId;
+    use crate::domain::scope::Actor;
+    use crate::domain::vocabulary::ActorType;
+
+    fn granted(held: &[Permission], asked: &[Permission]) -> Result<Granted> {
+        let scope = Scope {
+            tenant: TenantId::trusted("t"),
+            actor: Actor { actor_type: ActorType::System, id: "a".to_owned() },
+            permissions: held.iter().copied().collect(),
+        };
+        Granted::of(&scope, asked)
+    }
+
+    #[test]
+    fn what_is_granted_opens_what_it_is_for_and_nothing_else() {
+        let by = |permission| granted(&[Permission::Admin], &[permission]).expect("an administrator has it");
+        for kind in RecordKind::ALL {
+            for permission in Permission::ALL {
+                let opens = by(*permission).check(Some(*kind)).is_ok();
+                // Of the permissions that were asked for, the administrator's own stands for each.
+                assert_eq!(
+                    opens,
+                    *permission == needed(*kind) || *permission == Permission::Admin,
+                    "{permission:?} {kind:?}"
+                );
+            }
+        }
+        assert!(by(Permission::RunsWrite).check(None).is_err() && by(Permission::AuditRead).check(None).is_ok());
+        let shown = by(Permission::RunsRead).showing(RecordKind::AuditEntry);
+        assert!(
+            shown.check(Some(RecordKind::AuditEntry)).is_ok() && shown.check(Some(RecordKind::SystemRecord)).is_err()
+        );
+        assert!(by(Permission::RunsRead).check_payload(RecordKind::TraceStep).is_err());
+        assert!(by(Permission::PayloadsRead).check_payload(RecordKind::TraceStep).is_ok());
+    }
+
+    #[test]
+    fn only_what_was_asked_for_and_is_held_is_granted() {
+        use Permission::{AuditRead, RunsRead};
+        let either = granted(&[AuditRead], &[RunsRead, AuditRead]).expect("one of them is enough");
+        assert!(either.check(Some(RecordKind::LlmRun)).is_err(), "the other one is not held");
+        assert_eq!(granted(&[AuditRead], &[RunsRead]).expect_err("lacking").code(), Code::Forbidden);
+        assert_eq!(granted(Permission::ALL, &[]).expect_err("nothing was asked for").code(), Code::Forbidden);
+    }
 }

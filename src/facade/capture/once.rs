@@ -61,6 +61,11 @@ pub(super) struct First {
 }
 
 impl KeyedRequest {
+    /// Whether the request begins the trace that its answer names.
+    pub fn begins_trace(&self) -> bool {
+        matches!(self.operation, "recordLlmRun" | "recordTrace" | "startTrace")
+    }
+
     /// The same for the part of the request that goes into the access log.
     pub fn of_access(self) -> Self {
         Self { space: CALLERS_ACCESS_KEYS, ..self }

@@ -2,8 +2,9 @@
 
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
-use super::contradictions::check_same_run;
+use super::contradictions::{Places, check_parts, check_run, check_same_run};
 use super::once::{Answer, KeyedRequest};
+use super::traces::Whole;
 use super::{Atomic, Recorded};
 use crate::capture::input;
 use crate::domain::append::NewRecord;
@@ -33,9 +34,11 @@ impl LogsFacade {
             }
             check_same_run(("runId", run.run_id.as_ref()), ("trace.runId", trace.run_id.as_ref()))?;
             let seal = SealInput { status: run.execution_status, ended_at: run.completed_at, ..SealInput::default() };
-            return self.record_whole("recordLlmRun", trace, steps, seal, Some(run), idempotency).await;
+            let whole = Whole { trace, steps, seal, run: Some(run) };
+            return self.record_whole("recordLlmRun", Places::OF_RUN, whole, idempotency).await;
         }
         self.require(Permission::RunsWrite)?;
+        check_run(Places::OF_RUN, Some(&run))?;
         let keyed = self.keyed("recordLlmRun", idempotency.as_ref()).await?;
         self.record_once(keyed.as_ref(), Box::pin(self.write_run(run, keyed.as_ref()))).await
     }
@@ -49,7 +52,9 @@ impl LogsFacade {
             None => None,
         };
         let revision = superseded.as_ref().map_or(1, |run| run.revision + 1);
+        let said = run.clone();
         let mut run = input::run(&context, run, &fallback, revision, self.logs.0.clock.now())?;
+        check_parts(&said, &run)?;
         if let Some(superseded) = superseded {
             run.trace_id.clone_from(&superseded.trace_id);
             run.step_count = superseded.record.step_count;

@@ -2,14 +2,16 @@
 
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
-use super::contradictions::{check_no_revision, check_same_run, check_spans};
+use super::contradictions::{
+    Places, check_no_revision, check_parts, check_run, check_same_run, check_spans, settle_end, settle_new,
+};
 use super::once::{Answer, KeyedRequest};
 use super::steps::{check_step_count, no_such_trace};
 use super::{Atomic, Recorded};
 use crate::capture::seal::SealOptions;
-use crate::capture::{input, seal};
+use crate::capture::{CaptureContext, input, seal};
 use crate::domain::append::{AppendUnit, SealGuard, TraceTouch};
-use crate::domain::draft::{DraftTrace, SealSource};
+use crate::domain::draft::{DraftSeal, DraftTrace, SealSource};
 use crate::domain::ids::{RunId, TraceId};
 use crate::domain::input::{IdempotencyKey, RunInput, SealInput, StepInput, TraceInput};
 use crate::domain::run::Stored;
@@ -18,6 +20,14 @@ use crate::domain::settle::TraceSignals;
 use crate::domain::vocabulary::ExecutionStatus;
 use crate::error::{Code, Error, Result};
 use crate::ledger::behaviour;
+
+/// A whole trace, as a caller hands it in.
+pub(super) struct Whole {
+    pub trace: TraceInput,
+    pub steps: Vec<StepInput>,
+    pub seal: SealInput,
+    pub run: Option<RunInput>,
+}
 
 /// How often completing a trace is tried again when steps arrive in between.
 const SEAL_TRIES: usize = 5;
@@ -38,46 +48,37 @@ impl LogsFacade {
     ) -> Result<Recorded> {
         let of_run = run.as_ref().and_then(|run| run.run_id.as_ref());
         check_same_run(("runId", trace.run_id.as_ref()), ("run.runId", of_run))?;
-        if trace.started_at.zip(seal.ended_at).is_some_and(|(start, end)| end < start) {
-            return Err(Error::input("seal.endedAt", "seal.endedAt lies before startedAt"));
-        }
-        self.record_whole("recordTrace", trace, steps, seal, run, idempotency).await
+        check_no_revision(run.as_ref())?;
+        self.record_whole("recordTrace", Places::OF_TRACE, Whole { trace, steps, seal, run }, idempotency).await
     }
 
     pub(super) async fn record_whole(
         &self,
         operation: &'static str,
-        trace: TraceInput,
-        steps: Vec<StepInput>,
-        seal: SealInput,
-        run: Option<RunInput>,
+        places: Places,
+        mut whole: Whole,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Recorded> {
         self.require(Permission::RunsWrite)?;
-        check_step_count(steps.len())?;
-        check_spans(&steps)?;
-        if operation == "recordTrace" {
-            check_no_revision(run.as_ref())?;
-        }
+        check_step_count(whole.steps.len())?;
+        check_spans(&whole.steps)?;
+        let Whole { trace, steps, seal, run } = &mut whole;
+        check_run(places, run.as_ref())?;
+        settle_new(places, trace, steps, seal, run.as_ref())?;
         let keyed = self.keyed(operation, idempotency.as_ref()).await?;
-        self.record_once(keyed.as_ref(), Box::pin(self.write_whole(trace, steps, seal, run, keyed.as_ref()))).await
+        self.record_once(keyed.as_ref(), Box::pin(self.write_whole(places, whole, keyed.as_ref()))).await
     }
 
     /// Appends a whole trace with its seal and run.
-    async fn write_whole(
-        &self,
-        mut trace: TraceInput,
-        steps: Vec<StepInput>,
-        seal: SealInput,
-        run: Option<RunInput>,
-        keyed: Option<&KeyedRequest>,
-    ) -> Result<Atomic> {
+    async fn write_whole(&self, places: Places, whole: Whole, keyed: Option<&KeyedRequest>) -> Result<Atomic> {
+        let Whole { mut trace, steps, seal, run } = whole;
         let context = self.capture_context().await?;
         let now = self.logs.0.clock.now();
         // What is over has not begun now.
         trace.started_at = trace.started_at.or_else(|| steps.iter().map(|step| step.started_at).min());
         let named = run.as_ref().and_then(|run| run.run_id.clone());
-        let mut trace = input::trace(trace, &TraceId::trusted(self.fresh_name()), now)?;
+        let fallback = TraceId::trusted(self.fresh_name());
+        let mut trace = input::trace(trace, &fallback, now).map_err(|error| places.of_trace(error))?;
         if let Some(run_id) = named {
             trace.trace.run_id = run_id;
         }
@@ -87,8 +88,7 @@ impl LogsFacade {
         trace.steps = steps.collect::<Result<_>>()?;
         let source = self.unsaved_source(&trace);
         let options = self.seal_options(seal, run, trace.trace.run_id.clone());
-        let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
-        let draft = seal::seal(&context, &source, root_hash, options)?;
+        let draft = sealed(&context, places, &source, &source, options)?;
         let (end, run_record) = self.logs.new_seal(draft)?;
         let trace_id = trace.trace.trace_id.clone();
         let signals = input::signals(&trace.steps);
@@ -169,6 +169,7 @@ impl LogsFacade {
     ) -> Result<Recorded> {
         self.require(Permission::RunsWrite)?;
         check_no_revision(run.as_ref())?;
+        check_run(Places::OF_END, run.as_ref())?;
         let keyed = self.keyed(operation, idempotency.as_ref()).await?;
         self.record_once(keyed.as_ref(), Box::pin(self.write_seal(trace_id, seal, run, keyed.as_ref()))).await
     }
@@ -197,11 +198,12 @@ impl LogsFacade {
     async fn try_seal(
         &self,
         source: &SealSource,
-        seal: SealInput,
+        mut seal: SealInput,
         run: Option<RunInput>,
         keyed: Option<&KeyedRequest>,
     ) -> Result<Option<Atomic>> {
         let context = self.capture_context().await?;
+        settle_end(source, &mut seal, run.as_ref())?;
         let run_id = run.as_ref().and_then(|run| run.run_id.clone());
         let begun = &source.trace.record;
         // A trace that was begun without a run goes by its own name until now.
@@ -210,9 +212,9 @@ impl LogsFacade {
         }
         let run_id = run_id.unwrap_or_else(|| begun.run_id.clone());
         let options = self.seal_options(seal, run, run_id);
-        let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
         let filled = self.logs.with_contents(&self.scope.tenant, &context, source.clone()).await?;
-        let (records, run_record) = self.logs.new_seal(seal::seal(&context, &filled, root_hash, options)?)?;
+        let draft = sealed(&context, Places::OF_END, source, &filled, options)?;
+        let (records, run_record) = self.logs.new_seal(draft)?;
         let trace_id = source.trace.trace_id.clone();
         let answer = Answer {
             run: run_record.map(|id| id.0),
@@ -267,4 +269,21 @@ impl LogsFacade {
             version: 0,
         }
     }
+}
+
+/// The end of a trace as it is on record, with the run of the trace as it is with content that came as log events.
+fn sealed(
+    context: &CaptureContext,
+    places: Places,
+    source: &SealSource,
+    filled: &SealSource,
+    options: SealOptions,
+) -> Result<DraftSeal> {
+    let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
+    let said = options.run.clone();
+    let draft = seal::seal(context, filled, root_hash, options).map_err(|error| places.of_end(error))?;
+    if let Some((said, run)) = said.as_ref().zip(draft.run.as_ref()) {
+        check_parts(said, run).map_err(|error| places.of_run(error))?;
+    }
+    Ok(draft)
 }

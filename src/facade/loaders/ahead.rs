@@ -55,8 +55,8 @@ impl Loaders {
                 }
             };
             let (traces, steps) = futures_util::try_join!(views, pages)?;
-            let traces = audit.open(granted, traces);
-            let steps = steps.map(|steps| audit.open(granted, steps)).unwrap_or_default();
+            let traces = audit.open(granted, traces)?;
+            let steps = steps.map(|steps| audit.open(granted, steps)).transpose()?.unwrap_or_default();
             Ok(Arc::new(Found { traces, steps }))
         };
         let ahead = Ahead { traces, steps, finding: finding.boxed().shared() };

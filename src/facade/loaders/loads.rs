@@ -41,6 +41,16 @@ macro_rules! by_list {
         by_list!(@ $key => $value, [$(Permission::$permission),+], |$reader, $names| $call,
             |audit, granted, found| audit.open_made(granted, RecordKind::$kind, found));
     };
+    // The same of records of another kind than the permission is for, as a part of what it reads.
+    ($key:ident => $value:ty, $($permission:ident)|+, showing of $kind:ident, |$reader:ident, $names:ident| $call:expr) => {
+        by_list!(@ $key => $value, [$(Permission::$permission),+], |$reader, $names| $call, |audit, granted, found|
+            audit.open_made(granted.showing(RecordKind::$kind), RecordKind::$kind, found));
+    };
+    // Such records themselves.
+    ($key:ident => $value:ty, $($permission:ident)|+, showing $kind:ident, |$reader:ident, $names:ident| $call:expr) => {
+        by_list!(@ $key => $value, [$(Permission::$permission),+], |$reader, $names| $call,
+            |audit, granted, found| audit.open(granted.showing(RecordKind::$kind), found));
+    };
     ($key:ident => $value:ty, $($permission:ident)|+, |$reader:ident, $names:ident| $call:expr) => {
         by_list!(@ $key => $value, [$(Permission::$permission),+], |$reader, $names| $call,
             |audit, granted, found| audit.open(granted, found));
@@ -57,7 +67,7 @@ macro_rules! by_list {
                 let $reader = self.clone();
                 let $names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
                 let $found = apart(async move { $call.await }).await?;
-                Ok($open.into_iter().map(|(name, value)| ($key(name), value)).collect())
+                Ok($open?.into_iter().map(|(name, value)| ($key(name), value)).collect())
             }
         }
     };
@@ -80,17 +90,17 @@ by_list!(IncidentsOfRun => Vec<Stored<IncidentEvidence>>, RunsRead, |reader, ids
 by_list!(ActivationById => Stored<PolicyActivation>, RunsRead, |reader, ids| reader.store.policy_activations_by_id(&reader.scope, &ids));
 by_list!(ExportById => Stored<LogExport>, RunsRead, |reader, ids| reader.store.exports_by_id(&reader.scope, &ids));
 by_list!(ExportsOfRun => Vec<Stored<LogExport>>, RunsRead, |reader, ids| reader.store.exports_by_run_id(&reader.scope, &ids));
-by_list!(DeliveryOf => Timestamp, RunsRead | AuditRead, of AuditEntry, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
+by_list!(DeliveryOf => Timestamp, RunsRead | AuditRead, showing of AuditEntry, |reader, ids| reader.store.export_deliveries(&reader.scope, &ids));
 by_list!(ExportFactsOf => RunExportFacts, RunsRead, of LlmRun, |reader, runs| reader.store.run_export_facts(&reader.scope, &runs));
 by_list!(InflectionFactsOf => InflectionFacts, RunsRead, of LlmRun, |reader, runs| reader.store.inflection_facts(&reader.scope, &runs));
 by_list!(StepsIn => Vec<Arc<ReplayStep>>, RunsRead, |reader, windows| reader.store.steps_in_windows(&reader.scope, &windows));
-by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, RunsRead, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
-by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, RunsRead, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
+by_list!(SystemRecordsIn => Vec<Arc<Stored<SystemRecord>>>, RunsRead, showing SystemRecord, |reader, windows| reader.store.system_records_in_windows(&reader.scope, &windows));
+by_list!(GovernanceIn => Vec<Arc<Stored<AuditEntry>>>, RunsRead, showing AuditEntry, |reader, windows| reader.store.governance_in_windows(&reader.scope, &windows));
 by_list!(SystemRecordById => StoredSystemRecord, SystemRead, |reader, ids| reader.store.system_records_by_id(&reader.scope, &ids));
 by_list!(SystemBaselineOf => Vec<StoredSystemRecord>, SystemRead, |reader, keys| reader.store.run_baselines(&reader.scope, &keys));
 by_list!(SystemEventsOf => Vec<StoredSystemRecord>, SystemRead, |reader, keys| reader.store.run_events(&reader.scope, &keys));
-by_list!(SeriesOf => Vec<MetricSeries>, SystemRead, of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
-by_list!(PointCountOf => i64, SystemRead, of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
+by_list!(SeriesOf => Vec<MetricSeries>, SystemRead, showing of LlmRun, |reader, keys| reader.store.series_of_runs(&reader.scope, &keys));
+by_list!(PointCountOf => i64, SystemRead, showing of LlmRun, |reader, keys| reader.store.count_points_of_series(&reader.scope, &keys));
 
 /// A receipt is asked for of an entry or of a record just written: which it was is noted there.
 impl Loader<ReceiptOf> for Reader {
@@ -126,7 +136,7 @@ impl Loader<StepsOf> for Reader {
         let mut found = HashMap::with_capacity(keys.len());
         for ((filter, page), traces) in grouped(keys, |StepsOf(trace, filter, page)| ((filter, page), trace)) {
             let pages = self.store.steps_by_trace_id(&self.scope, &traces, filter, page).await?;
-            for (trace, steps) in self.audit.open(granted, pages) {
+            for (trace, steps) in self.audit.open(granted, pages)? {
                 found.insert(StepsOf(trace, filter.clone(), page.clone()), steps);
             }
         }
@@ -143,7 +153,7 @@ impl Loader<StepCountOf> for Reader {
         let mut found = HashMap::with_capacity(keys.len());
         for (filter, traces) in grouped(keys, |StepCountOf(trace, filter)| (filter, trace)) {
             let counts = self.store.count_steps_by_trace_id(&self.scope, &traces, filter).await?;
-            for (trace, count) in self.audit.open_made(granted, RecordKind::TraceStep, counts) {
+            for (trace, count) in self.audit.open_made(granted, RecordKind::TraceStep, counts)? {
                 found.insert(StepCountOf(trace, filter.clone()), count);
             }
         }
@@ -164,7 +174,7 @@ impl Loader<ActivationsOf> for Reader {
         let mut found = HashMap::with_capacity(keys.len());
         for ((page, as_of), policies) in groups {
             let pages = self.store.activations_by_policy_id(&self.scope, &policies, page, as_of).await?;
-            for (policy, rows) in self.audit.open(granted, pages) {
+            for (policy, rows) in self.audit.open(granted, pages)? {
                 found.insert(ActivationsOf(policy, page.clone(), as_of), rows);
             }
         }
@@ -209,7 +219,7 @@ impl Loader<PayloadOf> for Reader {
             for ids in ids.chunks(payloads_at_once(*part)) {
                 let texts = self.store.payloads_by_record_id(&self.scope, *part, ids).await?;
                 let mut bytes = 0;
-                for (id, text) in self.audit.open_payloads(granted, *part, texts) {
+                for (id, text) in self.audit.open_payloads(granted, *part, texts)? {
                     bytes += text.len();
                     found.insert(PayloadOf(*part, id), text);
                 }
@@ -226,10 +236,10 @@ impl Loader<AccessDetailOf> for Reader {
 
     async fn load(&self, keys: &[AccessDetailOf]) -> Result<HashMap<AccessDetailOf, AccessDetail>, Error> {
         // Only the server writes them and they name records only: no permission beyond reading the entry is needed.
-        let granted = self.audit.require(Permission::AuditRead)?;
+        let granted = self.audit.require(Permission::AuditRead)?.showing(RecordKind::AuditEntry);
         let ids: Vec<RecordId> = keys.iter().map(|key| key.0).collect();
         let texts = self.store.payloads_by_record_id(&self.scope, PayloadPart::AfterState, &ids).await?;
-        let texts = self.audit.open_payloads(granted, PayloadPart::AfterState, texts);
+        let texts = self.audit.open_payloads(granted, PayloadPart::AfterState, texts)?;
         Ok(texts.into_iter().map(|(id, text)| (AccessDetailOf(id), AccessDetail::parse(&text))).collect())
     }
 }
@@ -243,7 +253,7 @@ impl Loader<SystemDetailsOf> for Reader {
         let granted = self.audit.require(Permission::PayloadsRead)?;
         let ids: Vec<RecordId> = keys.iter().map(|key| key.0).collect();
         let texts = self.store.system_details_by_id(&self.scope, &ids).await?;
-        let texts = self.audit.open_payloads(granted, PayloadPart::Details, texts);
+        let texts = self.audit.open_payloads(granted, PayloadPart::Details, texts)?;
         Ok(texts.into_iter().map(|(id, text)| (SystemDetailsOf(id), text)).collect())
     }
 }
@@ -255,7 +265,7 @@ impl Loader<SealMetadataOf> for Reader {
     async fn load(&self, keys: &[SealMetadataOf]) -> Result<HashMap<SealMetadataOf, SealMetadata>, Error> {
         let granted = self.audit.require(Permission::RunsRead)?;
         let traces: Vec<TraceId> = keys.iter().map(|key| key.0.clone()).collect();
-        let views = self.audit.open(granted, self.store.traces_by_trace_id(&self.scope, &traces).await?);
+        let views = self.audit.open(granted, self.store.traces_by_trace_id(&self.scope, &traces).await?)?;
         let seals: HashMap<RecordId, TraceId> =
             views.into_iter().filter_map(|(trace, view)| Some((view.seal.as_ref()?.id, trace))).collect();
         let ids: Vec<RecordId> = seals.keys().copied().collect();
@@ -266,7 +276,7 @@ impl Loader<SealMetadataOf> for Reader {
             });
             parsed.collect::<HashMap<_, _>>()
         });
-        Ok(self.audit.open_made(granted, RecordKind::TraceSeal, parsed))
+        self.audit.open_made(granted, RecordKind::TraceSeal, parsed)
     }
 }
 
@@ -275,7 +285,8 @@ impl Loader<GovernanceOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[GovernanceOf]) -> Result<HashMap<GovernanceOf, Self::Value>, Error> {
-        let granted = self.audit.require(Permission::RunsRead)?;
+        // A run's governance is a part of the run.
+        let granted = self.audit.require(Permission::RunsRead)?.showing(RecordKind::AuditEntry);
         let mut pages: HashMap<&PageRequest, Vec<&RunNames>> = HashMap::new();
         for GovernanceOf(run, page) in keys {
             pages.entry(page).or_default().push(run);
@@ -287,7 +298,7 @@ impl Loader<GovernanceOf> for Reader {
             let of_run =
                 |run: &RunNames, entries: &_| (GovernanceOf(run.clone(), page.clone()), merged(run, entries, page));
             let entries = entries.map(|entries| runs.into_iter().map(|run| of_run(run, &entries)).collect::<Vec<_>>());
-            found.extend(self.audit.open(granted, entries));
+            found.extend(self.audit.open(granted, entries)?);
         }
         Ok(found)
     }
@@ -307,7 +318,7 @@ impl Loader<EntryOf> for Reader {
             let keyed = |(id, entry)| (EntryOf(tenant.clone(), id), allowed(entry));
             let entries = self.store.entries_of_records(tenant, &ids).await?;
             let entries = entries.map(|entries| entries.into_iter().map(keyed).collect::<Vec<_>>());
-            found.extend(self.audit.open(granted, entries));
+            found.extend(self.audit.open(granted, entries)?);
         }
         Ok(found)
     }
@@ -318,10 +329,10 @@ impl Loader<GovernanceSummaryOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[GovernanceSummaryOf]) -> Result<HashMap<GovernanceSummaryOf, Self::Value>, Error> {
-        let granted = self.audit.require(Permission::RunsRead)?;
+        let granted = self.audit.require(Permission::RunsRead)?.showing(RecordKind::AuditEntry);
         let names: Vec<&str> = keys.iter().flat_map(|key| key.0.each()).collect();
         let summaries = self.store.governance_summaries(&self.scope, &names).await?;
-        let summaries = self.audit.open_sum(granted, RecordKind::AuditEntry, summaries);
+        let summaries = self.audit.open_sum(granted, RecordKind::AuditEntry, summaries)?;
         let sum = |run: &RunNames| {
             let of_each = run.each().filter_map(|name| summaries.get(name));
             of_each.fold(GovernanceSummary::default(), GovernanceSummary::with)
@@ -339,7 +350,7 @@ impl Loader<RecordOf> for Reader {
         for ((tenant, kind), ids) in grouped(keys, |RecordOf(tenant, kind, id)| ((tenant, *kind), id)) {
             // Whoever asks was let in to this kind, else there is no such key.
             let granted = self.audit.require(needed(kind))?;
-            let records = self.audit.open(granted, self.store.records_by_id(tenant, kind, &ids).await?);
+            let records = self.audit.open(granted, self.store.records_by_id(tenant, kind, &ids).await?)?;
             let keyed = records.into_iter().map(|(id, record)| (RecordOf(tenant.clone(), kind, id), Arc::new(record)));
             found.extend(keyed);
         }
@@ -352,7 +363,7 @@ impl Loader<PointsOf> for Reader {
     type Error = Error;
 
     async fn load(&self, keys: &[PointsOf]) -> Result<HashMap<PointsOf, Self::Value>, Error> {
-        let granted = self.audit.require(Permission::SystemRead)?;
+        let granted = self.audit.require(Permission::SystemRead)?.showing(RecordKind::LlmRun);
         let mut by_limit: BTreeMap<u32, Vec<SeriesWindow>> = BTreeMap::new();
         for PointsOf(series, limit) in keys {
             by_limit.entry(*limit).or_default().push(series.clone());
@@ -361,7 +372,7 @@ impl Loader<PointsOf> for Reader {
         for (limit, series) in by_limit {
             let reader = self.clone();
             let points = async move { reader.store.points_of_series(&reader.scope, &series, limit).await };
-            let points = self.audit.open_made(granted, RecordKind::LlmRun, apart(points).await?);
+            let points = self.audit.open_made(granted, RecordKind::LlmRun, apart(points).await?)?;
             found.extend(points.into_iter().map(|(series, points)| (PointsOf(series, limit), points)));
         }
         Ok(found)

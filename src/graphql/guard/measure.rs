@@ -1,5 +1,7 @@
 //! Measures a parsed document: what is written, and what it grows to when fragments are put in their place.
 
+mod dearest;
+
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
@@ -7,8 +9,8 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Value, Variables};
 
-use super::shape::{Rows, Shape};
-use super::{Limits, Measured, within};
+use super::shape::{FieldShape, Rows, Shape};
+use super::{Limits, Measured, within, within_or};
 use crate::domain::page::COUNT_CAP_DEFAULT;
 use crate::error::{Code, Error, Result};
 
@@ -58,6 +60,16 @@ struct Introspection {
 }
 
 impl Size {
+    /// The complexity, that of a page's rows with it.
+    fn complexity_in_all(&self) -> u64 {
+        self.complexity.saturating_add(self.paged.complexity)
+    }
+
+    /// The rows, those of a page's rows with them.
+    fn rows_in_all(&self) -> u64 {
+        self.rows.saturating_add(self.paged.rows)
+    }
+
     /// Both side by side.
     fn and(self, other: Self) -> Self {
         Self {
@@ -206,8 +218,10 @@ pub fn check_expanded(
     within("root fields", size.fields, limits.root_fields)?;
     within("levels of fields", size.depth, limits.depth)?;
     within("levels of selections", size.levels, limits.levels)?;
-    within("fields to resolve", size.complexity, limits.complexity)?;
-    within("rows that its lists may give", size.rows, limits.rows)?;
+    let (set, most) = (&operation.selection_set.node, size);
+    let mut dearest = |by| measure.dearest(set, root, by);
+    within_or("fields to resolve", most.complexity, limits.complexity, || dearest(Size::complexity_in_all))?;
+    within_or("rows that its lists may give", most.rows, limits.rows, || dearest(Size::rows_in_all))?;
     let introspection = size.introspection;
     if introspection != Introspection::default() && !limits.introspection {
         return Err(Error::new(Code::GraphqlValidationFailed, "introspection is turned off; use the published schema"));
@@ -276,7 +290,17 @@ impl<'a> Measure<'a> {
             );
             return Err(Error::limit(message, 1, Some(2)));
         }
-        let rows = match shape.rows {
+        let rows = self.reckoned(field, shape)?;
+        let counted = match name {
+            "totalCount" => self.number(field, "cap").unwrap_or(COUNT_CAP_DEFAULT.into()) / COUNTED_A_FIELD,
+            _ => 0,
+        };
+        Ok(below.in_field(name, Cost { rows, weight: shape.weight + counted, list: shape.list }))
+    }
+
+    /// The rows of a field.
+    fn reckoned(&self, field: &Field, shape: &FieldShape) -> Result<Reckoned> {
+        Ok(match shape.rows {
             Rows::One | Rows::Values(_) => Reckoned::One,
             Rows::OfPage => Reckoned::OfPage,
             Rows::UpTo { usual, most } => Reckoned::List { usual, most },
@@ -294,12 +318,7 @@ impl<'a> Measure<'a> {
                 within("representations", count, self.limits.representations)?;
                 Reckoned::List { usual: count, most: count }
             }
-        };
-        let counted = match name {
-            "totalCount" => self.number(field, "cap").unwrap_or(COUNT_CAP_DEFAULT.into()) / COUNTED_A_FIELD,
-            _ => 0,
-        };
-        Ok(below.in_field(name, Cost { rows, weight: shape.weight + counted, list: shape.list }))
+        })
     }
 
     /// Measures a fragment once.

@@ -15,7 +15,9 @@ use crate::domain::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::domain::replay::EVENTS_MAX;
 use crate::domain::system::RUN_EVENTS_MAX;
 use crate::domain::telemetry_series::{POINTS_DEFAULT, POINTS_MAX, RUN_SERIES_MAX};
+use crate::domain::trace::SEALS_OF_TRACE_MAX;
 use crate::error::{Error, Result};
+use crate::facade::ledger_keys::LEDGER_KEYS_MAX;
 
 /// How many rows a field may give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub(super) const LISTS: &[(&str, &str, Rows)] = &[
     ("IncidentEvidence", "revisions", up_to(200, 200)),
     ("InclusionProof", "hashes", Rows::Values(64)),
     ("Ledger", "anomalies", PAGE),
-    ("Ledger", "keys", up_to(10, 200)),
+    ("Ledger", "keys", up_to(10, LEDGER_KEYS_MAX as u64)),
     ("LedgerKey", "fromSizes", up_to(2, 2)),
     ("LedgerKey", "toSizes", up_to(2, 2)),
     ("LlmRun", "incidentEvidence", up_to(5, INCIDENTS_OF_RUN_MAX as u64)),
@@ -74,7 +76,7 @@ pub(super) const LISTS: &[(&str, &str, Rows)] = &[
     ("SystemReplay", "events", up_to(50, EVENTS_MAX as u64)),
     ("SystemTelemetry", "availableData", Rows::Values(10)),
     ("SystemTelemetry", "series", up_to(5, RUN_SERIES_MAX as u64)),
-    ("Trace", "seals", up_to(5, 200)),
+    ("Trace", "seals", up_to(5, SEALS_OF_TRACE_MAX as u64)),
     ("TraceSummary", "groups", up_to(10, 40)),
     ("VerifyLedgerPayload", "verifications", up_to(2, 2)),
     ("Viewer", "scopes", Rows::Values(20)),

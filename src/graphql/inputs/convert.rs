@@ -5,7 +5,7 @@ use async_graphql::ID;
 use super::{ContentInput, LlmRunInput, STEPS_MAX, TraceInput, TraceSealInput, TraceStepInput};
 use crate::domain::ids::{RunId, TraceId, check_name};
 use crate::domain::input;
-use crate::domain::input::check_range;
+use crate::domain::input::{RUN_TOKENS_MAX, STEP_TOKENS_MAX, check_range};
 use crate::error::{Error, Result};
 use crate::graphql::filters::checked;
 use crate::graphql::runs::MICROS_PER_MILLI;
@@ -39,10 +39,10 @@ impl LlmRunInput {
             environment: self.environment,
             prompt: content(self.prompt),
             response: content(self.response),
-            input_tokens: count("inputTokens", self.input_tokens)?,
-            output_tokens: count("outputTokens", self.output_tokens)?,
-            cached_input_tokens: count("cachedInputTokens", self.cached_input_tokens)?,
-            reasoning_tokens: count("reasoningTokens", self.reasoning_tokens)?,
+            input_tokens: count("inputTokens", self.input_tokens, RUN_TOKENS_MAX)?,
+            output_tokens: count("outputTokens", self.output_tokens, RUN_TOKENS_MAX)?,
+            cached_input_tokens: count("cachedInputTokens", self.cached_input_tokens, RUN_TOKENS_MAX)?,
+            reasoning_tokens: count("reasoningTokens", self.reasoning_tokens, RUN_TOKENS_MAX)?,
             time_to_first_token_us: millis("timeToFirstTokenMs", self.time_to_first_token_ms)?,
             finish_reason: self.finish_reason,
             cost_micros: cost(self.cost_usd)?,
@@ -107,8 +107,8 @@ impl TraceStepInput {
             provider: self.provider,
             model: self.model,
             response_id: self.response_id,
-            input_tokens: count("inputTokens", self.input_tokens)?,
-            output_tokens: count("outputTokens", self.output_tokens)?,
+            input_tokens: count("inputTokens", self.input_tokens, STEP_TOKENS_MAX)?,
+            output_tokens: count("outputTokens", self.output_tokens, STEP_TOKENS_MAX)?,
             cost_micros: cost(self.cost_usd)?,
             started_at: self.started_at.0,
             duration_us: millis("durationMs", self.duration_ms)?.unwrap_or_default(),
@@ -178,8 +178,8 @@ fn number(number: Option<SafeInt>) -> Option<i64> {
 }
 
 /// A number of things, from 0.
-fn count(field: &str, count: Option<SafeInt>) -> Result<Option<i64>> {
-    number(count).map(|count| check_range(field, count, 0..=SAFE_INT_MAX)).transpose()
+fn count(field: &str, count: Option<SafeInt>, most: i64) -> Result<Option<i64>> {
+    number(count).map(|count| check_range(field, count, 0..=most)).transpose()
 }
 
 /// Milliseconds as the microseconds that are kept.
