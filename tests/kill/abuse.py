@@ -158,7 +158,13 @@ def hot_text(case):
 
 def without_credentials(case):
     client = Keyed(case.port, "rl_0_0")
-    return until(case.end, lambda: client.raw("/graphql", json.dumps({"query": VIEWER}), {"content-type": "application/json"})[0])
+    def step():
+        try:
+            return client.raw("/graphql", json.dumps({"query": VIEWER}), {"content-type": "application/json"})[0]
+        except (OSError, http.client.HTTPException):
+            client.connection.close()
+            raise
+    return until(case.end, step)
 
 
 def flood(case):
@@ -256,7 +262,7 @@ def play(args, folder):
     server.start()
     loud, quiet = make_key(server, "loud", all_scopes), make_key(server, "quiet", "runs:read,runs:write")
     deadline = args.deadline
-    before = at_once([(probe, Case(server, quiet, time.time() + 5, deadline, 0))])[0][1]
+    before = at_once([(probe, Case(server, quiet, time.time() + 15, deadline, 0))])[0][1]
     # Something to read for the dear queries.
     at_once([(flood, Case(server, loud, time.time() + 5, deadline))])
     end = time.time() + args.seconds
