@@ -139,6 +139,11 @@ fn opened_by(field: &str, document: &str) -> Vec<Permission> {
         Access::Needs(permission) => vec![permission],
         Access::AnyCaller if field == "ledger" && document.contains("ACCESS") => vec![Permission::AuditRead],
         Access::AnyCaller if field == "ledger" => vec![Permission::RunsRead],
+        Access::AnyCaller
+            if field == "_entities" && ["\"LlmRun\"", "\"Trace\""].iter().any(|of| document.contains(of)) =>
+        {
+            vec![Permission::RunsRead]
+        }
         Access::AnyCaller => Permission::ALL.to_vec(),
     }
 }

@@ -40,18 +40,55 @@ const MUTATIONS: [Mutation; 15] = [
     ("appendAuditEntries", &[("eventType", "\"Happened\""), ("category", "\"GOVERNANCE\"")], RESULTS),
     ("recordSystemRecords", &[("isPlatformWide", "false")], RESULTS),
     ("recordIncidentEvidence", &[], "isReplayed"),
-    ("recordPolicyActivation", &[], "isReplayed"),
-    ("recordLlmRun", &[("trace.runId", "null")], "run { id }"),
-    ("recordTrace", &[("run.runId", "null")], "trace { id }"),
+    ("recordPolicyActivation", &[("actorType", "null"), ("actorId", "null")], "isReplayed"),
+    ("recordLlmRun", &OF_RUN_ALONE, "run { id }"),
+    ("recordTrace", &OF_TRACE_ALONE, "trace { id }"),
     ("startTrace", &[("traceId", "\"done\"")], "trace { id }"),
     ("recordSteps", &[("traceId", "\"done\"")], RESULTS),
-    ("completeTrace", &[("traceId", "\"done\""), ("run.runId", "null")], "trace { id }"),
+    ("completeTrace", &OF_END_ALONE, "trace { id }"),
     ("startTrace", &[("traceId", "\"given-up\"")], "trace { id }"),
     ("abortTrace", &[("traceId", "\"given-up\"")], "trace { id }"),
     ("createApiKey", &[("scopes", "\"runs:read\""), ("expiresAt", "\"2099-01-01T00:00:00Z\"")], "apiKey { keyId }"),
     ("verifyLedger", &[], "verifications { id }"),
     ("erasePayload", &[("recordId", "STEP"), ("part", "\"ATTRIBUTES\"")], "receipt"),
     ("revokeApiKey", &[("keyId", "KEY")], "apiKey { keyId }"),
+];
+/// What a trace and its run say both, left out of the one, so that they do not disagree.
+const OF_TRACE_ALONE: [(&str, &str); 9] = [
+    ("run.runId", "null"),
+    ("run.agentId", "null"),
+    ("run.correlationId", "null"),
+    ("run.environment", "null"),
+    ("run.serviceInstanceId", "null"),
+    ("run.serviceName", "null"),
+    ("run.serviceVersion", "null"),
+    ("run.syntheticScenarioId", "null"),
+    ("run.isSynthetic", "false"),
+];
+/// The same of the other.
+const OF_RUN_ALONE: [(&str, &str); 9] = [
+    ("trace.runId", "null"),
+    ("trace.agentId", "null"),
+    ("trace.correlationId", "null"),
+    ("trace.environment", "null"),
+    ("trace.serviceInstanceId", "null"),
+    ("trace.serviceName", "null"),
+    ("trace.serviceVersion", "null"),
+    ("trace.syntheticScenarioId", "null"),
+    ("trace.isSynthetic", "false"),
+];
+/// The same of a trace that is on record.
+const OF_END_ALONE: [(&str, &str); 10] = [
+    ("traceId", "\"done\""),
+    ("run.runId", "null"),
+    ("run.agentId", "null"),
+    ("run.correlationId", "null"),
+    ("run.environment", "null"),
+    ("run.serviceInstanceId", "null"),
+    ("run.serviceName", "null"),
+    ("run.serviceVersion", "null"),
+    ("run.syntheticScenarioId", "null"),
+    ("run.isSynthetic", "false"),
 ];
 const RESULTS: &str = "results { outcome error { message field } }";
 

@@ -219,7 +219,7 @@ fn what_the_caller_says_of_the_run_goes_first_and_outlives_later_steps() {
 #[test]
 fn sums_beyond_what_is_kept_end_a_trace_all_the_same() {
     let huge = |id: &str, start| {
-        let step = step(id, None, "x", Some(1), start);
+        let step = step(id, None, "x", Some((1, 1)), start);
         with(
             step,
             |step| {

@@ -292,11 +292,11 @@ mod tests {
 
     #[test]
     fn what_is_granted_opens_what_it_is_for_and_nothing_else() {
-        let by = |permission| granted(&[Permission::Admin], &[permission]).expect("an administrator has it");
+        let by = |permission| granted(&[permission], &[permission]).expect("it is held");
         for kind in RecordKind::ALL {
             for permission in Permission::ALL {
                 let opens = by(*permission).check(Some(*kind)).is_ok();
-                // Of the permissions that were asked for, the administrator's own stands for each.
+                // An administrator's stands for each.
                 assert_eq!(
                     opens,
                     *permission == needed(*kind) || *permission == Permission::Admin,

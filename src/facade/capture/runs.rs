@@ -33,8 +33,8 @@ impl LogsFacade {
                 return Err(Error::input("supersedesRevision", message));
             }
             check_same_run(("runId", run.run_id.as_ref()), ("trace.runId", trace.run_id.as_ref()))?;
-            let seal = SealInput { status: run.execution_status, ended_at: run.completed_at, ..SealInput::default() };
-            let whole = Whole { trace, steps, seal, run: Some(run) };
+            // How and when it ended the run says.
+            let whole = Whole { trace, steps, seal: SealInput::default(), run: Some(run) };
             return self.record_whole("recordLlmRun", Places::OF_RUN, whole, idempotency).await;
         }
         self.require(Permission::RunsWrite)?;
