@@ -8,7 +8,6 @@ use super::signals::{Exported, Partial};
 use crate::domain::scope::Scope;
 use crate::error::Result;
 use crate::facade::capture::{OtlpEncoding, decode_otlp_if};
-use crate::facade::reading_for;
 
 /// What is larger is read by threads of its own, though it has its turn among the small ones.
 const HERE_BYTES_MAX: usize = 16 << 10;
@@ -27,8 +26,7 @@ pub(super) async fn take<S: Exported>(
     } else {
         read::<S>(encoding, arrived)?
     };
-    let tenant = scope.tenant.clone();
-    Ok(reading_for(tenant, S::ingest(state.backend(), scope, message)).await?)
+    Ok(S::ingest(state.backend(), scope, message).await?)
 }
 
 /// Unpacks, counts and decodes a request; with what it takes of the budget, to be held for as long as it is.
