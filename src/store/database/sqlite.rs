@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// Readers: SQLite reads from memory-mapped pages, so a few keep the cores busy.
 pub(super) const READERS: u32 = 4;
+/// Bytes of the file that each connection maps, 64 MiB: each counts them as memory of its own, though the pages are shared.
+const MAPPED_BYTES: &str = "67108864";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows that the driver hands over at once; its default of 50 wakes the reader too often.
 const ROW_BUFFER: usize = 1_024;
@@ -100,7 +102,7 @@ fn common(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(false)
         .row_buffer_size(ROW_BUFFER)
-        .pragma("mmap_size", "268435456")
+        .pragma("mmap_size", MAPPED_BYTES)
         .pragma("temp_store", "MEMORY")
 }
 
