@@ -108,7 +108,7 @@ pub fn require_file(base: &BaseSettings) -> Result<(), AppError> {
         Some(file) => {
             let file = file.display();
             let message =
-                format!("database-url: there is no file {file}; runledger serve and runledger migrate up make it");
+                format!("database-url: there is no file {file}: name the right one, or make it (runledger migrate up)");
             Err(AppError::new(message))
         }
     }

@@ -19,13 +19,13 @@ pub(super) struct Said(DbErr);
 
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let said = match &self.0 {
+        let driver = match &self.0 {
             DbErr::Conn(RuntimeErr::SqlxError(cause))
             | DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause.as_database_error(),
-            _ => None,
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,
+            other => return other.fmt(f),
         };
-        let Some(said) = said else { return self.0.fmt(f) };
+        let Some(said) = driver.as_database_error() else { return driver.fmt(f) };
         f.write_str(said.message())?;
         said.code().map_or(Ok(()), |code| write!(f, ", code {code}"))
     }

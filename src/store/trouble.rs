@@ -24,8 +24,6 @@ pub(super) enum Trouble {
     NotADatabase,
     /// The file or a table's pages are damaged.
     Damaged,
-    /// Tables are not there.
-    NoTables,
     /// Nothing listens there.
     Refused,
     /// The name leads nowhere, or no answer comes.
@@ -72,10 +70,6 @@ impl Trouble {
             }
             Self::NotADatabase => "the file is not a SQLite database (or is encrypted)",
             Self::Damaged => "the database is damaged",
-            Self::NoTables => {
-                "the database lacks tables of Runledger: they were dropped, or its schema was taken back. Nothing is recorded \
-                 until they are there"
-            }
             Self::Refused => "the database server refuses connections: nothing listens at its address",
             Self::Unreachable => "the database server cannot be reached: its name is unknown or it does not answer",
             Self::Broken => "the connection to the database broke",
@@ -96,7 +90,7 @@ impl Trouble {
     /// When a caller may come again, behind what is wrong; empty where that would not help.
     const fn again(self) -> &'static str {
         match self {
-            Self::Full | Self::ReadOnly | Self::Io | Self::NoTables => "; send it again then",
+            Self::Full | Self::ReadOnly | Self::Io => "; send it again then",
             Self::Memory | Self::Locked | Self::Refused | Self::Unreachable | Self::Connections | Self::Busy => {
                 "; send it again later"
             }
@@ -118,7 +112,6 @@ impl Trouble {
             Self::Locked => "; end it or wait for it: pg_stat_activity shows it on PostgreSQL, fuser FILE on SQLite",
             Self::NotADatabase => ": name another file with --database-url",
             Self::Damaged => ": stop the server, keep a copy of its files, and restore a backup beside them",
-            Self::NoTables => "; stop the servers, restore a backup, and run `runledger migrate up`",
             Self::Refused => "; start it, or correct host and port in --database-url",
             Self::Unreachable => "; see host and port in --database-url, and the network",
             Self::Broken | Self::Restarting => "; its log says why",
@@ -184,10 +177,6 @@ impl Trouble {
     fn of_database(cause: &dyn DatabaseError) -> Option<Self> {
         let code = cause.code()?;
         if cause.try_downcast_ref::<SqliteError>().is_some() {
-            // One code is for every statement that does not fit the schema.
-            if code == "1" && cause.message().starts_with("no such table") {
-                return Some(Self::NoTables);
-            }
             Self::of_sqlite(code.parse().ok()?)
         } else {
             Self::of_postgres(&code)
@@ -224,7 +213,6 @@ impl Trouble {
             "3D000" => Some(Self::NoDatabase),
             "42501" => Some(Self::Privilege),
             "XX001" | "XX002" => Some(Self::Damaged),
-            "42P01" | "3F000" => Some(Self::NoTables),
             // The statement was cancelled: by its time limit or an operator, not by trouble.
             "57014" => None,
             _ => match code.get(..2)? {
@@ -268,7 +256,7 @@ mod tests {
             ("57P01", Some(Trouble::Restarting)),
             ("28P01", Some(Trouble::Password)),
             ("3D000", Some(Trouble::NoDatabase)),
-            ("42P01", Some(Trouble::NoTables)),
+            ("42P01", None),
             ("42703", None),
             ("57014", None),
             ("22003", None),
