@@ -24,6 +24,9 @@ use crate::app::{self, AppError};
 use crate::config::{BaseSettings, FileSettings, LogFormat, check_variables, default_path};
 use crate::telemetry;
 
+/// Exit code of a command line or settings that cannot be used; that of the argument parser too.
+const SETTING: u8 = 2;
+
 const PRECEDENCE: &str = "Every setting is a flag, an environment variable and a key of runledger.toml (the flag's name \
 without its dashes). Flags go before variables, variables before the file.";
 
@@ -64,22 +67,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(Refusal::Settings(message)) => {
             eprintln!("error: {message}");
-            return ExitCode::from(2);
+            return ExitCode::from(SETTING);
         }
     };
     match start(cli.command) {
         Ok(status) => status,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            if error.is_setting() { ExitCode::from(SETTING) } else { ExitCode::FAILURE }
         }
     }
 }
 
+/// Turns of tasks until a busy thread looks for what has arrived. A turn is a quarter of a millisecond at most, so that a new
+/// request waits for two; with tokio's 61 turns it would wait for fifteen, at each step of its way.
+const TURNS_BETWEEN_EVENTS: u32 = 8;
+
 fn start(command: Command) -> Result<ExitCode, AppError> {
     // One TLS provider for listeners and clients alike; a second installation is refused, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().event_interval(TURNS_BETWEEN_EVENTS).build();
     let runtime = runtime.map_err(|error| AppError::new(format!("the runtime does not start: {error}")))?;
     runtime.block_on(async {
         match command {
@@ -150,7 +158,7 @@ fn without_prefix(error: &clap::Error) -> String {
 }
 
 fn init_logs(base: &BaseSettings) -> Result<(), AppError> {
-    telemetry::init_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::new)
+    telemetry::init_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::setting)
 }
 
 #[cfg(test)]

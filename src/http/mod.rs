@@ -1,6 +1,7 @@
 //! The server's face: routes, and what every request passes on its way in and out.
 
 mod access_log;
+mod apart;
 pub mod assets;
 pub mod auth;
 pub mod backend;
@@ -14,6 +15,7 @@ mod graphql_media;
 mod graphql_request;
 mod graphql_variables;
 pub mod health;
+mod held;
 mod layers;
 pub mod metrics;
 pub mod observed;
@@ -39,6 +41,19 @@ pub use state::{HttpSettings, HttpState};
 
 /// Answers below this size are not worth compressing.
 const COMPRESS_ABOVE_BYTES: u64 = 4096;
+
+/// What is served, for those who ask for something else.
+const PATHS: [&str; 9] = [
+    "/graphql",
+    "/graphiql",
+    otlp::PATH,
+    otlp::METRICS_PATH,
+    otlp::LOGS_PATH,
+    "/ledger/{log}/...",
+    "/livez",
+    "/readyz",
+    "/metrics",
+];
 
 /// The router of the main listener; every layer here lies around all routes. Those of `api` are for admitted callers and
 /// find their [`Scope`](crate::domain::scope::Scope) in the request's extensions; those of `pages` are for everyone.
@@ -77,7 +92,7 @@ fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, state: &HttpState) 
 }
 
 async fn no_such_path(request: Request) -> Response {
-    let message = format!("nothing is served at {}; see /graphql, /graphiql, {}", request.uri().path(), otlp::PATH);
+    let message = format!("nothing is served at {}; there is {}", request.uri().path(), PATHS.join(", "));
     error::response(axum::http::StatusCode::NOT_FOUND, &Error::new(Code::NotFound, message))
 }
 

@@ -5,6 +5,7 @@
 pub mod append;
 pub mod audit;
 mod audit_exports;
+pub mod bulk;
 pub mod checkpoints;
 mod condition;
 mod convert;
@@ -51,7 +52,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 use self::append::{ChangedLogs, Queue, Writer, WriterThread};
-use self::database::Database;
+use self::bulk::Bulk;
+pub use self::database::Serving;
+use self::database::{Database, tables};
+pub use self::error::for_operator;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Error, Result};
@@ -104,6 +108,8 @@ struct Inner {
     changed: Arc<ChangedLogs>,
     writer: Mutex<Option<(JoinHandle<()>, WriterThread)>>,
     migrations: Vec<String>,
+    /// Threads that hash the leaves of large units.
+    hashing: Bulk,
 }
 
 impl Store {
@@ -114,9 +120,9 @@ impl Store {
     pub async fn connect(config: StoreConfig, clock: SharedClock) -> Result<Self> {
         let db = Database::connect(&config.database_url, config.pool_size).await?;
         let migrations = if config.migrate {
-            migrate::up_on(&db.write).await?
+            migrate::up_on(&db.write).await.map_err(|error| db.for_operator(&error))?
         } else {
-            migrate::check(&db.write).await?;
+            migrate::check(&db.write).await.map_err(|error| db.for_operator(&error))?;
             Vec::new()
         };
         for name in &migrations {
@@ -131,7 +137,7 @@ impl Store {
         let (own_clock, own_queue, news) = (Arc::clone(&clock), Arc::clone(&queue), Arc::clone(&changed));
         let writer = Writer::new(appending, own_clock, config.settle, config.ledger, own_queue, news);
         let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer, migrations }) })
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer, migrations, hashing: Bulk::default() }) })
     }
 
     /// The changes of the schema that connecting applied, by name.
@@ -157,18 +163,18 @@ impl Store {
                 changed: Arc::default(),
                 writer: Mutex::new(None),
                 migrations: Vec::new(),
+                hashing: Bulk::default(),
             }),
         })
     }
 
-    /// One trivial query, for readiness.
+    /// Whether the database answers and has its tables, for readiness.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the database does not answer, in words for the operator.
+    /// `UNAVAILABLE` when it does not, in words for the operator.
     pub async fn ping(&self) -> Result<()> {
         self.db().check_file().map_err(|error| self.db().for_operator(&error))?;
-        let answer = self.db().rows(self.db().statement("SELECT 1", [])).await;
-        answer.map(drop).map_err(|error| self.db().for_operator(&error))
+        tables::check(self.db()).await.map_err(|error| self.db().for_operator(&error))
     }
 
     /// Whether the writer takes units.
@@ -197,6 +203,12 @@ impl Store {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.db().reads()
+    }
+
+    /// Rows that were read since the start.
+    #[must_use]
+    pub fn rows_read(&self) -> u64 {
+        self.db().rows_read()
     }
 
     /// The logs that this process has appended to.
