@@ -30,7 +30,6 @@ use std::future::Future;
 use futures_util::future::join_all;
 
 use self::once::{Answer, KeyedRequest};
-use super::access::{ServerUse, open_for_server};
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord, TraceTouch};
@@ -188,16 +187,6 @@ impl LogsFacade {
             self.complete_answer(&mut answer).await?;
         }
         self.recorded(answer, is_replayed).await
-    }
-
-    /// Answers that were kept before they named who asked did not say which record began the trace either: it is the one of
-    /// that name, which was begun by the same request or not at all.
-    async fn complete_answer(&self, answer: &mut Answer) -> Result<()> {
-        if let (None, None, Some(trace_id)) = (&answer.by, &answer.trace, &answer.trace_id) {
-            let found = self.find_trace(&TraceId::trusted(trace_id.as_str())).await?;
-            answer.trace = open_for_server(ServerUse::Judging, found).map(|view| view.trace.id.0);
-        }
-        Ok(())
     }
 
     /// Appends an atomic unit. The answer to give, and whether it is that of an earlier request; `None` when the unit's

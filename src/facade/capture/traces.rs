@@ -239,6 +239,16 @@ impl LogsFacade {
         self.append_whole(unit, keyed, answer).await
     }
 
+    /// Answers that were kept before they named who asked did not say which record began the trace either: it is the one of
+    /// that name, which was begun by the same request or not at all.
+    pub(super) async fn complete_answer(&self, answer: &mut Answer) -> Result<()> {
+        if let (None, None, Some(trace_id)) = (&answer.by, &answer.trace, &answer.trace_id) {
+            let found = self.find_trace(&TraceId::trusted(trace_id.as_str())).await?;
+            answer.trace = open_for_server(ServerUse::Judging, found).map(|view| view.trace.id.0);
+        }
+        Ok(())
+    }
+
     /// A seal over the same steps again would say nothing new. Without a number of steps it is looked up.
     async fn refuse_second_seal(&self, trace_id: &TraceId, step_count: Option<i64>) -> Result<()> {
         let trace = open_for_server(ServerUse::Judging, self.find_trace(trace_id).await?);
