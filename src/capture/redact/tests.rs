@@ -2,6 +2,7 @@ mod cost;
 mod forms;
 mod harmless;
 mod issuers;
+mod plain;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
