@@ -71,11 +71,14 @@ impl Scanner<'_> {
         let floor = self.backward_end.max(name.start.saturating_sub(BEFORE_BYTES_MAX)).min(name.start);
         self.backward_end = name.start;
         spend(name.start - floor);
-        let line = self.bytes[floor..name.start].iter().rposition(|byte| *byte == b'\n').map_or(floor, |at| floor + at + 1);
+        let line =
+            self.bytes[floor..name.start].iter().rposition(|byte| *byte == b'\n').map_or(floor, |at| floor + at + 1);
         let pipe = line + self.bytes[line..name.start].iter().rposition(|byte| *byte == b'|')?;
         let (word, length) = ["echo ", "printf "]
             .iter()
-            .filter_map(|word| Some((self.bytes[line..pipe].windows(word.len()).rposition(|at| at == word.as_bytes())?, word.len())))
+            .filter_map(|word| {
+                Some((self.bytes[line..pipe].windows(word.len()).rposition(|at| at == word.as_bytes())?, word.len()))
+            })
             .max()?;
         let mut from = self.space_end(line + word + length);
         while let [b'-', b'n' | b'e' | b'E', ..] = &self.bytes[from..] {
@@ -101,7 +104,8 @@ impl Scanner<'_> {
             return None;
         }
         let before = &self.bytes[name.start.saturating_sub(AROUND_BYTES_MAX)..name.start];
-        let inside = before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || b" _*?[]-".contains(byte)).count();
+        let inside =
+            before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || b" _*?[]-".contains(byte)).count();
         spend(inside + marks + 1);
         let opening = before.len().checked_sub(inside + 1)?;
         let is_free = opening == 0 || b" \t\n(=\\{[".contains(&before[opening - 1]);
@@ -151,7 +155,8 @@ impl Scanner<'_> {
         if begins(b"is ") {
             let value = self.space_end(at + 3);
             let word = &self.text[self.bare(value)];
-            let is_mixed = word.bytes().any(|byte| byte.is_ascii_uppercase()) && word.bytes().any(|byte| byte.is_ascii_lowercase());
+            let is_mixed = word.bytes().any(|byte| byte.is_ascii_uppercase())
+                && word.bytes().any(|byte| byte.is_ascii_lowercase());
             return (is_quote(value) && self.is_one_word(value) || is_mixed && is_like_secret(word)).then_some(value);
         }
         self.is_of_netrc(name).then_some(at)
@@ -193,7 +198,8 @@ impl Scanner<'_> {
         if !before.ends_with(b"variable") {
             return None;
         }
-        let length = self.bytes[from..].iter().position(|byte| matches!(byte, b'{' | b'}')).unwrap_or(self.bytes.len() - from);
+        let length =
+            self.bytes[from..].iter().position(|byte| matches!(byte, b'{' | b'}')).unwrap_or(self.bytes.len() - from);
         spend(length);
         let block = &self.text[from..from + length];
         let place = block.match_indices("default").find_map(|(place, word)| {

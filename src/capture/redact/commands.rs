@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::REDACTED;
 use super::alphabet::Alphabet;
 use super::cost::spend;
 use super::placeholders::is_placeholder;
 use super::scan::Scanner;
-use super::REDACTED;
 
 /// How an option takes its value.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -39,8 +39,16 @@ const ESCAPE: u8 = 0x1B;
 const SEQUENCE_BYTES_MAX: usize = 64;
 
 /// Entities of HTML, by what stands between `&` and `;`.
-const ENTITIES: &[(&str, char)] =
-    &[("quot", '"'), ("apos", '\''), ("lt", '<'), ("gt", '>'), ("amp", '&'), ("nbsp", ' '), ("colon", ':'), ("equals", '=')];
+const ENTITIES: &[(&str, char)] = &[
+    ("quot", '"'),
+    ("apos", '\''),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("amp", '&'),
+    ("nbsp", ' '),
+    ("colon", ':'),
+    ("equals", '='),
+];
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::RequireNone)
@@ -88,6 +96,7 @@ fn of_strings(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     match bytes {
         [b'\\', b'n', ..] => Some((Some('\n'), 2)),
         [b'\\', b'r', ..] => Some((Some('\r'), 2)),
+        [0xE2, 0x80, 0x9C | 0x9D, ..] => Some((Some('"'), 3)),
         [b'\\', b't', ..] => Some((Some('\t'), 2)),
         [b'\\', mark @ (b'"' | b'\'' | b'/' | b'\\'), ..] => Some((Some(char::from(*mark)), 2)),
         _ => of_characters(bytes),
@@ -137,7 +146,6 @@ fn unusual(bytes: &[u8]) -> Option<(Option<char>, usize)> {
         [0xE2, 0x80, 0x8B..=0x8F | 0xAA..=0xAE, ..]
         | [0xE2, 0x81, 0xA0..=0xA4 | 0xA6..=0xA9, ..]
         | [0xEF, 0xBB, 0xBF, ..] => Some((None, 3)),
-        [0xE2, 0x80, 0x9C | 0x9D, ..] => Some((Some('"'), 3)),
         // Of full width.
         [0xEF, 0xBC, low @ 0x81..=0xBF, ..] => Some((Some(char::from(low - 0x60)), 3)),
         [0xEF, 0xBD, low @ 0x80..=0x9E, ..] => Some((Some(char::from(low - 0x20)), 3)),
@@ -159,15 +167,23 @@ pub(super) fn visible(name: &str) -> Option<String> {
 pub(super) fn decoded(text: &str, code: Code) -> Option<String> {
     let bytes = text.as_bytes();
     spend(bytes.len());
-    // Looked for one by one, and fast: most texts hold none of them.
     let is_ascii = text.is_ascii();
     let is_there = |mark: &&u8| (mark.is_ascii() || !is_ascii) && bytes.contains(mark);
-    let mut there = code.marks.iter().filter(is_there).peekable();
-    there.peek()?;
-    let is_mark = marks(there);
+    // Looked for one by one, and fast: most texts hold none of them, and most others only one.
+    let there: Vec<u8> = code.marks.iter().filter(is_there).copied().collect();
+    let only = match there[..] {
+        [] => return None,
+        [mark] if mark.is_ascii() => Some(char::from(mark)),
+        _ => None,
+    };
+    let is_mark = marks(there.iter());
+    let next_mark = |at: usize| match only {
+        Some(mark) => text[at..].find(mark),
+        None => bytes[at..].iter().position(|byte| is_mark[usize::from(*byte)]),
+    };
     let mut out: Option<String> = None;
     let (mut copied, mut at) = (0, 0);
-    while let Some(next) = bytes[at..].iter().position(|byte| is_mark[usize::from(*byte)]) {
+    while let Some(next) = next_mark(at) {
         at += next;
         match (code.escape)(&bytes[at..]) {
             Some((character, length)) => {

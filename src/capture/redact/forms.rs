@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
+use super::REDACTED;
 use super::alphabet::Alphabet;
 use super::cost::spend;
 use super::pairs::PRIVATE_OF_JWK;
 use super::placeholders::{is_like_secret, is_placeholder};
 use super::scan::Scanner;
-use super::REDACTED;
 
 /// A form that a word of its own tells.
 #[derive(Clone, Copy)]

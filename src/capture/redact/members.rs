@@ -45,7 +45,20 @@ pub(super) const AROUND_BYTES_MAX: usize = 64;
 
 /// Kinds of values, behind which the value stands: `password: str = "value"`.
 const KINDS: &[&str] = &[
-    "null", "None", "string", "str", "String", "&str", "text", "Text", "bytes", "Optional", "Option", "SecretStr", "any", "Any",
+    "null",
+    "None",
+    "string",
+    "str",
+    "String",
+    "&str",
+    "text",
+    "Text",
+    "bytes",
+    "Optional",
+    "Option",
+    "SecretStr",
+    "any",
+    "Any",
     "object",
 ];
 
@@ -62,13 +75,16 @@ impl<'t> Scanner<'t> {
             return None;
         }
         let name = self.name_at(at);
+        let value = self.place(&name).filter(|value| *value >= self.done);
+        // Most words that names hold are no names: nothing is said of them.
+        if value.is_none() && !self.has_escapes && !self.may_be_elsewhere(&name) {
+            return None;
+        }
         if !(is_sensitive_key(name.text) || self.is_signature(&name)) || self.is_turn(&name) {
             return None;
         }
         self.has_names = true;
-        let Some(value) = self.place(&name).filter(|value| *value >= self.done) else {
-            return self.without_value(&name);
-        };
+        let Some(value) = value else { return self.without_value(&name) };
         self.suspect();
         if let Some(behind) = self.prompt_end(&name, value) {
             return self.sent(&name, behind);
@@ -77,6 +93,19 @@ impl<'t> Scanner<'t> {
             Some(b'>') if !self.is_arrow(value - 1) => self.element(&name, value),
             _ => self.value(&name, value),
         }
+    }
+
+    /// Whether the value of a name may stand before it, or below it.
+    fn may_be_elsewhere(&self, name: &Name<'_>) -> bool {
+        let before = self.bytes[name.start.saturating_sub(8)..name.start].iter().rev();
+        let label = before.copied().find(|byte| !b"\"'\\ ".contains(byte));
+        let blanks = self.bytes[name.closed..].iter().take(8).take_while(|byte| b" *`".contains(byte)).count();
+        let behind = self.bytes.get(name.closed + blanks);
+        spend(16);
+        matches!(label, Some(b':' | b'='))
+            || behind.is_none_or(|byte| b",;|\t\n\r".contains(byte) || !byte.is_ascii())
+            || name.is_option
+            || name.text == "chpasswd"
     }
 
     /// A name behind which no value stands: it may stand before it, or below it.
@@ -112,6 +141,7 @@ impl<'t> Scanner<'t> {
         let end = start + text.len();
         let mut is_of_two_words = false;
         if keys::is_key(text)
+            && self.is_said(end)
             && let Some(first) = self.first_word(start)
             && is_sensitive_key(&self.text[first..end])
         {
@@ -125,6 +155,13 @@ impl<'t> Scanner<'t> {
             closed = end;
         }
         Name { text, start, end, is_option, is_of_two_words, closed }
+    }
+
+    /// Whether something is said of the name that ends here.
+    fn is_said(&self, at: usize) -> bool {
+        let rest = &self.bytes[self.space_end(at)..];
+        matches!(rest.first(), Some(b':' | b'=' | b'*' | b'|' | b'`' | b'"' | b'\'' | b'<' | b'\\'))
+            || rest.starts_with(b"is ")
     }
 
     /// Where the word begins that stands before another, a blank between them.

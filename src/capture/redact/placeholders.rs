@@ -3,14 +3,56 @@
 
 /// Words that say what kind of value there would be, or what became of it; in any case.
 const WORDS: &[&str] = &[
-    "null", "none", "undefined", "nil", "n/a", "na", "true", "false", "yes", "no", "required", "optional", "mandatory",
-    "string", "str", "text", "bytes", "number", "int", "integer", "bool", "boolean", "object", "any", "option", "secretstr",
-    "&str", "char", "varchar", "empty", "missing", "unset", "unknown", "unchanged", "invalid", "incorrect", "wrong",
-    "expired", "revoked", "hidden", "masked", "filtered", "redacted", "removed", "omitted",
+    "null",
+    "none",
+    "undefined",
+    "nil",
+    "n/a",
+    "na",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "required",
+    "optional",
+    "mandatory",
+    "string",
+    "str",
+    "text",
+    "bytes",
+    "number",
+    "int",
+    "integer",
+    "bool",
+    "boolean",
+    "object",
+    "any",
+    "option",
+    "secretstr",
+    "&str",
+    "char",
+    "varchar",
+    "empty",
+    "missing",
+    "unset",
+    "unknown",
+    "unchanged",
+    "invalid",
+    "incorrect",
+    "wrong",
+    "expired",
+    "revoked",
+    "hidden",
+    "masked",
+    "filtered",
+    "redacted",
+    "removed",
+    "omitted",
 ];
 
 /// What stands in the place of a secret that somebody else has removed.
-const MASKS: &[&str] = &["[REDACTED]", "[FILTERED]", "[MASKED]", "[HIDDEN]", "(redacted)", "(hidden)", "(required)", "(optional)"];
+const MASKS: &[&str] =
+    &["[REDACTED]", "[FILTERED]", "[MASKED]", "[HIDDEN]", "(redacted)", "(hidden)", "(required)", "(optional)"];
 
 /// What masks are made of; of letters there must be three.
 const MASK_CHARACTERS: &[char] = &['*', '\u{2022}', '\u{25CF}', '\u{2026}', '.', '-', '_', '?', '#'];
@@ -81,9 +123,12 @@ pub(super) fn is_like_secret(word: &str) -> bool {
     let is_version = bytes.iter().all(|byte| byte.is_ascii_digit() || b"-:.+TZv".contains(byte));
     let is_variable = bytes.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
         && word.contains('_');
-    let is_known = ["sha", "aes", "rsa", "md5", "base64", "base32", "utf", "int", "uint", "ed25519", "oauth2", "uuid", "hs256", "rs256"]
-        .iter()
-        .any(|known| word.get(..known.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(known)))
+    let is_known = [
+        "sha", "aes", "rsa", "md5", "base64", "base32", "utf", "int", "uint", "ed25519", "oauth2", "uuid", "hs256",
+        "rs256",
+    ]
+    .iter()
+    .any(|known| word.get(..known.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(known)))
         && bytes.len() < 14;
     letters >= 2 && digits >= 1 && !is_call && !is_address && !is_version && !is_variable && !is_known
 }

@@ -11,10 +11,10 @@ use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, MatchKind, StartKind};
 
 use super::alphabet::{ALPHABETS, Alphabet};
-use super::cost::spend;
-use super::issuers::{self, Issuer, Needs, Part};
 use super::commands::{self, Program};
+use super::cost::spend;
 use super::forms::{self, Form};
+use super::issuers::{self, Issuer, Needs, Part};
 use super::{decode, marks, numbers};
 
 /// How often text may be encoded in encoded text, and still be looked into.
@@ -40,8 +40,24 @@ enum Anchor {
 
 /// Words of which names of secrets are made; each name of [`super::keys`] holds one.
 pub(super) const STEMS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "key", "auth", "bearer", "cred", "ssn", "social", "card", "cvv", "cvc", "cookie",
-    "jwt", "conn", "assword", "signature",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "bearer",
+    "cred",
+    "ssn",
+    "social",
+    "card",
+    "cvv",
+    "cvc",
+    "cookie",
+    "jwt",
+    "conn",
+    "assword",
+    "signature",
 ];
 
 static ANCHORS: LazyLock<Vec<(&'static str, Anchor)>> = LazyLock::new(|| {
@@ -94,6 +110,8 @@ pub(super) struct Scanner<'t> {
     is_suspicious: bool,
     /// There are names of secrets, with a value or without.
     pub(super) has_names: bool,
+    /// There are backslashes.
+    pub(super) has_escapes: bool,
 }
 
 /// What was found.
@@ -118,7 +136,7 @@ impl Found {
         if let Some(first) = Place::first(text.as_bytes()) {
             let mut scanner = Scanner::new(text);
             scanner.read(first);
-            found.is_suspicious = scanner.is_suspicious || text.as_bytes().contains(&b'\\');
+            found.is_suspicious = scanner.is_suspicious || scanner.has_escapes;
             found.has_names = scanner.has_names;
             found.ranges = scanner.ranges;
         }
@@ -138,7 +156,7 @@ impl Found {
                 bot => bot,
             })
             .collect();
-        // Ends of lines and quotation marks only make places for values of names that are there.
+        // Ends of lines and quotation marks only make places for the values of names that are there.
         for code in [decode::WEB, if self.has_names { decode::STRINGS } else { decode::CHARACTERS }] {
             if let Some(inner) = decode::decoded(text, code) {
                 let mut within = find(&inner, left).ranges;
@@ -220,6 +238,7 @@ impl<'t> Scanner<'t> {
             ranges: Vec::new(),
             is_suspicious: false,
             has_names: false,
+            has_escapes: text.as_bytes().contains(&b'\\'),
         }
     }
 

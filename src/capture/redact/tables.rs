@@ -17,9 +17,38 @@ const COLUMNS_MAX: usize = 64;
 
 /// Names of columns that stand beside passwords: they tell the head of a table from a sentence with a comma.
 const BESIDE: &[&str] = &[
-    "user", "username", "user_name", "login", "login_username", "email", "e-mail", "mail", "name", "id", "host", "hostname", "url", "uri",
-    "login_uri", "website", "site", "account", "title", "service", "role", "server", "address", "note", "notes", "key", "type",
-    "expires", "created_at", "db", "database", "port",
+    "user",
+    "username",
+    "user_name",
+    "login",
+    "login_username",
+    "email",
+    "e-mail",
+    "mail",
+    "name",
+    "id",
+    "host",
+    "hostname",
+    "url",
+    "uri",
+    "login_uri",
+    "website",
+    "site",
+    "account",
+    "title",
+    "service",
+    "role",
+    "server",
+    "address",
+    "note",
+    "notes",
+    "key",
+    "type",
+    "expires",
+    "created_at",
+    "db",
+    "database",
+    "port",
 ];
 
 /// How a table is written.
@@ -53,8 +82,8 @@ impl Scanner<'_> {
     /// Removes what stands in the columns of secrets, when this name is in the head of a table.
     pub(super) fn columns(&mut self, name: &Name<'_>) {
         let ends_cell = |byte: Option<&u8>| byte.is_none_or(|byte| b",;|\t\n\r".contains(byte));
-        let is_blank = |byte: &&u8| matches!(byte, b' ' | b'*' | b'`');
-        let behind = name.closed() + self.bytes[name.closed()..].iter().take(AROUND_BYTES_MAX).take_while(is_blank).count();
+        let is_blank = |byte: &&u8| b" *`".contains(byte);
+        let behind = name.closed() + self.bytes[name.closed()..].iter().take(8).take_while(is_blank).count();
         if self.head.contains(&name.start) || !ends_cell(self.bytes.get(behind)) {
             return;
         }
@@ -74,13 +103,17 @@ impl Scanner<'_> {
         let head = self.text[start..end].trim_end_matches('\r');
         let Some((kind, rows)) = self.kind(head, end) else { return };
         let cells = cells(head, kind);
-        let secrets: Vec<usize> = (0..cells.len()).filter(|at| is_sensitive_key(bare(&head[cells[*at].clone()]))).collect();
+        let secrets: Vec<usize> =
+            (0..cells.len()).filter(|at| is_sensitive_key(bare(&head[cells[*at].clone()]))).collect();
         let is_head = match kind {
             Kind::Csv(_) => {
                 let texts = || cells.iter().map(|cell| bare(&head[cell.clone()]));
                 let is_beside = |text: &str| BESIDE.iter().any(|known| text.eq_ignore_ascii_case(known));
                 texts().any(is_beside)
-                    && texts().all(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_- ./".contains(&byte)))
+                    && texts().all(|text| {
+                        !text.is_empty()
+                            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_- ./".contains(&byte))
+                    })
             }
             Kind::Markdown | Kind::Shell => true,
         };

@@ -299,7 +299,5 @@ fn is_name(word: &str) -> bool {
 
 /// Whether what stands under the name may stay: nothing, a number, a count, a word that says what would stand there.
 pub(super) fn is_harmless(name: &str, value: &str) -> bool {
-    value.len() <= 512 && value.parse::<f64>().is_ok()
-        || is_kept_text(name, value)
-        || keys::is_status(name, value)
+    value.len() <= 512 && value.parse::<f64>().is_ok() || is_kept_text(name, value) || keys::is_status(name, value)
 }

@@ -169,7 +169,10 @@ fn no_plain_form_is_stored() {
             }
             assert_eq!(redact_text(&redacted), redacted, "{path}: {text} is redacted again");
             let is_json = serde_json::from_str::<Value>(&text).is_ok();
-            assert!(!is_json || serde_json::from_str::<Value>(&redacted).is_ok(), "{text} is no JSON any more: {redacted}");
+            assert!(
+                !is_json || serde_json::from_str::<Value>(&redacted).is_ok(),
+                "{text} is no JSON any more: {redacted}"
+            );
         }
     }
     assert!(kept.is_empty(), "{} are kept: {kept:#?}", kept.len());
