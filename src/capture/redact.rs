@@ -28,7 +28,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 pub use self::keys::is_sensitive_key;
-pub use self::pairs::{is_name_member, is_value_member};
+pub use self::pairs::{is_name_member, is_private_of_jwk, is_value_member};
 use self::scan::Found;
 use super::text::without_nul;
 use crate::domain::strict_json::Strict;
@@ -120,6 +120,12 @@ pub fn is_kept_text(key: &str, text: &str) -> bool {
 #[must_use]
 pub fn is_card_integer(number: i64) -> bool {
     numbers::is_card(&number.to_string())
+}
+
+/// The bytes that redaction looks at during a piece of work.
+#[cfg(test)]
+pub(super) fn work_of(work: impl FnOnce()) -> u64 {
+    cost::of(work)
 }
 
 /// Text that was decoded from text.

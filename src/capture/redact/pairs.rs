@@ -40,6 +40,12 @@ pub(super) fn redact_pair(members: &mut Map<String, Value>) -> bool {
 /// The members of a JSON Web Key that are private.
 pub(super) const PRIVATE_OF_JWK: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "k"];
 
+/// Whether a member of a JSON Web Key is private.
+#[must_use]
+pub fn is_private_of_jwk(key: &str) -> bool {
+    PRIVATE_OF_JWK.contains(&key)
+}
+
 /// Removes the private members of a JSON Web Key; true when there were any.
 pub(super) fn redact_jwk(members: &mut Map<String, Value>) -> bool {
     if !members.get("kty").is_some_and(Value::is_string) {
