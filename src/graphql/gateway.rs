@@ -1,15 +1,39 @@
 //! Each representation of `_entities` for itself: what is wrong with one harms none of its neighbours.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
-use async_graphql::{Any, ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, PathSegment};
+use async_graphql::{Any, ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, Pos};
 use async_graphql::{Positioned, ServerError, ServerResult, Value};
 
 use super::entities::Entities;
-use super::error::{ApiError, ERRORS_MAX};
+use super::error::ApiError;
 use crate::error::Error;
+
+/// How many representations of each `_entities` in a document were begun, and how many it has: the library says of none
+/// which one it is, but begins them in order. Data of the request.
+#[derive(Default)]
+pub struct Places(Mutex<HashMap<Pos, (usize, usize)>>);
+
+impl Places {
+    /// The place of the representation that is begun now. A field that stands in two merged selections is resolved once for
+    /// each, so the count runs on, and its remainder is the place.
+    fn next(&self, ctx: &Context<'_>) -> usize {
+        let mut fields = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begun, count) = fields.entry(ctx.item.pos).or_insert_with(|| (0, sent(ctx)));
+        let place = *begun % (*count).max(1);
+        *begun += 1;
+        place
+    }
+}
+
+/// How many representations the field got.
+fn sent(ctx: &Context<'_>) -> usize {
+    ctx.param_value::<Vec<Any>>("representations", None).map_or(0, |(_, sent)| sent.len())
+}
 
 /// [`Entities`], with null and an error at its place for a representation that fails. The library would answer none of them.
 #[derive(Default)]
@@ -35,10 +59,11 @@ impl ContainerType for Gateway {
     }
 
     async fn find_entity(&self, ctx: &Context<'_>, representation: &Value) -> ServerResult<Option<Value>> {
+        let ctx = &ctx.with_index(ctx.data_opt::<Places>().map_or(0, |places| places.next(ctx)));
         match self.0.find_entity(ctx, representation).await {
             Ok(Some(entity)) => return Ok(Some(entity)),
-            Ok(None) => report(ctx, representation, unknown(ctx)),
-            Err(error) => report(ctx, representation, error),
+            Ok(None) => report(ctx, unknown(ctx)),
+            Err(error) => report(ctx, error),
         }
         Ok(Some(Value::Null))
     }
@@ -53,22 +78,7 @@ fn unknown(ctx: &Context<'_>) -> ServerError {
     async_graphql::Error::from(ApiError(Error::input("representations", message))).into_server_error(ctx.item.pos)
 }
 
-/// Adds an error at the representation's place. An answer shows [`ERRORS_MAX`] of them: to look for further places is in vain.
-fn report(ctx: &Context<'_>, representation: &Value, error: ServerError) {
-    let mut taken = Vec::new();
-    {
-        let errors = ctx.query_env.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if errors.len() >= ERRORS_MAX {
-            return;
-        }
-        taken.extend(errors.iter().map(|error| error.path.clone()));
-    }
-    let here = ctx.set_error_path(ServerError::new("", None)).path;
-    let at = |place: usize| here.iter().cloned().chain([PathSegment::Index(place)]).collect::<Vec<_>>();
-    let sent = ctx.param_value::<Vec<Any>>("representations", None).map(|(_, sent)| sent).unwrap_or_default();
-    let equal = sent.iter().enumerate().filter(|(_, sent)| sent.0 == *representation).map(|(place, _)| place);
-    let below = error.path.strip_prefix(here.as_slice()).unwrap_or_default().to_vec();
-    // Equal ones fail alike, each at a place of its own.
-    let place = equal.map(at).find(|place| !taken.iter().any(|taken| taken.starts_with(place))).unwrap_or(here);
-    ctx.add_error(ServerError { path: place.into_iter().chain(below).collect(), ..error });
+/// Adds an error, at the representation's place if it says none below it.
+fn report(ctx: &Context<'_>, error: ServerError) {
+    ctx.add_error(if error.path.is_empty() { ctx.set_error_path(error) } else { error });
 }

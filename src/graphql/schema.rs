@@ -3,6 +3,7 @@
 use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions, SchemaBuilder, Value};
 
 use super::error::{self, RequestId};
+use super::gateway::Places;
 use super::mutation::Mutation;
 use super::node::Evidenced;
 use super::query::Query;
@@ -49,7 +50,7 @@ pub fn sdl() -> String {
 
 /// Runs a request that the guard has passed, and makes its answer ready to leave.
 pub async fn execute(schema: &Schema, request: Request, request_id: Option<&RequestId>) -> Response {
-    let mut response = schema.execute(request).await;
+    let mut response = schema.execute(request.data(Places::default())).await;
     if let Some(sdl) = schema.data::<ServiceSdl>() {
         publish(&mut response.data, sdl);
     }

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 
 /// Readers of SQLite: it reads from memory-mapped pages, so a few keep the cores busy.
 const SQLITE_READERS: u32 = 4;
+
+/// Bytes of the file that each connection maps, 64 MiB: each counts them as memory of its own, though the pages are shared.
+const SQLITE_MAPPED_BYTES: &str = "67108864";
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows that the driver hands over at once; its default of 50 wakes the reader too often.
 const SQLITE_ROW_BUFFER: usize = 1_024;
@@ -285,7 +288,7 @@ fn sqlite(url: &str, is_reader: bool) -> ConnectOptions {
                 .foreign_keys(false)
                 .row_buffer_size(SQLITE_ROW_BUFFER)
                 .statement_cache_capacity(if is_reader { STATEMENT_CACHE } else { SQLITE_WRITER_CACHE })
-                .pragma("mmap_size", "268435456")
+                .pragma("mmap_size", SQLITE_MAPPED_BYTES)
                 .pragma("temp_store", "MEMORY");
             if is_reader {
                 return options.read_only(true);

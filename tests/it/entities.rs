@@ -112,5 +112,12 @@ db_test! {
         let query = "query($keys: [_Any!]!) { _entities(representations: $keys) { __typename } }";
         let flood = app.raw_query(query, json!({ "keys": many })).await;
         assert_eq!(flood["errors"].as_array().map(Vec::len), Some(20), "as many as one answer shows");
+
+        // What fails below a representation says whose field it was.
+        let agents: Vec<_> = ["a", "b", "a"].iter().map(|id| json!({ "__typename": "Agent", "id": id })).collect();
+        let query = "query($keys: [_Any!]!) { mine: _entities(representations: $keys) { ... on Agent { llmRuns(after: \"none\") { nodes { runId } } } } }";
+        let below = app.raw_query(query, json!({ "keys": agents })).await;
+        let paths: Vec<_> = below["errors"].as_array().expect("errors").iter().map(|error| error["path"].clone()).collect();
+        assert_eq!(json!(paths), json!([["mine", 0, "llmRuns"], ["mine", 1, "llmRuns"], ["mine", 2, "llmRuns"]]), "{below}");
     }
 }

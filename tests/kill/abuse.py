@@ -5,7 +5,7 @@
 
 For so long, tenant `loud` holds idle connections, sends bodies and gRPC calls that do not end, the dearest queries that
 pass the guard, gzip bombs, text that is dear to redact, and floods of spans, also without credentials at all. Tenant
-`quiet` asks a trivial query and writes a run each second.
+`quiet` asks a trivial query ten times and writes a run once a second.
 What must hold: each probe is answered with 200 within --deadline seconds and none is refused; the server's memory stays
 below --memory-mib; every write that was acknowledged to either tenant is there once; `verify database --full` says VALID;
 the server is ready afterwards without a restart.
@@ -158,7 +158,13 @@ def hot_text(case):
 
 def without_credentials(case):
     client = Keyed(case.port, "rl_0_0")
-    return until(case.end, lambda: client.raw("/graphql", json.dumps({"query": VIEWER}), {"content-type": "application/json"})[0])
+    def step():
+        try:
+            return client.raw("/graphql", json.dumps({"query": VIEWER}), {"content-type": "application/json"})[0]
+        except (OSError, http.client.HTTPException):
+            client.connection.close()
+            raise
+    return until(case.end, step)
 
 
 def flood(case):
@@ -178,7 +184,7 @@ def flood(case):
 
 
 def probe(case):
-    """The other tenant: a trivial query on a fresh connection, and a write, each second."""
+    """The other tenant: a trivial query on a fresh connection ten times a second, and a write each second."""
     waits, troubles, runs, number = [], [], [], 0
     while time.time() < case.end:
         began, number = time.time(), number + 1
@@ -187,16 +193,21 @@ def probe(case):
             waits.append(time.time() - began)
         except Exception as error:  # noqa: BLE001: whatever it is, the tenant was not served
             troubles.append(f"query {number} after {time.time() - began:.1f} s: {error!r}")
-        run_id, now = f"quiet-{case.serial}-{number}", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        body = {"runId": run_id, "provider": "openai", "model": "gpt-4o", "inputTokens": 1, "outputTokens": 1,
-                "executionStatus": "SUCCEEDED", "startedAt": now, "completedAt": now, "idempotencyKey": run_id}
-        try:
-            Keyed(case.port, case.key, case.deadline).graphql(RECORD, {"input": body})
-            runs.append(run_id)
-        except Exception as error:  # noqa: BLE001
-            troubles.append(f"write {number}: {error!r}")
-        time.sleep(max(0, began + 1 - time.time()))
+        if number % 10 == 1:
+            write(case, number, troubles, runs)
+        time.sleep(max(0, began + 0.1 - time.time()))
     return {"waits": waits, "troubles": troubles, "runs": runs}
+
+
+def write(case, number, troubles, runs):
+    run_id, now = f"quiet-{case.serial}-{number}", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    body = {"runId": run_id, "provider": "openai", "model": "gpt-4o", "inputTokens": 1, "outputTokens": 1,
+            "executionStatus": "SUCCEEDED", "startedAt": now, "completedAt": now, "idempotencyKey": run_id}
+    try:
+        Keyed(case.port, case.key, case.deadline).graphql(RECORD, {"input": body})
+        runs.append(run_id)
+    except Exception as error:  # noqa: BLE001
+        troubles.append(f"write {number}: {error!r}")
 
 
 class Case:
@@ -207,6 +218,8 @@ class Case:
 
 
 def run(work, case, results):
+    # Who abuses has a machine of their own; here they may not take the server's and the probe's processor time.
+    os.nice(0 if work is probe else 10)
     try:
         results.put((work.__name__, work(case)))
     except Exception as error:  # noqa: BLE001: a driver that breaks must not look like a server that holds
@@ -249,7 +262,7 @@ def play(args, folder):
     server.start()
     loud, quiet = make_key(server, "loud", all_scopes), make_key(server, "quiet", "runs:read,runs:write")
     deadline = args.deadline
-    before = at_once([(probe, Case(server, quiet, time.time() + 5, deadline, 0))])[0][1]
+    before = at_once([(probe, Case(server, quiet, time.time() + 15, deadline, 0))])[0][1]
     # Something to read for the dear queries.
     at_once([(flood, Case(server, loud, time.time() + 5, deadline))])
     end = time.time() + args.seconds
@@ -259,8 +272,8 @@ def play(args, folder):
     for name, answer in answers:
         print(f"     {name}: " + json.dumps({key: value for key, value in answer.items() if key not in ("acknowledged", "waits", "runs")})[:300])
     during = next(answer for name, answer in answers if name == "probe")
-    print(f"     quiet tenant: p50 {quantile(before['waits'], 0.5):.0f} ms before; during p50 {quantile(during['waits'], 0.5):.0f}, "
-          f"p99 {quantile(during['waits'], 0.99):.0f} ms; peak memory {memory:.0f} MiB")
+    print(f"     quiet tenant: p50 {quantile(before['waits'], 0.5):.1f}, p99 {quantile(before['waits'], 0.99):.1f} ms before; "
+          f"during p50 {quantile(during['waits'], 0.5):.1f}, p99 {quantile(during['waits'], 0.99):.1f} ms; peak memory {memory:.0f} MiB")
     ready = True
     try:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)

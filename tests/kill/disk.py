@@ -5,7 +5,8 @@
 
 Each round one of these, at random, once or twice in a row: the file system fills (a small one of its own, where this may
 mount one, as root may), or a limit of file size comes down on all files, so that writes give I/O errors.
-SQLite only. With --database-url of PostgreSQL every connection of the server is terminated instead, at random moments.
+With --database-url of PostgreSQL it is every connection of the server that is terminated, or a small tablespace that fills
+(where a file system may be mounted, and the role may make one).
 
 What must hold: every span and run that was acknowledged is there, none twice, nothing that was not sent, no gaps, no sequence
 twice; `verify database --full` says VALID; while there is no room writes are refused and /readyz says so in words, and when
@@ -55,9 +56,27 @@ class Small:
     def empty(self):
         self.mount(f"remount,size={self.megabytes}m")
 
+    def tablespace(self, url):
+        """Makes a database of PostgreSQL whose files lie here; gives its URL, or none where that may not be."""
+        place = os.path.join(self.path, "tablespace")
+        os.mkdir(place)
+        try:
+            shutil.chown(place, "postgres")
+        except (LookupError, PermissionError):
+            return None
+        for folder in (os.path.dirname(self.path), self.path):
+            os.chmod(folder, 0o755)
+        if any(psql(url, sql).returncode for sql in (f"CREATE TABLESPACE small LOCATION '{place}'", "CREATE DATABASE small TABLESPACE small TEMPLATE template0")):
+            return None
+        return url.rpartition("/")[0] + "/small"
+
     def close(self):
         if self.is_mounted:
             subprocess.run(["umount", "-l", self.path], check=False)
+
+
+def psql(url, sql):
+    return subprocess.run(["psql", url, "-qAtc", sql], capture_output=True, text=True)
 
 
 class File:
@@ -98,9 +117,9 @@ class Terminate:
 
     def take(self):
         sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'runledger'"
-        psql = subprocess.run(["psql", self.url, "-qAtc", sql], capture_output=True, text=True)
-        if psql.returncode:
-            raise SystemExit(f"psql: {psql.stderr}")
+        done = psql(self.url, sql)
+        if done.returncode:
+            raise SystemExit(f"psql: {done.stderr}")
 
     def give(self):
         pass
@@ -205,13 +224,16 @@ def play(args, folder):
     rng, sent, serial, started = random.Random(args.seed), Sent(), itertools.count(1), time.monotonic()
     small = Small(folder, args.megabytes)
     is_postgres = args.database_url is not None
-    args.database_url = args.database_url or f"sqlite://{small.path}/disk.db"
+    base = args.database_url
+    in_tablespace = small.tablespace(base) if is_postgres and small.is_mounted else None
+    args.database_url = in_tablespace or base or f"sqlite://{small.path}/disk.db"
     # Ignored signals stay ignored in a child: beyond its limit a write fails then, instead of ending the process.
     server, log = Server(args, folder), Log(folder)
-    kinds = [Limit(small, server)] + ([File(small, server)] if small.is_mounted else [])
-    faults = [Terminate(args.database_url)] if is_postgres else kinds
-    if not small.is_mounted and not is_postgres:
-        print("not checked: no file system can be mounted here, so none is filled")
+    faults = [Terminate(args.database_url) if is_postgres else Limit(small, server)]
+    if in_tablespace or (small.is_mounted and not is_postgres):
+        faults.append(File(small, server))
+    else:
+        print("not checked: no file system can be mounted here, or no tablespace made on it, so none is filled")
     broken = {"refused": [], "said": [], "recovered": []}
     try:
         server.start(restore_signals=False)
@@ -243,6 +265,9 @@ def play(args, folder):
     finally:
         if server.process and server.process.poll() is None:
             server.kill()
+        if in_tablespace:
+            for sql in ("DROP DATABASE small WITH (FORCE)", "DROP TABLESPACE small"):
+                psql(base, sql)
         small.close()
         log.close()
     failed = report(results)
