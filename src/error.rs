@@ -33,6 +33,22 @@ pub enum Code {
 }
 
 impl Code {
+    /// Each of them.
+    pub const ALL: [Self; 12] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::BadUserInput,
+        Self::BadCursor,
+        Self::Conflict,
+        Self::LimitExceeded,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::GraphqlParseFailed,
+        Self::GraphqlValidationFailed,
+        Self::Internal,
+    ];
+
     /// The text in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

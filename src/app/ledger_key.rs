@@ -10,6 +10,7 @@ use super::AppError;
 use crate::clock::SharedClock;
 use crate::config::BaseSettings;
 use crate::domain::checkpoint::LedgerKey;
+use crate::error::Code;
 use crate::facade::Logs;
 use crate::ledger::note::NoteSigner;
 use crate::ledger::note_secret;
@@ -54,7 +55,11 @@ pub async fn start_signing(base: &BaseSettings, logs: &Logs, clock: &SharedClock
         let message = format!("the key is of {name}, not of {}: set ledger-origin to {name}", base.ledger_origin);
         return Err(wrong(&path, message));
     }
-    logs.sign_with(signer).await.map_err(|error| wrong(&path, error.message().to_owned()))?;
+    logs.sign_with(signer).await.map_err(|error| match error.code() {
+        // Anything else is no fault of the file.
+        Code::Conflict => wrong(&path, error.message().to_owned()),
+        _ => AppError::from(error),
+    })?;
     Ok(logs.announce_keys().await?)
 }
 

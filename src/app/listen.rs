@@ -66,7 +66,7 @@ fn connections(setting: usize, files: usize) -> Result<usize, AppError> {
     match setting {
         0 => Ok((there_are / 4 * 3).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)),
         setting if setting <= there_are => Ok(setting),
-        setting => Err(AppError::new(format!(
+        setting => Err(AppError::setting(format!(
             "connections: {setting} need {} open files, and this process may have {files}; raise that limit (ulimit -n), or \
              set at most {there_are}",
             setting + FILES_RESERVED
@@ -110,7 +110,7 @@ pub(super) async fn serve(
 pub(super) async fn tls(config: &Config) -> Result<Option<RustlsConfig>, AppError> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
     let loaded = RustlsConfig::from_pem_file(cert, key).await;
-    loaded.map(Some).map_err(|error| AppError::new(format!("tls-cert, tls-key: {error}; both are PEM files")))
+    loaded.map(Some).map_err(|error| AppError::setting(format!("tls-cert, tls-key: {error}; both are PEM files")))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! From settings to the parts they configure.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::AppError;
 use crate::capture::pricing::PriceTable;
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::config::{AccessAuditMode, AuthMode, BaseSettings, ChangeSettings, Config, JwtSettings};
 use crate::domain::ids::TenantId;
 use crate::domain::settle::SettlePolicy;
@@ -15,7 +16,7 @@ use crate::facade::keys::operator;
 use crate::facade::{Logs, LogsConfig};
 use crate::http::HttpSettings;
 use crate::http::auth::{self, AuthSettings, JwtKeys};
-use crate::store::{LedgerConfig, Store, StoreConfig, holdings};
+use crate::store::{LedgerConfig, Serving, Store, StoreConfig, holdings};
 
 /// Connections to PostgreSQL a core, where the setting leaves it to us.
 const CONNECTIONS_A_CORE: usize = 4;
@@ -23,6 +24,22 @@ const CONNECTIONS_A_CORE: usize = 4;
 const NEVER: SettlePolicy = SettlePolicy { settle_us: i64::MAX, settle_remote_us: i64::MAX, timeout_us: i64::MAX };
 /// A command writes a record at a time.
 const COMMAND_QUEUE_RECORDS: usize = 512;
+
+/// Makes the data folder, and takes the database for a server that listens at this address: a SQLite file belongs to one
+/// process. To be held as long as the server runs.
+///
+/// # Errors
+/// When the folder cannot be made, when there is no database and none may be made, or another process has it.
+pub fn claim(config: &Config, address: SocketAddr, clock: &dyn Clock) -> Result<Serving, AppError> {
+    if config.changes.no_migrate {
+        require_file(&config.base)?;
+    }
+    std::fs::create_dir_all(&config.base.data_dir)
+        .map_err(|error| AppError::new(format!("data-dir: {}: {error}", config.base.data_dir.display())))?;
+    let (process, since) = (std::process::id(), clock.now().to_rfc3339());
+    let holder = format!("runledger serve, process {process}, which listens at {address} since {since}");
+    Ok(Serving::begin(config.base.database_url.expose(), &holder)?)
+}
 
 /// Connects for a server.
 ///
@@ -34,11 +51,6 @@ pub async fn open_store(config: &Config, clock: SharedClock) -> Result<Store, Ap
         settle_remote_us: micros(config.trace_settle_remote),
         timeout_us: micros(config.trace_timeout),
     };
-    if config.changes.no_migrate {
-        require_file(&config.base)?;
-    }
-    std::fs::create_dir_all(&config.base.data_dir)
-        .map_err(|error| AppError::new(format!("data-dir: {}: {error}", config.base.data_dir.display())))?;
     let store = StoreConfig {
         database_url: config.base.database_url.expose().to_owned(),
         migrate: !config.changes.no_migrate,
@@ -87,11 +99,16 @@ pub async fn open_to_look(base: &BaseSettings, clock: SharedClock) -> Result<(Lo
 }
 
 /// A command that may not make a database says that there is none.
-fn require_file(base: &BaseSettings) -> Result<(), AppError> {
+///
+/// # Errors
+/// Names the file that is not there.
+pub fn require_file(base: &BaseSettings) -> Result<(), AppError> {
     match holdings::missing_file(base.database_url.expose())? {
         None => Ok(()),
         Some(file) => {
-            let message = format!("database-url: there is no file {}; runledger migrate up makes it", file.display());
+            let file = file.display();
+            let message =
+                format!("database-url: there is no file {file}: name the right one, or make it (runledger migrate up)");
             Err(AppError::new(message))
         }
     }
@@ -135,7 +152,7 @@ pub fn open_logs(config: &Config, store: Store, clock: SharedClock) -> Result<Lo
 
 fn prices(config: &Config) -> Result<PriceTable, AppError> {
     let Some(path) = &config.prices else { return Ok(PriceTable::embedded()?) };
-    let refuse = |reason: String| AppError::new(format!("prices: {}: {reason}", path.display()));
+    let refuse = |reason: String| AppError::setting(format!("prices: {}: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     PriceTable::parse(&text).map_err(|error| refuse(error.message().to_owned()))
 }

@@ -49,7 +49,7 @@ impl Server {
         let tls = listen::tls(config).await?;
         let metrics = telemetry::init_metrics(&http::metrics::catalog::histograms())
             .map_err(|error| AppError::new(format!("metrics: {error}")))?;
-        http::metrics::describe();
+        http::metrics::begin();
         let shutdown = CancellationToken::new();
         let upkeep = metrics.clone();
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {

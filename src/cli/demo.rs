@@ -1,6 +1,6 @@
 //! `serve --demo`: real requests of real instrumentations, their times moved to the last hours, and a story around them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,6 +56,32 @@ const FIXTURES: &[(&str, &[u8])] = fixtures![
     "vercel-ai-sdk-proto/0010.pb",
     "langchain-openinference/0010.pb",
 ];
+
+/// Settings that are the demo's own, and what it has instead.
+const OWN: [(&str, &str); 5] = [
+    ("auth", "asks nobody for a key"),
+    ("database_url", "has a database of its own, DATA_DIR/demo.db"),
+    ("ledger_key", "signs with a key of its own, DATA_DIR/demo.key"),
+    ("trace_settle", "seals traces at once"),
+    ("trace_settle_remote", "seals traces at once"),
+];
+
+/// Refuses settings that the demo would not heed.
+pub(super) fn refuse_others(given: &BTreeSet<String>, settings: &Settings) -> Result<(), AppError> {
+    let is_open = settings.auth == AuthMode::Off;
+    let ignored = OWN.iter().find(|(name, _)| given.contains(*name) && !(*name == "auth" && is_open));
+    let Some((name, instead)) = ignored else { return Ok(()) };
+    let (flag, variable) = (name.replace('_', "-"), name.to_uppercase());
+    Err(AppError::setting(format!(
+        "--demo {instead}, so it goes without --{flag}: leave that out (the flag, RUNLEDGER_{variable}, and {flag} in the \
+         settings file), or leave --demo out to serve with it"
+    )))
+}
+
+/// What is wrong where another process has the demo's database.
+pub(super) fn beside(error: &AppError) -> AppError {
+    AppError::new(format!("{error}. A second demo needs a folder of its own: --data-dir DIR"))
+}
 
 /// A database and a signing key of its own, no API keys, and runs that show at once.
 pub(super) fn adjust(settings: &mut Settings) {

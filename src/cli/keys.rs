@@ -96,7 +96,12 @@ pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
             let (logs, store) = open_to_look(&base, Arc::new(SystemClock)).await?;
             let keys = logs.list_api_keys(&tenant).await;
             store.close().await;
-            print_table(&keys?);
+            let keys = keys?;
+            if keys.is_empty() {
+                eprintln!("tenant {tenant} has no keys here; runledger keys create --tenant {tenant} makes one");
+            } else {
+                print_table(&keys);
+            }
             Ok(())
         }
         Action::Revoke { tenant, key_id, base, changes } => {
@@ -159,7 +164,7 @@ fn parse_expiry(text: &str) -> Result<Timestamp, AppError> {
         Err(_) => Timestamp::parse(text).ok(),
     };
     end.filter(|end| *end > now).ok_or_else(|| {
-        AppError::new(format!(
+        AppError::setting(format!(
             "--expires {text}: write a duration like 90d or an instant like 2027-01-01T00:00:00Z, in the future"
         ))
     })

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::init_logs;
-use crate::app::{AppError, open_for_command};
+use crate::app::{AppError, open_for_command, require_file};
 use crate::clock::SystemClock;
-use crate::config::{BaseSettings, ChangeSettings};
+use crate::config::{BaseSettings, ChangeSettings, whole};
 use crate::facade::keys::operator;
 use crate::store::holdings::{self, AtStake};
 use crate::store::migrate;
@@ -33,9 +33,9 @@ enum Action {
     },
     /// Take back the newest changes, and drop their tables; refused where these hold anything, unless --destroy says so.
     Down {
-        /// How many.
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-        steps: u32,
+        /// How many of the newest.
+        #[arg(long, value_parser = whole(1_u32..=1_000), value_name = "N")]
+        steps: Option<u32>,
         /// Drop what the tables hold, which nothing brings back: the database's name, so that it is not another one's. On
         /// SQLite the name of the file without its folder, on PostgreSQL that of the database.
         #[arg(long, value_name = "NAME")]
@@ -67,8 +67,14 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), AppError> {
         }
         Action::Down { steps, destroy, base } => {
             init_logs(&base)?;
+            let steps = steps.ok_or_else(|| {
+                AppError::setting(
+                    "--steps N: say how many of the newest changes to take back, like --steps 1; runledger migrate status \
+                     lists them",
+                )
+            })?;
             let url = base.database_url.expose();
-            refuse_missing(url)?;
+            require_file(&base)?;
             may_be_lost(&holdings::at_stake(url, steps).await?, destroy.as_deref())?;
             report("taken back", &migrate::down(url, steps).await?);
         }
@@ -84,13 +90,6 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), AppError> {
         }
     }
     Ok(())
-}
-
-fn refuse_missing(database_url: &str) -> Result<(), AppError> {
-    match holdings::missing_file(database_url)? {
-        None => Ok(()),
-        Some(file) => Err(AppError::new(format!("database-url: there is no file {}", file.display()))),
-    }
 }
 
 /// Evidence goes only where a person has said which: by the name of its database.

@@ -24,6 +24,9 @@ use crate::app::{self, AppError};
 use crate::config::{BaseSettings, FileSettings, LogFormat, check_variables, default_path};
 use crate::telemetry;
 
+/// Exit code of a command line or settings that cannot be used; that of the argument parser too.
+const SETTING: u8 = 2;
+
 const PRECEDENCE: &str = "Every setting is a flag, an environment variable and a key of runledger.toml (the flag's name \
 without its dashes). Flags go before variables, variables before the file.";
 
@@ -64,14 +67,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(Refusal::Settings(message)) => {
             eprintln!("error: {message}");
-            return ExitCode::from(2);
+            return ExitCode::from(SETTING);
         }
     };
     match start(cli.command) {
         Ok(status) => status,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            if error.is_setting() { ExitCode::from(SETTING) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -150,7 +153,7 @@ fn without_prefix(error: &clap::Error) -> String {
 }
 
 fn init_logs(base: &BaseSettings) -> Result<(), AppError> {
-    telemetry::init_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::new)
+    telemetry::init_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::setting)
 }
 
 #[cfg(test)]

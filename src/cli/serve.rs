@@ -1,12 +1,15 @@
 //! `runledger serve`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clap::ArgMatches;
+use clap::parser::ValueSource;
 
 use super::{demo, init_logs};
-use crate::app::{AppError, InstanceFile, Listeners, Server, open_logs, open_store, start_signing, until_signal};
+use crate::app::{
+    AppError, InstanceFile, Listeners, Server, claim, open_logs, open_store, start_signing, until_signal,
+};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Secret, Settings, known_settings};
 
@@ -28,13 +31,24 @@ pub(super) struct ServeArgs {
     /// What each setting was given as.
     #[arg(skip)]
     values: BTreeMap<String, Secret>,
+    /// Settings that stand on the command line, in the environment or in the file.
+    #[arg(skip)]
+    given: BTreeSet<String>,
 }
 
 impl ServeArgs {
     /// Keeps what each setting was given as, to tell at the next start which changed.
     pub(super) fn keep_values(&mut self, matches: &ArgMatches) {
-        let names = known_settings().into_iter();
-        self.values = names.map(|name| (name.clone(), Secret::from(given(matches, &name)))).collect();
+        for (name, default) in known_settings() {
+            let value = raw(matches, &name);
+            let source = matches.value_source(&name);
+            // What stands in the file comes as a default.
+            let is_given = matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+            if is_given || value != default {
+                self.given.insert(name.clone());
+            }
+            self.values.insert(name, Secret::from(value));
+        }
     }
 
     #[cfg(test)]
@@ -43,25 +57,29 @@ impl ServeArgs {
     }
 }
 
-fn given(matches: &ArgMatches, name: &str) -> String {
+fn raw(matches: &ArgMatches, name: &str) -> String {
     let raw = matches.try_get_raw(name).ok().flatten();
     let values = raw.into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
     values.collect::<Vec<_>>().join(",")
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
-    let ServeArgs { demo: is_demo, mut settings, values } = args;
+    let ServeArgs { demo: is_demo, mut settings, values, given } = args;
     if is_demo {
+        demo::refuse_others(&given, &settings)?;
         demo::adjust(&mut settings);
     }
     let config = Config::new(settings)?;
     init_logs(&config.base)?;
     let stop = until_signal().map_err(|error| AppError::new(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config)?;
+    let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let claimed = claim(&config, http, &*clock);
+    let _serving = if is_demo { claimed.map_err(|error| demo::beside(&error))? } else { claimed? };
     if is_demo {
         demo::remove_database(&config)?;
     }
-    let clock: SharedClock = Arc::new(SystemClock);
     let store = open_store(&config, Arc::clone(&clock)).await?;
     if is_demo {
         Box::pin(demo::before(&config, &store, &clock)).await?;
@@ -76,7 +94,6 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
     let instance = InstanceFile::open(&config.base.data_dir, is_demo, kind, &values, &*clock)?;
     let mut server = Server::new(&config, store, logs.clone(), instance).await?;
     server.record_startup().await?;
-    let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;
     let grpc = listeners.grpc_address();
     if is_demo {
         Box::pin(demo::fill(&logs, clock.now())).await?;

@@ -240,6 +240,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_receipt_is_named_and_never_shown() {
+        let key = crate::ledger::note_secret::to_text("example.com/log", &[7; 32]).expect("a key");
+        let json = serde_json::to_string(&receipt()).expect("text");
+        let (blank_end, blank_begin) = (format!("{}\n", receipt()), format!("\n{}", receipt()));
+        let blank_middle = receipt().replacen("\n\n", "\n\n\n", 1);
+        for (text, said) in [
+            (&key, "a key that signs"),
+            (&json, "it is JSON"),
+            (&format!("{{\"receipt\":{json}}}"), "it is JSON"),
+            (&blank_end, "an empty line too many"),
+            (&blank_middle, "an empty line too many"),
+            (&blank_begin, "empty lines stand before it"),
+        ] {
+            let (outcome, report) = verify(text, 7, None);
+            assert_eq!(outcome, Outcome::Invalid, "{report}");
+            assert!(report.starts_with("INVALID: ") && report.contains(said), "{report}");
+            assert!(!report.contains(key.trim().rsplit('+').next().expect("a part")), "{report}");
+        }
+    }
+
+    #[test]
     fn a_key_that_is_none_is_refused_and_never_shown() {
         let secret = crate::ledger::note_secret::to_text("example.com/log", &[7; 32]).expect("a key");
         let bare = secret.trim().trim_start_matches("PRIVATE+KEY+").to_owned();

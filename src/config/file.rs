@@ -64,7 +64,7 @@ impl FileSettings {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             format!("not TOML: line {line}: {}", error.message())
         })?;
-        let known = known_settings();
+        let known: Vec<String> = known_settings().into_iter().map(|(name, _)| name).collect();
         let mut settings = Vec::new();
         flatten("", &table, &mut settings)?;
         for (position, (key, _)) in settings.iter().enumerate() {
@@ -89,11 +89,15 @@ impl FileSettings {
     }
 }
 
-/// The names of all settings, as argument ids.
+/// The names of all settings, as argument ids, and their defaults as text.
 #[must_use]
-pub fn known_settings() -> Vec<String> {
+pub fn known_settings() -> Vec<(String, String)> {
     let command = Settings::augment_args(Command::new("settings"));
-    command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
+    let default = |argument: &clap::Arg| {
+        let values = argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
+        values.collect::<Vec<_>>().join(",")
+    };
+    command.get_arguments().map(|argument| (argument.get_id().to_string(), default(argument))).collect()
 }
 
 fn flatten(prefix: &str, table: &Table, settings: &mut Vec<(String, String)>) -> Result<(), String> {

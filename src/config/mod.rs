@@ -15,7 +15,7 @@ pub use names::check_variables;
 pub use settings::{
     AccessAuditMode, AuthMode, BaseSettings, ChangeSettings, GraphqlSettings, JwtSettings, LogFormat, Settings,
 };
-pub use values::{OptionalAddress, Secret, parse_duration};
+pub use values::{OptionalAddress, Secret, parse_duration, whole};
 
 /// A setting that cannot be used: its name and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{OptionalAddress, Secret, parse_address, parse_duration, parse_optional_address, parse_origin};
+use super::values::{
+    OptionalAddress, Secret, parse_address, parse_bool, parse_duration, parse_log_level, parse_optional_address,
+    parse_origin, whole,
+};
 
 /// Whether callers must prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,7 +43,8 @@ pub enum LogFormat {
 /// Settings of every command that opens the database.
 #[derive(Args, Clone, Debug)]
 pub struct BaseSettings {
-    /// Database: `sqlite://FILE` (made where it is missing) or `postgres://USER:PASSWORD@HOST/NAME`.
+    /// Database: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/NAME`. A file that is missing is made by `serve` and by
+    /// commands that write, not by those that look.
     #[arg(
         long,
         env = "RUNLEDGER_DATABASE_URL",
@@ -60,13 +64,14 @@ pub struct BaseSettings {
     #[arg(long, env = "RUNLEDGER_LEDGER_KEY", value_name = "FILE")]
     pub ledger_key: Option<PathBuf>,
     /// Connections to PostgreSQL; 0 is four a core.
-    #[arg(long, env = "RUNLEDGER_POOL_SIZE", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_POOL_SIZE", default_value = "0", value_parser = whole(0_u32..=1000), value_name = "N")]
     pub pool_size: u32,
     /// Form of log lines.
     #[arg(long, env = "RUNLEDGER_LOG_FORMAT", default_value = "text", value_enum)]
     pub log_format: LogFormat,
-    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives like `info,runledger::http=debug`.
-    #[arg(long, env = "RUNLEDGER_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    /// What is logged: `off`, `error`, `warn`, `info`, `debug`, `trace`, or one of them and others for parts of the program,
+    /// like `info,runledger::http=debug`.
+    #[arg(long, env = "RUNLEDGER_LOG_LEVEL", default_value = "info", value_parser = parse_log_level, value_name = "LEVEL")]
     pub log_level: String,
 }
 
@@ -74,7 +79,7 @@ pub struct BaseSettings {
 #[derive(Args, Clone, Debug)]
 pub struct ChangeSettings {
     /// Leave the database's schema alone at start, and refuse to start when it is not up to date.
-    #[arg(long, env = "RUNLEDGER_NO_MIGRATE", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "RUNLEDGER_NO_MIGRATE", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = parse_bool, value_name = "BOOL")]
     pub no_migrate: bool,
 }
 
@@ -116,40 +121,40 @@ pub struct JwtSettings {
 #[command(next_help_heading = "GraphQL limits")]
 pub struct GraphqlSettings {
     /// Bytes of a request's body.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_BODY_BYTES", default_value = "2097152", value_parser = clap::value_parser!(u64).range(1024..=67_108_864), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_BODY_BYTES", default_value = "2097152", value_parser = whole(1024_u64..=67_108_864), value_name = "N")]
     pub graphql_body_bytes: u64,
     /// Tokens of the document.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_TOKENS", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_TOKENS", default_value = "10000", value_parser = whole(1_u32..=1_000_000), value_name = "N")]
     pub graphql_tokens: u32,
     /// Nesting of fields.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_DEPTH", default_value = "15", value_parser = clap::value_parser!(u32).range(1..=100), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_DEPTH", default_value = "15", value_parser = whole(1_u32..=100), value_name = "N")]
     pub graphql_depth: u32,
     /// Cost of the query: fields times the rows that they may give.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_COMPLEXITY", default_value = "50000", value_parser = clap::value_parser!(u32).range(1..=10_000_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_COMPLEXITY", default_value = "50000", value_parser = whole(1_u32..=10_000_000), value_name = "N")]
     pub graphql_complexity: u32,
     /// Selections after fragments are expanded.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_SELECTIONS", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_SELECTIONS", default_value = "10000", value_parser = whole(1_u32..=1_000_000), value_name = "N")]
     pub graphql_selections: u32,
     /// Aliases.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_ALIASES", default_value = "100", value_parser = clap::value_parser!(u32).range(0..=10_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_ALIASES", default_value = "100", value_parser = whole(0_u32..=10_000), value_name = "N")]
     pub graphql_aliases: u32,
     /// Directives.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_DIRECTIVES", default_value = "20", value_parser = clap::value_parser!(u32).range(0..=1_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_DIRECTIVES", default_value = "20", value_parser = whole(0_u32..=1_000), value_name = "N")]
     pub graphql_directives: u32,
     /// Fields of the query itself.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_ROOT_FIELDS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_ROOT_FIELDS", default_value = "20", value_parser = whole(1_u32..=1_000), value_name = "N")]
     pub graphql_root_fields: u32,
     /// Bytes of an answer, before compression; 64 kB to 1 GB.
-    #[arg(long, env = "RUNLEDGER_GRAPHQL_ANSWER_BYTES", default_value = "33554432", value_parser = clap::value_parser!(u64).range(65_536..=1_073_741_824), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_GRAPHQL_ANSWER_BYTES", default_value = "33554432", value_parser = whole(65_536_u64..=1_073_741_824), value_name = "N")]
     pub graphql_answer_bytes: u64,
     /// Time to execute a request; 100ms to 5m.
     #[arg(long, env = "RUNLEDGER_GRAPHQL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
     pub graphql_timeout: Duration,
     /// Whether the schema can be asked for.
-    #[arg(long, env = "RUNLEDGER_INTROSPECTION", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "RUNLEDGER_INTROSPECTION", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = parse_bool, value_name = "BOOL")]
     pub introspection: bool,
     /// Whether errors suggest names of fields.
-    #[arg(long, env = "RUNLEDGER_SUGGESTIONS", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "RUNLEDGER_SUGGESTIONS", default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = parse_bool, value_name = "BOOL")]
     pub suggestions: bool,
 }
 
@@ -186,13 +191,13 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Connections that may be open at a time; 0 is what the limit of open files allows, at most 4096. One address has as
     /// many as it leaves to the others: alone half of them, which is what a proxy in front has.
-    #[arg(long, env = "RUNLEDGER_CONNECTIONS", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_CONNECTIONS", default_value = "0", value_parser = whole(0_u32..=1_000_000), value_name = "N")]
     pub connections: u32,
     /// Requests a second that one key may make, and at once; 0 is no limit.
-    #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "1000", value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_RATE_LIMIT", default_value = "1000", value_parser = whole(0_u32..=1_000_000), value_name = "N")]
     pub rate_limit: u32,
     /// Whether each request gets a line in the log, at `info`: method, route, status, gRPC status, time, bytes, tenant, id.
-    #[arg(long, env = "RUNLEDGER_ACCESS_LOG", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "RUNLEDGER_ACCESS_LOG", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = parse_bool, value_name = "BOOL")]
     pub access_log: bool,
     /// When reads are recorded in the access log: `strict` before the answer leaves, `async` soon after, `off` never.
     #[arg(long, env = "RUNLEDGER_ACCESS_AUDIT", default_value = "strict", value_enum, hide_possible_values = true)]
@@ -222,7 +227,7 @@ pub struct Settings {
     #[arg(long, env = "RUNLEDGER_CONTENT_CAPTURE", value_delimiter = ',', value_name = "TENANT")]
     pub content_capture: Vec<String>,
     /// Records that may wait to be written; requests that do not fit are told to come again.
-    #[arg(long, env = "RUNLEDGER_QUEUE_RECORDS", default_value = "32768", value_parser = clap::value_parser!(u32).range(512..=1_000_000), value_name = "N")]
+    #[arg(long, env = "RUNLEDGER_QUEUE_RECORDS", default_value = "32768", value_parser = whole(512_u32..=1_000_000), value_name = "N")]
     pub queue_records: u32,
     /// How often a log that changes is signed; 100ms to 1h.
     #[arg(long, env = "RUNLEDGER_CHECKPOINT_INTERVAL", default_value = "1s", value_parser = parse_duration, value_name = "DURATION")]

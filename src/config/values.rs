@@ -3,8 +3,13 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::names::nearest;
 
 /// An address, or `None` where the listener is off. (A name of its own keeps the argument parser from reading it as
 /// "may be absent".)
@@ -67,6 +72,50 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(allowed)
 }
 
+/// Reads a whole number of a range.
+pub fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + fmt::Display + Clone + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("'{text}' is not a whole number in {}..={}", range.start(), range.end()))
+    }
+}
+
+/// Reads `true` or `false`, and what others write for them.
+pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(format!("'{text}' is neither true nor false (yes, no, on, off, 1 and 0 are read too)")),
+    }
+}
+
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Reads a level, or directives with commas between them. A word alone that is no level would name a part of the program, of
+/// which there is none, and silence all others.
+pub(super) fn parse_log_level(text: &str) -> Result<String, String> {
+    let allowed = "write off, error, warn, info, debug or trace, and behind a comma others for parts of the program, like \
+                   info,runledger::http=debug";
+    let is_level = |word: &str| LOG_LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    for directive in text.split(',').map(str::trim) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level.trim());
+        if is_level(level) || directive.ends_with([']', '}']) {
+            continue;
+        }
+        if level.is_empty() {
+            return Err(format!("a level is missing in '{text}': {allowed}"));
+        }
+        let hint = nearest(&level.to_ascii_lowercase(), LOG_LEVELS);
+        let hint = hint.map_or_else(String::new, |level| format!(" (did you mean {level}?)"));
+        return Err(format!("'{level}' is no level{hint}: {allowed}"));
+    }
+    EnvFilter::try_new(text).map_err(|error| format!("'{text}': {error}: {allowed}"))?;
+    Ok(text.to_owned())
+}
+
 /// Reads `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080`, `localhost:8080` or `:8080`. A port alone is of this machine, not
 /// of all its addresses as elsewhere: what is open to the network is to be written.
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -108,6 +157,38 @@ mod tests {
         assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
         for bad in ["", "15", "s", "1.5s", "-1s", "15 s", "99999999999999999999s", "999999999999999999d"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_switches_are_refused_with_what_is_allowed() {
+        let number = whole(0_u32..=1_000);
+        assert_eq!((number("0"), number("1000")), (Ok(0), Ok(1_000)));
+        for bad in ["", "x", "-1", "1001", "1.5", "99999999999"] {
+            assert_eq!(number(bad), Err(format!("'{bad}' is not a whole number in 0..=1000")));
+        }
+        assert_eq!((parse_bool("Yes"), parse_bool("0")), (Ok(true), Ok(false)));
+        assert!(parse_bool("maybe").expect_err("neither").contains("true nor false"));
+    }
+
+    #[test]
+    fn a_level_that_is_none_silences_nothing() {
+        for good in
+            ["info", "WARN", "off", "info,runledger::http=debug", "warn, runledger=trace", "info,a[b{c=1}]=debug"]
+        {
+            assert_eq!(parse_log_level(good).as_deref(), Ok(good));
+        }
+        for (bad, said) in [
+            ("nonsense", "'nonsense' is no level: write off, error, warn, info"),
+            ("inof", "did you mean info?"),
+            ("runledger", "is no level"),
+            ("info,runledger::http=debgu", "did you mean debug?"),
+            ("", "a level is missing"),
+            ("info,", "a level is missing"),
+            ("runledger=", "a level is missing"),
+        ] {
+            let refused = parse_log_level(bad).expect_err(bad);
+            assert!(refused.contains(said) && refused.contains("runledger::http=debug"), "{refused}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! What verification of a log found, and what may be believed because of it.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::ids::{Digest, RecordId, TenantId};
@@ -102,6 +104,28 @@ pub struct Anomaly {
     pub field: Option<String>,
     /// What was expected and what is there, for people.
     pub detail: String,
+}
+
+impl fmt::Display for Anomaly {
+    /// One line for people; its last part may hold what stands in the database.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())?;
+        match (self.seq, self.seq_end) {
+            (Some(from), Some(to)) => write!(f, " at {from}..{to}")?,
+            (Some(from), None) => write!(f, " at {from}")?,
+            _ => {}
+        }
+        if let Some(kind) = self.record_kind {
+            write!(f, " {}", kind.as_str())?;
+        }
+        if let Some(id) = self.record_id {
+            write!(f, " {id}")?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, " [{field}]")?;
+        }
+        write!(f, ": {}", self.detail)
+    }
 }
 
 /// A finding that is kept.

@@ -183,7 +183,8 @@ impl Logs {
         let Verification { status, anomaly_count, warning_count, .. } = &look.verification;
         if *status == VerificationStatus::Invalid {
             let (tenant, log_id) = (&look.verification.tenant_id, look.verification.log_id);
-            tracing::error!(%tenant, %log_id, anomaly_count, warning_count, first = ?look.findings.first(), "a log is INVALID");
+            let first = look.findings.first().map(tracing::field::display);
+            tracing::error!(%tenant, %log_id, anomaly_count, warning_count, first, "a log is INVALID");
         }
         let is_telling = tells(&look.verification, standing_of(look, standings));
         self.0.store.insert_verification(&look.verification, &look.findings, is_telling).await

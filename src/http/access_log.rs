@@ -91,14 +91,15 @@ impl Observer for Logged {
 impl Drop for Logged {
     fn drop(&mut self) {
         let AccessLine { current, method, route, status, grpc_status, began } = &self.line;
-        let ms = began.elapsed().as_secs_f64() * 1_000.0;
+        // A number, with one digit behind the point.
+        let ms = (began.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
         tracing::info!(
             target: "runledger::access",
             method,
             route,
             status = status.as_u16(),
             grpc = grpc_status.map(grpc_name),
-            ms = format_args!("{ms:.1}"),
+            ms,
             bytes = self.bytes,
             tenant = current.tenant(),
             id = current.id(),

@@ -247,7 +247,7 @@ fn check_is_asked_for(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "a GET without credentials must show that no page of another site sends it: add the header \
-                   Apollo-Require-Preflight with any value, or send the query by POST";
+                   Apollo-Require-Preflight with any value, or send the query by POST; the page for people is /graphiql";
     Err(Refusal::new(StatusCode::FORBIDDEN, Error::new(Code::Forbidden, message)))
 }
 

@@ -76,7 +76,8 @@ impl Media {
             }
         }
         best.map(|(_, _, media)| media).ok_or_else(|| {
-            let message = "answers are application/graphql-response+json or application/json: accept one of them";
+            let message = "answers are application/graphql-response+json or application/json: accept one of them; the page for \
+                           people is /graphiql";
             Refusal::new(StatusCode::NOT_ACCEPTABLE, Error::input("accept", message))
         })
     }
@@ -159,6 +160,9 @@ mod tests {
         for accept in ["text/html", "application/json;q=0", "image/*, application/xml", "application/json;q=x"] {
             assert_eq!(negotiated(&[accept]), None, "{accept}");
         }
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html"))]);
+        let Err(refused) = Media::negotiate(&headers) else { panic!("a browser is told where its page is") };
+        assert!(refused.error.message().contains("/graphiql"), "{:?}", refused.error);
     }
 
     #[test]

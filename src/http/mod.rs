@@ -40,6 +40,19 @@ pub use state::{HttpSettings, HttpState};
 /// Answers below this size are not worth compressing.
 const COMPRESS_ABOVE_BYTES: u64 = 4096;
 
+/// What is served, for those who ask for something else.
+const PATHS: [&str; 9] = [
+    "/graphql",
+    "/graphiql",
+    otlp::PATH,
+    otlp::METRICS_PATH,
+    otlp::LOGS_PATH,
+    "/ledger/{log}/...",
+    "/livez",
+    "/readyz",
+    "/metrics",
+];
+
 /// The router of the main listener; every layer here lies around all routes. Those of `api` are for admitted callers and
 /// find their [`Scope`](crate::domain::scope::Scope) in the request's extensions; those of `pages` are for everyone.
 pub fn router(state: HttpState, api: Router, pages: Router) -> Router {
@@ -77,7 +90,7 @@ fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, state: &HttpState) 
 }
 
 async fn no_such_path(request: Request) -> Response {
-    let message = format!("nothing is served at {}; see /graphql, /graphiql, {}", request.uri().path(), otlp::PATH);
+    let message = format!("nothing is served at {}; there is {}", request.uri().path(), PATHS.join(", "));
     error::response(axum::http::StatusCode::NOT_FOUND, &Error::new(Code::NotFound, message))
 }
 

@@ -111,6 +111,9 @@ impl Receipt {
         if text.len() > RECEIPT_BYTES_MAX {
             return Err(Malformed("a receipt has at most 4 MiB"));
         }
+        if let Some(problem) = something_else(text) {
+            return Err(Malformed(problem));
+        }
         let mut rest = text;
         let mut line = || {
             let (line, after) = rest.split_once('\n')?;
@@ -162,6 +165,33 @@ impl Receipt {
         let (signer, key_id) = (key.name().to_owned(), key.id_hex());
         Ok(Proven { leaf: self.leaf, leaf_hash, index: self.index, checkpoint, signer, key_id })
     }
+}
+
+/// What a text is that was taken for a receipt, or was one before somebody changed its lines. None of it is shown.
+fn something_else(text: &str) -> Option<&'static str> {
+    let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    if begin.starts_with("PRIVATE+KEY+") {
+        return Some(
+            "it is the file of a key that signs, which nobody but the server may have; name the file of a receipt. What is in \
+             it is not shown",
+        );
+    }
+    if begin.starts_with(['"', '{', '[']) {
+        return Some(
+            "it is JSON; a receipt is the text in it: take it out with its line ends, as jq -r does, and without quotes",
+        );
+    }
+    let is_ours = begin.starts_with(FIRST_LINE);
+    if is_ours && text.starts_with([' ', '\t', '\n']) {
+        return Some("spaces or empty lines stand before it; a receipt's bytes are signed: take them out");
+    }
+    if is_ours && (text.ends_with("\n\n") || text.contains("\n\n\n")) {
+        return Some(
+            "it has an empty line too many: one stands before its checkpoint and one before the signatures, and none at its \
+             end. Its bytes are signed: take the others out",
+        );
+    }
+    None
 }
 
 /// What is wrong with a first line that is not ours. Its bytes are signed, so nothing is put right here.

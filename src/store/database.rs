@@ -1,12 +1,13 @@
 //! Connections: one writer and a few readers on SQLite, two pools on PostgreSQL; durability is checked, not assumed.
 
-use std::path::Path;
-use std::str::FromStr;
+pub(super) mod serving;
+pub(super) mod sqlite;
+pub(super) mod tables;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, DbBackend, DbErr, QueryResult,
     Statement, Value,
@@ -16,22 +17,12 @@ use super::error::database;
 use super::place::Place;
 use super::turns::Turns;
 use crate::error::{Error, Result};
+pub use serving::Serving;
 
-/// Readers of SQLite: it reads from memory-mapped pages, so a few keep the cores busy.
-const SQLITE_READERS: u32 = 4;
-
-/// Bytes of the file that each connection maps, 64 MiB: each counts them as memory of its own, though the pages are shared.
-const SQLITE_MAPPED_BYTES: &str = "67108864";
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Rows that the driver hands over at once; its default of 50 wakes the reader too often.
-const SQLITE_ROW_BUFFER: usize = 1_024;
 /// Connections of PostgreSQL for the sealer and keys, so that readers cannot starve them.
 const POSTGRES_WRITERS: u32 = 2;
 /// Statements prepared a connection: the reads, and on PostgreSQL the flushes.
 const STATEMENT_CACHE: usize = 256;
-/// Texts prepared by SQLite's writer. Each holds the statements of a whole flush, so they are large: after requests of 1 to
-/// 900 spans in fifteen sizes the process held 274 MB of its own memory with 256 of them, and 184 MB with 64.
-const SQLITE_WRITER_CACHE: usize = 64;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_IDLE_TEST: Duration = Duration::from_secs(30);
 /// No plan of ours is worth compiling, and its estimates err on tables without statistics.
@@ -80,14 +71,17 @@ impl Database {
     pub async fn connect(url: &str, pool_size: u32) -> Result<Self> {
         let (backend, place) = (backend(url)?, Arc::new(Place::of(url)?));
         let (write, read) = if backend == DbBackend::Sqlite {
-            check_sqlite_path(url)?;
-            (open(sqlite(url, false), &place).await?, open(sqlite(url, true), &place).await?)
+            sqlite::make_private(&sqlite::path(url)?, &place)?;
+            (open(sqlite::options(url, false), &place).await?, open(sqlite::options(url, true), &place).await?)
         } else {
             let mut read = postgres(url, pool_size.max(1), POSTGRES_READ);
             read.statement_timeout(POSTGRES_READ_TIMEOUT);
-            (open(postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE), &place).await?, open(read, &place).await?)
+            let mut write = postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE);
+            serving::hold(&mut read);
+            serving::hold(&mut write);
+            (open(write, &place).await?, open(read, &place).await?)
         };
-        let turns = Turns::at(if backend == DbBackend::Sqlite { SQLITE_READERS } else { pool_size });
+        let turns = Turns::at(if backend == DbBackend::Sqlite { sqlite::READERS } else { pool_size });
         let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default(), turns };
         database.check_durability().await?;
         database.check_file()?;
@@ -98,8 +92,7 @@ impl Database {
     pub async fn connect_reader(url: &str, pool_size: u32) -> Result<Self> {
         let (backend, place) = (backend(url)?, Arc::new(Place::of(url)?));
         let read = if backend == DbBackend::Sqlite {
-            check_sqlite_path(url)?;
-            open(sqlite(url, true), &place).await?
+            sqlite::open_reader(url, &sqlite::path(url)?, &place).await?
         } else {
             open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY), &place).await?
         };
@@ -111,7 +104,9 @@ impl Database {
     /// runtime that this is called on.
     pub async fn for_appending(mut self, url: &str) -> Result<Self> {
         if self.backend == DbBackend::Postgres {
-            self.write = open(postgres(url, 1, POSTGRES_WRITE), &self.place).await?;
+            let mut write = postgres(url, 1, POSTGRES_WRITE);
+            serving::hold(&mut write);
+            self.write = open(write, &self.place).await?;
             self.check_durability().await?;
         }
         Ok(self)
@@ -130,8 +125,8 @@ impl Database {
     pub async fn connect_writer(url: &str) -> Result<DatabaseConnection> {
         let (backend, place) = (backend(url)?, Place::of(url)?);
         if backend == DbBackend::Sqlite {
-            check_sqlite_path(url)?;
-            return open(sqlite(url, false), &place).await;
+            sqlite::make_private(&sqlite::path(url)?, &place)?;
+            return open(sqlite::options(url, false), &place).await;
         }
         open(postgres(url, 1, POSTGRES_READ), &place).await
     }
@@ -224,7 +219,7 @@ impl Database {
             return Ok(());
         }
         let allowed = allowed.join(" or ");
-        Err(Error::input("database_url", format!("the database runs with {name} = {value}; Runledger needs {allowed}")))
+        Err(Error::input("", format!("the database runs with {name} = {value}; Runledger needs {allowed}")))
     }
 
     /// A setting of the writer's connection, as text.
@@ -254,59 +249,6 @@ async fn open(options: ConnectOptions, place: &Place) -> Result<DatabaseConnecti
     }
 }
 
-/// Refuses what would only fail later or lose data at exit.
-fn check_sqlite_path(url: &str) -> Result<()> {
-    if url.contains(":memory:") || url.contains("mode=memory") {
-        let message =
-            "an in-memory database keeps no evidence and has one connection; name a file: sqlite://runledger.db";
-        return Err(Error::input("database_url", message));
-    }
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|cause| Error::input("database_url", format!("the SQLite URL does not parse: {cause}")))?;
-    match options.get_filename().parent() {
-        Some(parent) if parent != Path::new("") && !parent.is_dir() => {
-            let parent = parent.display();
-            Err(Error::input("database_url", format!("the folder {parent} does not exist; create it first")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn sqlite(url: &str, is_reader: bool) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(if is_reader { SQLITE_READERS } else { 1 })
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false)
-        .map_sqlx_sqlite_opts(move |options| {
-            let options = options
-                .busy_timeout(SQLITE_BUSY_TIMEOUT)
-                .foreign_keys(false)
-                .row_buffer_size(SQLITE_ROW_BUFFER)
-                .statement_cache_capacity(if is_reader { STATEMENT_CACHE } else { SQLITE_WRITER_CACHE })
-                .pragma("mmap_size", SQLITE_MAPPED_BYTES)
-                .pragma("temp_store", "MEMORY");
-            if is_reader {
-                return options.read_only(true);
-            }
-            options
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .pragma("cache_size", "-16384")
-                // What is erased is overwritten, not only unlinked.
-                .pragma("secure_delete", "ON")
-                // Each checkpoint syncs and writes every changed page once: less often is less work.
-                .pragma("wal_autocheckpoint", "8000")
-                .pragma("journal_size_limit", "67108864")
-        });
-    options
-}
-
 fn postgres(url: &str, size: u32, settings: &'static [(&str, &str)]) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
@@ -327,11 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_what_cannot_keep_evidence() {
-        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory", "sqlite:///no/such/folder/x.db"] {
-            assert!(check_sqlite_path(url).is_err(), "{url}");
-        }
-        assert!(check_sqlite_path("sqlite://x.db").is_ok());
+    fn other_databases_are_refused() {
         assert!(backend("mysql://x").is_err());
     }
 }

@@ -13,6 +13,41 @@ use crate::error::{Code, Error};
 /// How long to wait before another try when the database does not take a statement, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
 
+/// What a database or its driver said, without the line of its own source in which it did; of the database also its code.
+#[derive(Debug)]
+pub(super) struct Said(DbErr);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let driver = match &self.0 {
+            DbErr::Conn(RuntimeErr::SqlxError(cause))
+            | DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,
+            other => return other.fmt(f),
+        };
+        let Some(said) = driver.as_database_error() else { return driver.fmt(f) };
+        f.write_str(said.message())?;
+        said.code().map_or(Ok(()), |code| write!(f, ", code {code}"))
+    }
+}
+
+impl std::error::Error for Said {}
+
+/// An error in words for the person who runs the server: what is wrong, what they can do, and what the database said.
+#[must_use]
+pub fn for_operator(error: &Error) -> String {
+    let Some(cause) = error.cause() else { return error.message().to_owned() };
+    match trouble_of(error) {
+        Some(trouble) => format!("{}{} ({cause})", trouble.what(), trouble.remedy()),
+        None => format!("{}: {cause}", error.message()),
+    }
+}
+
+/// What ails the database, where an error comes from that.
+pub(super) fn trouble_of(error: &Error) -> Option<Trouble> {
+    error.cause().and_then(|cause| cause.downcast_ref::<Said>()).and_then(|said| Trouble::of(&said.0))
+}
+
 /// A row that holds what nothing of ours writes.
 #[derive(Debug, thiserror::Error)]
 #[error("corrupt row: {table}.{column} of row {row}: {problem}")]
@@ -36,10 +71,10 @@ pub(super) fn database(error: DbErr) -> Error {
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
             match cause.as_ref() {
                 DriverError::Database(cause) => refused(&error, cause.as_ref()),
-                _ => Error::internal(error),
+                _ => Error::internal(Said(error)),
             }
         }
-        _ => Error::internal(error),
+        _ => Error::internal(Said(error)),
     }
 }
 
@@ -48,17 +83,19 @@ pub(super) fn of_driver(error: DriverError) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
-/// UNAVAILABLE in the words of the trouble, with what the database said as its cause.
+/// UNAVAILABLE in the words of the trouble, with what the database said as its cause. Whoever ends up with the error says
+/// it, once: to a log, a caller or a person.
 pub(super) fn troubled(trouble: Trouble, cause: DbErr) -> Error {
-    tracing::warn!(%cause, "the database is unavailable");
-    Error::unavailable(trouble.words(), RETRY_AFTER_MS).because(cause)
+    let said = Said(cause);
+    tracing::debug!(cause = %said, "the database is in trouble");
+    Error::unavailable(trouble.words(), RETRY_AFTER_MS).because(said)
 }
 
 /// UNAVAILABLE for a commit without a good answer: whether it took place is unknown, so the same is to be sent again.
 pub(super) fn uncommitted(cause: DbErr) -> Error {
     match Trouble::of(&cause) {
         Some(trouble) => troubled(trouble, cause),
-        None => unavailable("the database did not commit; send it again", cause),
+        None => unavailable("the database did not commit; send it again", Said(cause)),
     }
 }
 
@@ -75,14 +112,15 @@ fn refused(error: &DbErr, cause: &dyn DatabaseError) -> Error {
         _ => match Refusal::of(cause) {
             Some(Refusal::Value) => value(error),
             Some(Refusal::Cancelled) => Error::new(Code::Timeout, "the query took longer than allowed; narrow it"),
-            None => Error::internal(error.clone()),
+            None => Error::internal(Said(error.clone())),
         },
     }
 }
 
 /// BAD_USER_INPUT, with the cause in the log.
 fn value(cause: &DbErr) -> Error {
-    tracing::warn!(%cause, "the schema refused a value");
+    let said = Said(cause.clone());
+    tracing::warn!(cause = %said, "the schema refused a value");
     Error::input("", "a value lies outside what can be recorded")
 }
 

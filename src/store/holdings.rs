@@ -104,7 +104,7 @@ async fn number(connection: &DatabaseConnection, sql: String) -> Result<i64> {
 
 /// The tables that go, or lose a column, with the newest `steps` of the first `applied` changes. Tried on an empty database
 /// in memory: so no list of them is kept that a later change could be missing from.
-async fn lost_tables(applied: usize, steps: u32) -> Result<BTreeSet<String>> {
+pub(super) async fn lost_tables(applied: usize, steps: u32) -> Result<BTreeSet<String>> {
     let mut options = ConnectOptions::new("sqlite::memory:");
     // Each connection would be a database of its own.
     options.max_connections(1).sqlx_logging(false);

@@ -6,9 +6,10 @@ use sea_orm::{
     TransactionTrait,
 };
 
-use super::database::Database;
+use super::database::{Database, Serving, serving};
 use super::error::{database, uncommitted};
 use super::holdings::missing_file;
+use super::place::Place;
 use crate::error::{Error, Result};
 
 /// Held while the schema changes, so that processes that start together do not apply a change twice.
@@ -22,25 +23,29 @@ pub async fn up(database_url: &str) -> Result<Vec<String>> {
     let connection = Database::connect_writer(database_url).await?;
     let applied = up_on(&connection).await;
     connection.close().await.map_err(database)?;
-    applied
+    let place = Place::of(database_url)?;
+    applied.map_err(|error| place.at(&error))
 }
 
 /// Reverts the newest `steps` changes, with everything that is in their tables; gives their names, newest first.
 ///
 /// # Errors
-/// As for [`up`].
+/// As for [`up`]; `CONFLICT` while somebody serves the database.
 pub async fn down(database_url: &str, steps: u32) -> Result<Vec<String>> {
+    let _alone = Serving::begin(database_url, "runledger migrate down")?;
     let connection = Database::connect_writer(database_url).await?;
     let reverted = async {
+        serving::claim(&connection).await?;
         let mut names = names(&connection, MigrationStatus::Applied).await?;
         names.reverse();
         names.truncate(usize::try_from(steps).unwrap_or(usize::MAX));
         Migrator::down(&connection, Some(steps)).await.map_err(database)?;
         Ok(names)
     };
-    let reverted = reverted.await;
+    let reverted: Result<Vec<String>> = reverted.await;
     connection.close().await.map_err(database)?;
-    reverted
+    let place = Place::of(database_url)?;
+    reverted.map_err(|error| place.at(&error))
 }
 
 /// Every change by name, oldest first, and whether it is applied. Nothing is changed or made: of a SQLite file that does
@@ -86,10 +91,9 @@ pub(super) async fn up_on(connection: &DatabaseConnection) -> Result<Vec<String>
 pub(super) async fn check(connection: &DatabaseConnection) -> Result<()> {
     match names(connection, MigrationStatus::Pending).await?.as_slice() {
         [] => Ok(()),
-        pending => Err(Error::input(
-            "database_url",
-            format!("the database lacks {}; run `runledger migrate up`", pending.join(", ")),
-        )),
+        pending => {
+            Err(Error::input("", format!("the database lacks {}; run `runledger migrate up`", pending.join(", "))))
+        }
     }
 }
 

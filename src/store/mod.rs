@@ -51,7 +51,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 use self::append::{ChangedLogs, Queue, Writer, WriterThread};
-use self::database::Database;
+pub use self::database::Serving;
+use self::database::{Database, tables};
+pub use self::error::for_operator;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
 use crate::error::{Error, Result};
@@ -114,9 +116,9 @@ impl Store {
     pub async fn connect(config: StoreConfig, clock: SharedClock) -> Result<Self> {
         let db = Database::connect(&config.database_url, config.pool_size).await?;
         let migrations = if config.migrate {
-            migrate::up_on(&db.write).await?
+            migrate::up_on(&db.write).await.map_err(|error| db.for_operator(&error))?
         } else {
-            migrate::check(&db.write).await?;
+            migrate::check(&db.write).await.map_err(|error| db.for_operator(&error))?;
             Vec::new()
         };
         for name in &migrations {
@@ -161,14 +163,13 @@ impl Store {
         })
     }
 
-    /// One trivial query, for readiness.
+    /// Whether the database answers and has its tables, for readiness.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the database does not answer, in words for the operator.
+    /// `UNAVAILABLE` when it does not, in words for the operator.
     pub async fn ping(&self) -> Result<()> {
         self.db().check_file().map_err(|error| self.db().for_operator(&error))?;
-        let answer = self.db().rows(self.db().statement("SELECT 1", [])).await;
-        answer.map(drop).map_err(|error| self.db().for_operator(&error))
+        tables::check(self.db()).await.map_err(|error| self.db().for_operator(&error))
     }
 
     /// Whether the writer takes units.

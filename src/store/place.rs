@@ -12,9 +12,9 @@ use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{ConnectOptions, Connection};
 use tokio::sync::Mutex;
 
-use super::error::{database, of_driver};
+use super::error::{database, for_operator, of_driver, trouble_of};
 use super::trouble::Trouble;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// How long a look at a server may take.
 const LOOK_MAX: Duration = Duration::from_secs(2);
@@ -22,6 +22,10 @@ const LOOK_MAX: Duration = Duration::from_secs(2);
 const LOOK_KEPT: Duration = Duration::from_secs(1);
 /// How long to wait before another try, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
+
+/// A server asks for a password, and there is none to give.
+const NO_PASSWORD: &str = "the database server asks for a password, and none was given: write it into --database-url \
+                           (postgres://USER:PASSWORD@HOST/NAME), or set PGPASSWORD or ~/.pgpass";
 
 /// Device and number of a file: another one under the same name has others.
 type FileId = (u64, u64);
@@ -42,6 +46,8 @@ fn file_id(path: &Path) -> Option<FileId> {
 pub(super) struct Place {
     name: String,
     server: Option<PgConnectOptions>,
+    /// Whether a password was given for the server, wherever it was taken from.
+    has_password: bool,
     /// SQLite's file, and which one it was when it was opened.
     file: Option<(PathBuf, OnceLock<FileId>)>,
     seen: Mutex<Option<(Instant, Option<DbErr>)>>,
@@ -59,7 +65,8 @@ impl Place {
                 .map_err(|cause| Error::input("database_url", format!("the SQLite URL does not parse: {cause}")))?;
             let file = options.get_filename().to_path_buf();
             let name = format!("SQLite file {}", file.display());
-            return Ok(Self { name, server: None, file: Some((file, OnceLock::new())), seen: Mutex::default() });
+            let file = Some((file, OnceLock::new()));
+            return Ok(Self { name, server: None, has_password: false, file, seen: Mutex::default() });
         }
         let options = PgConnectOptions::from_str(url).map_err(|_| refused())?;
         let host = match options.get_socket() {
@@ -69,7 +76,9 @@ impl Place {
         let user = options.get_username();
         let database = options.get_database().unwrap_or(user);
         let name = format!("PostgreSQL at {host}, database {database}, user {user}");
-        Ok(Self { name, server: Some(options.disable_statement_logging()), file: None, seen: Mutex::default() })
+        let has_password = options.to_url_lossy().password().is_some();
+        let server = Some(options.disable_statement_logging());
+        Ok(Self { name, server, has_password, file: None, seen: Mutex::default() })
     }
 
     /// Whether what is open is still what stands under its name: SQLite goes on writing to a file that was removed or
@@ -124,13 +133,17 @@ impl Place {
         self.at(&database(cause))
     }
 
-    /// The same error with the place and the cause before the eyes of who runs the server.
+    /// The trouble of a database with its place and in words for who runs the server. An error that is the caller's own is
+    /// left as it is.
     pub fn at(&self, error: &Error) -> Error {
-        let message = match error.cause() {
-            Some(cause) => format!("{self}: {} ({cause})", error.message()),
-            None => format!("{self}: {}", error.message()),
+        if !matches!(error.code(), Code::Unavailable | Code::Timeout | Code::Internal) {
+            return error.clone();
+        }
+        let told = match (trouble_of(error), error.cause()) {
+            (Some(Trouble::Password), Some(cause)) if !self.has_password => format!("{NO_PASSWORD} ({cause})"),
+            _ => for_operator(error),
         };
-        Error::unavailable(message, RETRY_AFTER_MS)
+        Error::unavailable(format!("{self}: {told}"), RETRY_AFTER_MS)
     }
 }
 
@@ -166,7 +179,7 @@ mod tests {
         let place = Place::of(&format!("sqlite://{}", path.display())).expect("parses");
         place.check_file().expect("the first look");
         std::fs::rename(&path, &away).expect("moved");
-        assert_eq!(place.check_file().expect_err("gone").code(), crate::error::Code::Unavailable);
+        assert_eq!(place.check_file().expect_err("gone").code(), Code::Unavailable);
         std::fs::write(&path, "two").expect("written");
         place.check_file().expect_err("another file");
         std::fs::rename(&away, &path).expect("moved back");

@@ -246,7 +246,7 @@ mod tests {
             let mut txn = Transaction::begin(&db).await.expect("begun");
             write(&mut txn, "small").await.expect("room for one");
             let full = write(&mut txn, &"large".repeat(100_000)).await.expect_err("no room");
-            assert_eq!((full.code(), full.message()), (Code::Unavailable, Trouble::Full.words()));
+            assert_eq!((full.code(), full.message()), (Code::Unavailable, Trouble::Full.words().as_str()));
             // SQLite has rolled back: a statement would commit alone, and a commit would commit nothing.
             assert!(write(&mut txn, "alone").await.is_err());
             assert!(txn.commit().await.is_err());

@@ -51,52 +51,87 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// For callers and operators alike: what is wrong, and what to do. Names no host, no path and no user.
-    pub const fn words(self) -> &'static str {
+    /// What is wrong. Names no host, no path and no user, so that everybody may read it.
+    pub const fn what(self) -> &'static str {
         match self {
             Self::Full => {
-                "the database has no room: its disk, or its limit of size, is full. Nothing is recorded until there is \
-                 room; send it again then"
+                "the database has no room: its disk, or its limit of size, is full. Nothing is recorded until there is room"
             }
             Self::ReadOnly => {
-                "the database is read-only: its file, its disk or its server takes no writes. Nothing is recorded until \
-                 it does; send it again then"
+                "the database is read-only: its file, its disk or its server takes no writes. Nothing is recorded until it \
+                 does"
             }
-            Self::Io => {
-                "the disk of the database gives I/O errors. Nothing is recorded until it works; send it again then"
-            }
-            Self::Memory => "the database is out of memory; send it again later",
-            Self::Locked => "another process or a long transaction holds a lock on the database; send it again later",
+            Self::Io => "the disk of the database gives I/O errors. Nothing is recorded until it works",
+            Self::Memory => "the database is out of memory",
+            Self::Locked => "another process or a long transaction holds a lock on the database",
             Self::Unopenable => {
                 "the database file cannot be opened: it is missing or on a read-only disk, or permissions or the limit of open \
                  files keep it shut"
             }
-            Self::NotADatabase => "the file is not a SQLite database (or is encrypted): name another file",
-            Self::Damaged => {
-                "the database is damaged: stop the server, keep a copy of its files, and restore a backup beside them"
-            }
-            Self::Refused => {
-                "the database server refuses connections: nothing listens at its address; send it again later"
-            }
-            Self::Unreachable => {
-                "the database server cannot be reached: its name is unknown or it does not answer; send it again later"
-            }
-            Self::Broken => "the connection to the database broke; send it again",
-            Self::Tls => "no TLS connection to the database could be made: see sslmode and the certificate",
+            Self::NotADatabase => "the file is not a SQLite database (or is encrypted)",
+            Self::Damaged => "the database is damaged",
+            Self::Refused => "the database server refuses connections: nothing listens at its address",
+            Self::Unreachable => "the database server cannot be reached: its name is unknown or it does not answer",
+            Self::Broken => "the connection to the database broke",
+            Self::Tls => "no TLS connection to the database could be made",
             Self::Password => "the database server refuses the password",
             Self::Role => {
                 "the database server does not let this user in: there is no such role, or pg_hba.conf excludes it"
             }
-            Self::NoDatabase => "the database server has no database of this name: create it first",
-            Self::Privilege => "the database user lacks a right: grant it on the tables of Runledger",
-            Self::Connections => {
-                "the database server takes no more connections: raise max_connections or lower --pool-size; send it \
-                 again later"
-            }
-            Self::Restarting => "the database server is starting, stopping or ended the connection; send it again",
-            Self::Busy => "no connection to the database became free in time: it is busy; send it again later",
+            Self::NoDatabase => "the database server has no database of this name",
+            Self::Privilege => "the database user lacks a right",
+            Self::Connections => "the database server takes no more connections",
+            Self::Restarting => "the database server is starting, stopping or ended the connection",
+            Self::Busy => "no connection to the database became free in time: it is busy",
             Self::Closed => "the connections to the database are closed: the server stops",
         }
+    }
+
+    /// When a caller may come again, behind what is wrong; empty where that would not help.
+    const fn again(self) -> &'static str {
+        match self {
+            Self::Full | Self::ReadOnly | Self::Io => "; send it again then",
+            Self::Memory | Self::Locked | Self::Refused | Self::Unreachable | Self::Connections | Self::Busy => {
+                "; send it again later"
+            }
+            Self::Broken | Self::Restarting => "; send it again",
+            _ => "",
+        }
+    }
+
+    /// What who runs the server can do, behind what is wrong.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Full => "; it goes on by itself then",
+            Self::ReadOnly => {
+                "; see the permissions of the file and of its folder, how its disk is mounted, or whether the server is a \
+                 standby"
+            }
+            Self::Io => "; see the disk and the log of the system",
+            Self::Memory => "; give it more",
+            Self::Locked => "; end it or wait for it: pg_stat_activity shows it on PostgreSQL, fuser FILE on SQLite",
+            Self::NotADatabase => ": name another file with --database-url",
+            Self::Damaged => ": stop the server, keep a copy of its files, and restore a backup beside them",
+            Self::Refused => "; start it, or correct host and port in --database-url",
+            Self::Unreachable => "; see host and port in --database-url, and the network",
+            Self::Broken | Self::Restarting => "; its log says why",
+            Self::Tls => ": see sslmode in --database-url, and the certificate",
+            Self::Password => " in --database-url, PGPASSWORD or ~/.pgpass",
+            Self::Role => "; docs/operate.md has the lines that make one",
+            Self::NoDatabase => ": create it first; docs/operate.md has the lines",
+            Self::Privilege => {
+                ": let it own the database, or grant it USAGE and CREATE on the schema and all on its tables; docs/operate.md \
+                 has the lines"
+            }
+            Self::Connections => ": raise max_connections or lower --pool-size",
+            Self::Busy => ": long queries or transactions hold the others, or --pool-size is too small",
+            Self::Unopenable | Self::Closed => "",
+        }
+    }
+
+    /// For callers: what is wrong, and when to come again.
+    pub fn words(self) -> String {
+        format!("{}{}", self.what(), self.again())
     }
 
     /// From any error of SeaORM; `None` where it is the statement's own fault.
@@ -221,11 +256,21 @@ mod tests {
             ("57P01", Some(Trouble::Restarting)),
             ("28P01", Some(Trouble::Password)),
             ("3D000", Some(Trouble::NoDatabase)),
+            ("42P01", None),
+            ("42703", None),
             ("57014", None),
             ("22003", None),
             ("P0001", None),
         ] {
             assert_eq!(Trouble::of_postgres(code), trouble, "PostgreSQL's {code}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_not_told_to_send_anything_again() {
+        for trouble in [Trouble::Full, Trouble::Locked, Trouble::Refused, Trouble::Broken, Trouble::Busy] {
+            assert!(trouble.words().contains("send it again"), "{trouble:?}");
+            assert!(!format!("{}{}", trouble.what(), trouble.remedy()).contains("send"), "{trouble:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use runledger::store::migrate;
 use crate::support::db::TestDb;
 
 /// Runs the program in a folder, with these variables and no others of ours; its exit status and what it says.
-fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+pub fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RUNLEDGER_")) {
         command.env_remove(name);
@@ -19,7 +19,7 @@ fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option
     (output.status.code(), text)
 }
 
-fn name_of(db: &TestDb) -> &str {
+pub fn name_of(db: &TestDb) -> &str {
     db.url.split('?').next().and_then(|url| url.rsplit('/').next()).expect("a name")
 }
 

@@ -29,6 +29,8 @@ mod limits;
 mod metrics;
 mod mutations;
 mod nodes;
+mod operator;
+mod operator_words;
 mod otlp_fixtures;
 mod own_audit;
 mod own_records;

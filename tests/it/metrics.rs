@@ -131,7 +131,7 @@ db_test! {
 }
 
 /// A GET over a connection of its own.
-fn get(address: &str, path: &str) -> String {
+pub fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("connects");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
@@ -165,6 +165,27 @@ fn every_number_of_a_server_has_its_help() {
         assert!(value(&text, "process_resident_memory_bytes") > 1_000_000.0);
         assert!(value(&text, "process_open_fds") > 3.0 && value(&text, "process_max_fds") > 3.0);
         assert!(value(&text, "process_start_time_seconds") > 1_700_000_000.0);
+    }
+    assert!(server.stop().success());
+}
+
+#[test]
+fn every_counter_is_there_before_its_first_event() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &["--auth", "off"], "http=");
+    let text = get(&server.address, "/metrics");
+    for counter in METRICS.iter().filter(|metric| metric.kind == Kind::Counter) {
+        assert!(text.lines().any(|line| line.starts_with(counter.name)), "{} is not there", counter.name);
+    }
+    for series in [
+        "runledger_otlp_spans_total{outcome=\"rejected\"} 0",
+        "runledger_otlp_points_total{outcome=\"dropped\"} 0",
+        "runledger_graphql_errors_total{code=\"INTERNAL\"} 0",
+        "runledger_http_requests_total{route=\"/v1/traces\",method=\"POST\",status=\"500\"} 0",
+        "runledger_grpc_requests_total{route=\"/opentelemetry.proto.collector.trace.v1.TraceService/Export\",status=\"UNAVAILABLE\"} 0",
+        "runledger_traces_sealed_total 0",
+    ] {
+        assert!(text.lines().any(|line| line == series), "{series} is not in {text}");
     }
     assert!(server.stop().success());
 }

@@ -18,7 +18,7 @@ use self::send::{Sender, Target};
 use self::source::Source;
 use self::summary::Tally;
 use crate::app::AppError;
-use crate::config::{Secret, parse_duration};
+use crate::config::{Secret, parse_duration, whole};
 
 const RUNS_DEFAULT: u64 = 1_000;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -51,13 +51,13 @@ pub(super) struct LoadArgs {
     #[arg(long, env = "RUNLEDGER_KEY", hide_env_values = true)]
     key: Option<Secret>,
     /// Requests under way at a time, each on a connection of its own.
-    #[arg(long, default_value = "8", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, default_value = "8", value_parser = whole(1_u16..=1024))]
     connections: u16,
     /// Made-up spans in one request.
-    #[arg(long, default_value = "10", value_parser = clap::value_parser!(u64).range(1..=5_000))]
+    #[arg(long, default_value = "10", value_parser = whole(1_u64..=5_000))]
     spans_per_request: u64,
     /// Made-up spans of one run.
-    #[arg(long, default_value = "10", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, default_value = "10", value_parser = whole(1_u64..=100_000))]
     spans_per_run: u64,
     /// Made-up runs to send; 1,000 when nothing else ends the load.
     #[arg(long, conflicts_with_all = ["requests", "files"])]
@@ -69,7 +69,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_parser = parse_duration)]
     duration: Option<Duration>,
     /// Requests a second; 0 is as fast as the server takes them.
-    #[arg(long, default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[arg(long, default_value = "0", value_parser = whole(0_u32..=1_000_000))]
     rate: u32,
     /// Encoding; that of each file, or protobuf, when absent.
     #[arg(long, value_enum)]
@@ -78,7 +78,7 @@ pub(super) struct LoadArgs {
     #[arg(long)]
     gzip: bool,
     /// How often a request that was refused with 429, 502, 503 or 504 is sent again.
-    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, default_value = "5", value_parser = whole(0_u32..=100))]
     retries: u32,
     /// Seed of made-up runs: the same seed gives the same trace ids. Random when absent.
     #[arg(long)]

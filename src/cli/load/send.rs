@@ -24,6 +24,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that `Retry-After` is obeyed.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 const REASON_CHARS_MAX: usize = 200;
+const PROTOBUF: &str = "application/x-protobuf";
 
 /// Where requests go.
 pub(super) struct Target {
@@ -37,14 +38,15 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn new(args: &LoadArgs) -> Result<Self, AppError> {
-        let mut url: Url = args.url.parse().map_err(|error| AppError::new(format!("--url {}: {error}", args.url)))?;
+        let mut url: Url =
+            args.url.parse().map_err(|error| AppError::setting(format!("--url {}: {error}", args.url)))?;
         if url.path() == "/" {
             url.set_path(otlp::PATH);
         }
         let mut headers = HeaderMap::new();
         if let Some(key) = args.key.as_ref().map(Secret::expose) {
             let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-                .map_err(|_| AppError::new("--key: it holds characters that no key has"))?;
+                .map_err(|_| AppError::setting("--key: it holds characters that no key has"))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
@@ -127,6 +129,7 @@ async fn read(response: Response, protocol: Protocol) -> Answer {
         let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         Duration::from_secs(seconds.unwrap_or(1))
     });
+    let is_protobuf = response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes() == PROTOBUF.as_bytes());
     let body = match response.bytes().await {
         Ok(body) => body,
         Err(error) => return (Err(describe(&error)), None, Some(Duration::from_secs(1))),
@@ -134,10 +137,30 @@ async fn read(response: Response, protocol: Protocol) -> Answer {
     let result = if status.is_success() {
         taken(&body, protocol)
     } else {
-        let text: String = String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).collect();
-        Err(format!("HTTP {}: {}", status.as_u16(), text.chars().take(REASON_CHARS_MAX).collect::<String>()))
+        Err(format!("HTTP {}: {}", status.as_u16(), reason(&body, is_protobuf)))
     };
     (result, Some(status.as_u16()), wait)
+}
+
+/// `google.rpc.Status`, the body of OTLP errors, as far as a person reads it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Status {
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+/// Why a request was refused: the message of the answer where it has one, else its text.
+fn reason(body: &[u8], is_protobuf: bool) -> String {
+    let message = if is_protobuf {
+        Status::decode(body).ok().map(|status| status.message)
+    } else {
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let message = json.as_ref().and_then(|json| json.get("message").or_else(|| json.pointer("/errors/0/message")));
+        message.and_then(Value::as_str).map(str::to_owned)
+    };
+    let text =
+        message.filter(|message| !message.is_empty()).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    text.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
 }
 
 fn taken(body: &[u8], protocol: Protocol) -> Result<Taken, String> {
@@ -163,7 +186,7 @@ fn taken(body: &[u8], protocol: Protocol) -> Result<Taken, String> {
 
 fn content_type(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Protobuf => "application/x-protobuf",
+        Protocol::Protobuf => PROTOBUF,
         Protocol::Json => "application/json",
     }
 }
@@ -188,5 +211,22 @@ fn describe(error: &reqwest::Error) -> String {
 impl Body {
     pub(super) fn new(bytes: Vec<u8>, protocol: Protocol, span_count: u64) -> Self {
         Self { bytes, protocol, span_count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_said_in_its_words() {
+        let status = Status { message: "send an API key".to_owned() };
+        // The code stands before it.
+        let body = [&[8, 16], status.encode_to_vec().as_slice()].concat();
+        assert_eq!(reason(&body, true), "send an API key");
+        assert_eq!(reason(br#"{"code":16,"message":"send an API key"}"#, false), "send an API key");
+        assert_eq!(reason(br#"{"errors":[{"message":"no"}]}"#, false), "no");
+        assert_eq!(reason(b"<html>bad\x1b[2J gateway", false), "<html>bad[2J gateway");
+        assert_eq!(reason(b"proxy", true), "proxy");
     }
 }

@@ -89,7 +89,7 @@ fn read_files(paths: &[PathBuf], protocol: Option<Protocol>) -> Result<Vec<Body>
         collect(path, &mut found, true)?;
     }
     if found.is_empty() {
-        return Err(AppError::new("there is no *.pb and no *.json file there"));
+        return Err(AppError::setting("there is no *.pb and no *.json file there"));
     }
     let mut total = 0;
     let mut bodies = Vec::with_capacity(found.len());

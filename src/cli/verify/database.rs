@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::receipts::{self, Receipts};
 use super::{Outcome, printable};
-use crate::app::AppError;
+use crate::app::{AppError, require_file};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::BaseSettings;
 use crate::domain::ids::TenantId;
@@ -74,8 +74,13 @@ struct Verified {
 pub(super) async fn run(args: &DatabaseArgs) -> Outcome {
     match verify(args).await {
         Ok(verified) => {
-            print!("{}{}", verified.receipts.report(), report(&verified.looks));
-            verified.receipts.outcome(outcome(&verified.looks))
+            let (of_logs, tenant) = (outcome(&verified.looks), args.tenant.as_ref());
+            let of_all = verified.receipts.outcome(of_logs);
+            print!("{}{}", verified.receipts.report(), report(&verified.looks, tenant));
+            if of_all != of_logs {
+                println!("UNKNOWN: a receipt was not used, so what it would show is not known");
+            }
+            of_all
         }
         Err(error) => {
             println!("UNKNOWN: {error}; nothing was shown");
@@ -91,6 +96,7 @@ async fn verify(args: &DatabaseArgs) -> Result<Verified, AppError> {
     let trusted = file.load()?;
     let clock: SharedClock = Arc::new(SystemClock);
     let pool = if args.base.pool_size == 0 { POOL_SIZE } else { args.base.pool_size };
+    require_file(&args.base)?;
     let store = Store::open_reader(args.base.database_url.expose(), pool, Arc::clone(&clock)).await?;
     let verified = async {
         let mut receipts = Receipts::read(&files, &args.keys, args.tenant.as_ref(), &store.note_keys().await?)?;
@@ -146,14 +152,23 @@ fn outcome(looks: &[Look]) -> Outcome {
     }
 }
 
-fn report(looks: &[Look]) -> String {
+fn report(looks: &[Look], tenant: Option<&TenantId>) -> String {
     let mut text = String::new();
     for look in looks {
         // Writing to a string does not fail.
         let _ = write_look(&mut text, look);
     }
     if looks.is_empty() {
-        text.push_str("UNKNOWN: there is no log; nothing was shown\n");
+        let missing = tenant.map_or_else(
+            || "there is no log in this database".to_owned(),
+            |tenant| {
+                let tenant = printable(tenant.as_str());
+                format!(
+                    "tenant {tenant} has no log in this database; without --tenant every tenant's logs are looked at"
+                )
+            },
+        );
+        let _ = writeln!(text, "UNKNOWN: {missing}; nothing was shown");
     }
     text
 }
@@ -181,20 +196,5 @@ fn write_look(text: &mut String, look: &Look) -> std::fmt::Result {
 }
 
 fn write_finding(text: &mut String, finding: &Anomaly) -> std::fmt::Result {
-    write!(text, "  {}", finding.kind.as_str())?;
-    match (finding.seq, finding.seq_end) {
-        (Some(from), Some(to)) => write!(text, " at {from}..{to}")?,
-        (Some(from), None) => write!(text, " at {from}")?,
-        _ => {}
-    }
-    if let Some(kind) = finding.record_kind {
-        write!(text, " {}", kind.as_str())?;
-    }
-    if let Some(id) = finding.record_id {
-        write!(text, " {id}")?;
-    }
-    if let Some(field) = &finding.field {
-        write!(text, " [{}]", printable(field))?;
-    }
-    writeln!(text, ": {}", printable(&finding.detail))
+    writeln!(text, "  {}", printable(&finding.to_string()))
 }

@@ -249,7 +249,10 @@ impl Looker {
 
     fn lost(&self, log: &TrustedLog) -> Look {
         let size = log.position.size;
-        let detail = format!("the log had {size} entries when it was last verified from here, and is gone with them");
+        let detail = format!(
+            "the log had {size} entries when it was last verified from here, and is gone with them, or the trusted.json of \
+             this data folder is of another database"
+        );
         let mut look = self.empty(log.tenant.clone(), log.log_id, log.stream);
         look.add(vec![Anomaly::new(AnomalyKind::Rollback, detail).within(0, size)]);
         look

@@ -1,6 +1,7 @@
 //! What the server counts, and `/metrics` in Prometheus' text form.
 
 pub mod catalog;
+mod known;
 mod observed;
 
 use std::net::SocketAddr;
@@ -16,9 +17,10 @@ use super::state::HttpState;
 use crate::domain::scope::Permission;
 use crate::facade::capture::{IngestReport, SignalReport};
 
-/// Says what each number is.
-pub fn describe() {
+/// Says what each number is, and begins to count at 0: what appears with its first event has no rate before the second.
+pub fn begin() {
     catalog::describe();
+    known::begin();
 }
 
 /// Counts a request.

@@ -31,6 +31,9 @@ const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
+/// The methods that are served, as routes.
+pub(in crate::http) const METHODS: [&str; 3] = [TRACES, METRICS, LOGS];
+
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const ENCODING: &str = "grpc-encoding";
 const ACCEPTED: &str = "grpc-accept-encoding";

@@ -250,6 +250,30 @@ async fn each_request_is_a_line_in_the_log_and_shows_no_secret() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_request_is_a_number_for_machines() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    bytes_of(rig().send(get("/livez", &[])).await).await;
+    let logged = String::from_utf8(lines.0.lock().expect("lock").clone()).expect("text");
+    let line = logged.lines().find(|line| line.contains("runledger::access")).expect("a line");
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let ms = line["ms"].as_f64().unwrap_or_else(|| panic!("{line}"));
+    assert!((ms * 10.0 - (ms * 10.0).round()).abs() < 1e-6, "one digit behind the point: {line}");
+}
+
+#[tokio::test]
+async fn who_asks_for_what_is_not_there_is_told_what_is() {
+    let message = json_of(rig().send(get("/nowhere", &[])).await).await["errors"][0]["message"].to_string();
+    for path in
+        ["/graphql", "/graphiql", "/v1/traces", "/v1/metrics", "/v1/logs", "/ledger/", "/livez", "/readyz", "/metrics"]
+    {
+        assert!(message.contains(path), "{path} is not in {message}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_given_up_is_counted_and_has_its_line() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let counted = recorder.handle();

@@ -106,8 +106,13 @@ impl Writer {
     /// Keeps in mind, for who asks, that the database does not take what it is given.
     fn note(&mut self, error: &Error) {
         if is_passing(error) {
+            let told = self.db.for_operator(error);
+            // Once, not for each of those who are told to come again.
+            if self.failed_at.is_none() {
+                tracing::error!(reason = told.message(), "the database does not take what is written");
+            }
             self.failed_at = Some(Instant::now());
-            self.queue.set_trouble(Some(self.db.for_operator(error)));
+            self.queue.set_trouble(Some(told));
         }
     }
 
@@ -115,6 +120,7 @@ impl Writer {
     fn note_success(&mut self) {
         if self.failed_at.is_some_and(|failed| failed.elapsed() >= PROBE_EVERY) {
             self.failed_at = None;
+            tracing::info!("the database takes what is written again");
             self.queue.set_trouble(None);
         }
     }
