@@ -225,7 +225,7 @@ fn redact_value(value: &mut Value, depth_left: u32, looking: Depth) -> Result<bo
 fn redact_members(members: &mut serde_json::Map<String, Value>, depth: u32, looking: Depth) -> Result<bool> {
     let mut is_changed = pairs::redact_pair(members) | pairs::redact_jwk(members);
     for (key, member) in members.iter_mut() {
-        if is_sensitive_key(key) && !is_kept_under_sensitive_key(key, member) {
+        if is_sensitive_key(key) && !is_kept_under_sensitive_key(key, member) && !placeholders::is_schema(member) {
             *member = Value::String(REDACTED.to_owned());
             is_changed = true;
         } else {

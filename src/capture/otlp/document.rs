@@ -7,8 +7,8 @@
 //! Absent parts are empty. `omitted` counts what did not fit, `exporter_dropped` what the exporter had dropped before.
 
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::content::Contents;
 use super::payload::{ATTRIBUTES_BYTES_MAX, BUDGETS, Budget, write_kept, write_member_name};
@@ -138,24 +138,28 @@ fn document<'a>(
     out.push_str(",\"scope\":");
     out.push_str(scope);
     if let Some(status) = span.status.as_ref().filter(|status| status.code != 0 || !status.message.is_empty()) {
-        out.push_str(",\"status\":{\"code\":");
-        write_string(
-            out,
-            match status.code {
-                1 => "OK",
-                2 => "ERROR",
-                _ => "UNSET",
-            },
-        );
-        if !status.message.is_empty() {
-            out.push_str(",\"message\":");
-            string(out, &status.message, budget.string_bytes, redactions);
-        }
-        out.push('}');
+        write_status(out, status, budget, redactions);
     }
     if !span.trace_state.is_empty() {
         out.push_str(",\"trace_state\":");
         string(out, &span.trace_state, NAME_BYTES_MAX, redactions);
+    }
+    out.push('}');
+}
+
+fn write_status<'a>(out: &mut String, status: &'a Status, budget: Budget, redactions: &Redactions<'a>) {
+    out.push_str(",\"status\":{\"code\":");
+    write_string(
+        out,
+        match status.code {
+            1 => "OK",
+            2 => "ERROR",
+            _ => "UNSET",
+        },
+    );
+    if !status.message.is_empty() {
+        out.push_str(",\"message\":");
+        string(out, &status.message, budget.string_bytes, redactions);
     }
     out.push('}');
 }

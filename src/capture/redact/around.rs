@@ -130,7 +130,8 @@ impl Scanner<'_> {
         (!is_kept).then(|| range.start..range.start + text.len())
     }
 
-    /// `PASSWORD 'value'`, `.. BY 'value'`, `PASSWORD FOR user = 'value'`, `machine h login u password value`.
+    /// `PASSWORD 'value'`, `.. BY 'value'`, `PASSWORD FOR user = 'value'`, `machine h login u password value`; and of what
+    /// people write, where the value looks like one: `password is value`, `password for joe: value`, `password (new): value`.
     pub(super) fn said_with_blanks(&self, name: &Name<'_>, at: usize) -> Option<usize> {
         let is_password = PASSWORDS.iter().any(|known| ends_with(name.text, known));
         if name.is_quoted() || !is_password && !self.bytes[at..].starts_with(b"is ") {
@@ -140,6 +141,11 @@ impl Scanner<'_> {
         let window = &self.bytes[at..self.bytes.len().min(at + 2 * AROUND_BYTES_MAX)];
         spend(8);
         let begins = |word: &[u8]| window.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+        let stop = |marks: &[u8]| {
+            let stop = window.iter().position(|byte| marks.contains(byte));
+            spend(stop.unwrap_or(window.len()));
+            stop.map(|stop| (window[stop], self.space_end(at + stop + 1)))
+        };
         if is_quote(at) {
             return self.is_one_word(at).then_some(at);
         }
@@ -147,19 +153,31 @@ impl Scanner<'_> {
             return Some(self.space_end(at + 3));
         }
         if begins(b"for ") {
-            let stop = window.iter().position(|byte| matches!(byte, b'=' | b'\n' | b';')).unwrap_or(window.len());
-            spend(stop);
-            let value = self.space_end(at + stop + 1);
-            return (window.get(stop) == Some(&b'=') && is_quote(value)).then_some(value);
+            let (mark, value) = stop(b"=:\n;")?;
+            return (mark == b'=' && is_quote(value) || mark == b':' && self.is_shown(value)).then_some(value);
+        }
+        if begins(b"(") {
+            let (_, colon) = stop(b")\n").filter(|stop| stop.0 == b')')?;
+            let value = self.space_end(colon + 1);
+            return (self.bytes.get(colon) == Some(&b':') && self.is_shown(value)).then_some(value);
         }
         if begins(b"is ") {
             let value = self.space_end(at + 3);
-            let word = &self.text[self.bare(value)];
-            let is_mixed = word.bytes().any(|byte| byte.is_ascii_uppercase())
-                && word.bytes().any(|byte| byte.is_ascii_lowercase());
-            return (is_quote(value) && self.is_one_word(value) || is_mixed && is_like_secret(word)).then_some(value);
+            return (is_quote(value) && self.is_one_word(value) || self.is_shown(value)).then_some(value);
         }
-        self.is_of_netrc(name).then_some(at)
+        let dash = [&b"- "[..], "\u{2013} ".as_bytes(), "\u{2014} ".as_bytes()].into_iter().find(|dash| begins(dash));
+        let value = dash.map_or(at, |dash| self.space_end(at + dash.len()));
+        (self.is_shown(value) || self.is_of_netrc(name)).then_some(value)
+    }
+
+    /// Whether a word, or one in quotation marks, looks so much like a secret that nothing else need say it.
+    fn is_shown(&self, at: usize) -> bool {
+        let is_quoted = matches!(self.bytes.get(at), Some(b'"' | b'\'' | b'`'));
+        let word = &self.text[self.bare(at + usize::from(is_quoted))];
+        let word = word.trim_end_matches(['.', '!', '?', ':']);
+        let is_mixed =
+            word.bytes().any(|byte| byte.is_ascii_uppercase()) && word.bytes().any(|byte| byte.is_ascii_lowercase());
+        is_mixed && is_like_secret(word)
     }
 
     /// Whether what stands between quotation marks is one word.

@@ -127,9 +127,13 @@ fn by_number(bytes: &[u8]) -> Option<(Option<char>, usize)> {
 fn terminal(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     let window = &bytes[..bytes.len().min(SEQUENCE_BYTES_MAX)];
     let length = match window.get(1)? {
-        b'[' => window[2..].iter().position(|byte| matches!(byte, 0x40..=0x7E))? + 3,
+        b'[' => {
+            let end = 2 + window[2..].iter().position(|byte| !matches!(byte, 0x20..=0x3F))?;
+            matches!(window[end], 0x40..=0x7E).then_some(end + 1)?
+        }
         b']' => window.iter().position(|byte| *byte == 7)? + 1,
-        b'(' | b')' => 3,
+        // What names a set of characters is one of ASCII: nothing is cut in half.
+        b'(' | b')' => window.get(2).filter(|byte| byte.is_ascii()).map(|_| 3)?,
         _ => return None,
     };
     Some((None, length))

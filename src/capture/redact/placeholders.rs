@@ -1,6 +1,8 @@
 //! What stands under the name of a secret and is none: words that say what would stand there, stars, and names of where it
 //! is.
 
+use serde_json::Value;
+
 /// Words that say what kind of value there would be, or what became of it; in any case.
 const WORDS: &[&str] = &[
     "null",
@@ -72,6 +74,35 @@ pub(super) fn is_placeholder(text: &str) -> bool {
         || is_mask(text)
         || is_hole(word)
         || is_reference(word)
+}
+
+/// Whether a value says only how a secret would have to look: `{"type": "string", "minLength": 8}` of a JSON schema, as the
+/// descriptions of tools have it. With a default or an example in it, it is none.
+pub(super) fn is_schema(value: &Value) -> bool {
+    const SAYS: &[&str] = &[
+        "type",
+        "title",
+        "description",
+        "format",
+        "minLength",
+        "maxLength",
+        "writeOnly",
+        "readOnly",
+        "nullable",
+        "deprecated",
+    ];
+    const TYPES: &[&str] = &["string", "number", "integer", "boolean"];
+    let Some(members) = value.as_object() else { return false };
+    members.get("type").and_then(Value::as_str).is_some_and(|of| TYPES.contains(&of))
+        && members.iter().all(|(name, member)| {
+            SAYS.contains(&name.as_str())
+                && match member {
+                    // A sentence, and no word that could be a secret.
+                    Value::String(text) if name == "description" || name == "title" => !is_like_secret(text.trim()),
+                    Value::String(text) => text.len() <= 16 && !is_like_secret(text),
+                    other => other.is_number() || other.is_boolean(),
+                }
+        })
 }
 
 fn is_mask(text: &str) -> bool {

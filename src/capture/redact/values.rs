@@ -64,8 +64,25 @@ impl Scanner<'_> {
         if keys::is_header(name.text) {
             return Some(word.start..self.header_end(word.end));
         }
-        let end = if self.bytes.get(word.end) == Some(&b'(') { self.call_end(text, word.end)? } else { word.end };
+        let end = match self.bytes.get(word.end) {
+            Some(b'(') => self.call_end(text, word.end)?,
+            Some(b',') if name.text.ends_with(['s', 'S']) => self.list_end(word.end),
+            _ => word.end,
+        };
         Some(word.start..end)
+    }
+
+    /// The end of a list of secrets: `passwords: one, another`.
+    fn list_end(&self, from: usize) -> usize {
+        let mut end = from;
+        while self.bytes.get(end) == Some(&b',') {
+            let next = self.bare(self.space_end(end + 1));
+            if !placeholders::is_like_secret(&self.text[next.clone()]) {
+                break;
+            }
+            end = next.end;
+        }
+        end
     }
 
     /// The end of `name(value)`; `None` of a call that is given no value, or only the name of a variable.

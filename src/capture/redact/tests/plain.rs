@@ -73,6 +73,14 @@ const FORMS: &[&str] = &[
     "your password is VVV",
     "the password is 'VVV'",
     "Password:\nVVV\n",
+    "PASSWORD VVV",
+    "password \u{2013} VVV",
+    "Password - VVV",
+    "Use password `VVV` to log in",
+    "The API key is `VVV`.",
+    "Password (temporary): VVV",
+    "Password for bob: VVV",
+    "Passwords: VVV, VVV",
     "Here is the API key:\n\n```\nVVV\n```\n",
     // Lists, calls, defaults.
     "passwords: [\"VVV\"]",
@@ -176,4 +184,25 @@ fn no_plain_form_is_stored() {
         }
     }
     assert!(kept.is_empty(), "{} are kept: {kept:#?}", kept.len());
+}
+
+#[test]
+fn how_a_secret_would_have_to_look_is_none() {
+    let tool = json!({ "properties": {
+        "password": { "type": "string", "description": "the user's password", "minLength": 8 },
+        "token": { "type": "string", "format": "password", "writeOnly": true },
+    } });
+    assert_eq!(redact_text(&tool.to_string()), tool.to_string());
+    for schema in [
+        json!({ "type": "string", "default": SECRET }),
+        json!({ "type": "string", "example": SECRET }),
+        json!({ "type": "string", "enum": [SECRET] }),
+        json!({ "type": "string", "description": SECRET }),
+        json!({ "type": SECRET }),
+        json!({ "value": SECRET }),
+        json!({ "type": "string", "format": SECRET }),
+    ] {
+        let redacted = redact_text(&json!({ "password": schema }).to_string()).into_owned();
+        assert!(!redacted.contains(SECRET), "{redacted}");
+    }
 }
