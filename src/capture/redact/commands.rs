@@ -310,7 +310,8 @@ fn secret_of(takes: Takes, value: &str) -> Option<Range<usize>> {
     match takes {
         Takes::User(mark) => {
             let (user, secret) = value.split_once(mark)?;
-            (!is_kept(secret) && !(is_id(user) && is_id(secret))).then(|| user.len() + 1..value.len())
+            let are_ids = is_id(user) && is_id(secret);
+            (!is_kept(secret) && !are_ids).then(|| user.len() + 1..value.len())
         }
         Takes::Cookie => (value.contains('=') && value != REDACTED).then_some(0..value.len()),
         Takes::Joined | Takes::Either | Takes::Word => {
