@@ -180,6 +180,8 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         allowed_hosts: config.allowed_hosts.clone(),
         has_tls: config.tls_cert.is_some(),
         access_log: config.access_log,
+        graphql_body_bytes: usize::try_from(config.graphql.graphql_body_bytes).unwrap_or(usize::MAX),
+        graphql_answer_bytes: usize::try_from(config.graphql.graphql_answer_bytes).unwrap_or(usize::MAX),
     }
 }
 

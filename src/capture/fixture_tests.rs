@@ -60,8 +60,15 @@ impl Recorded {
     fn seal(&self, ctx: &CaptureContext, name: &str, trace: &Trace, signals: TraceSignals) -> DraftSeal {
         let of_trace = self.steps.iter().filter(|((trace, _), _)| trace == name);
         let steps = of_trace.map(|(_, draft)| (draft.step.clone(), draft.facts.text.clone())).collect();
-        let source =
-            SealSource { trace: stored(trace.clone()), steps, seal_revision: 0, run: None, signals, version: 1 };
+        let source = SealSource {
+            trace: stored(trace.clone()),
+            steps,
+            first: 0,
+            seal_revision: 0,
+            run: None,
+            signals,
+            version: 1,
+        };
         let run_id = wanted_run_id(&source).unwrap_or_else(|| RunId::trusted(name));
         let options = SealOptions {
             status: None,

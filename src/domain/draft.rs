@@ -57,8 +57,10 @@ pub struct DraftTrace {
 pub struct SealSource {
     /// Its beginning.
     pub trace: Stored<Trace>,
-    /// Its steps with their facts, in order of recording.
+    /// Its steps with their facts, in order of recording, from [`first`](Self::first) on.
     pub steps: Vec<(TraceStep, String)>,
+    /// How many steps stand before these: whoever asked knows them already. Steps never change.
+    pub first: usize,
     /// The newest seal's revision; 0 where there is none.
     pub seal_revision: i64,
     /// The newest run that was made from it.
@@ -89,4 +91,6 @@ pub struct DueTrace {
     pub trace_id: TraceId,
     /// Whether it is due because it fell silent without its root, or was left open.
     pub is_silent: bool,
+    /// How many steps it has.
+    pub step_count: i64,
 }

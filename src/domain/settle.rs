@@ -58,7 +58,7 @@ impl SettlePolicy {
         now.plus_micros(wait)
     }
 
-    /// When a trace that was sealed before is due again. Sealing reads all of it, so a large one waits longer for what else
+    /// When a trace that was sealed before is due again. Sealing goes through all of it, so a large one waits longer for what else
     /// comes late: so many times as long as it has thousands of steps, from the first late step on, and no longer than silence
     /// may last. `due` is when it was due before this touch; `None` where it was not.
     #[must_use]

@@ -3,7 +3,6 @@ pub mod access;
 pub mod allowance;
 pub mod audit;
 pub mod authorize;
-pub mod bulk;
 pub mod capture;
 pub mod checkpoints;
 pub mod exports;
@@ -44,6 +43,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::store::Store;
+pub use crate::store::bulk;
 pub use crate::store::turns::reading_for;
 use access::{AccessConfig, AccessState, RequestAudit};
 use loaders::{LoadQueue, Loaders};
@@ -92,6 +92,8 @@ struct Inner {
     metric_writes: Semaphore,
     /// Where large requests are captured.
     aside: capture::Aside,
+    /// Steps of large traces that were sealed.
+    remembered: sealer::Memory,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -122,6 +124,7 @@ impl Logs {
             content_tenants,
             metric_writes: Semaphore::new(METRIC_WRITES_MAX),
             aside: capture::Aside::default(),
+            remembered: sealer::Memory::default(),
         }))
     }
 

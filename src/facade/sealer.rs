@@ -1,12 +1,17 @@
 //! The background work that ends traces: whatever is quiet for long enough is sealed, and its run recorded. Every process
 //! runs one; a trace is claimed in the database, so no two seal the same.
 
+mod memory;
+mod sources;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::memory::Memory;
+use self::sources::Ready;
 use super::Logs;
 use super::access::{ServerUse, open_for_server};
 use crate::capture::CaptureContext;
@@ -15,17 +20,19 @@ use crate::capture::digest::ContentHasher;
 use crate::capture::seal::{self, SealOptions};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, SealGuard};
 use crate::domain::draft::{DueTrace, SealSource};
-use crate::domain::ids::{RunId, TenantId, TraceId};
+use crate::domain::ids::{Digest, RunId, TenantId, TraceId};
 use crate::domain::run::StoredRun;
 use crate::domain::scope::{Actor, Permissions, Scope};
 use crate::domain::vocabulary::{ActorType, ExecutionStatus};
 use crate::error::Result;
 use crate::ledger::behaviour;
+use crate::store::span_contents::SpanContents;
 
 /// Traces that are claimed at a time.
 const CLAIM_MAX: u32 = 256;
-/// Traces whose steps are in memory together.
+/// Traces whose steps are in memory together, and steps of them, unless one trace has more.
 const SEAL_TOGETHER: usize = 64;
+const STEPS_TOGETHER: i64 = 5_000;
 /// After this time another process may take a claimed trace: its claimer has died.
 const LEASE_US: i64 = 30_000_000;
 /// The longest sleep: traces of a process that died are found within it.
@@ -40,6 +47,8 @@ pub struct SealRound {
     pub due: usize,
     /// Traces that were sealed; the others changed in between and come again.
     pub sealed: usize,
+    /// Steps that were read for it: of a trace that this process has sealed before, only those that came since.
+    pub steps_read: usize,
 }
 
 impl Logs {
@@ -93,40 +102,42 @@ impl Logs {
     /// `UNAVAILABLE` when the database does not answer.
     pub async fn seal_due(&self) -> Result<SealRound> {
         let due = self.0.store.claim_due_traces(CLAIM_MAX, LEASE_US).await?;
-        let mut round = SealRound { due: due.len(), sealed: 0 };
+        let mut round = SealRound { due: due.len(), ..SealRound::default() };
         let mut tenants: HashMap<TenantId, Vec<DueTrace>> = HashMap::new();
         for trace in due {
             tenants.entry(trace.tenant.clone()).or_default().push(trace);
         }
         for (tenant, due) in tenants {
-            for due in due.chunks(SEAL_TOGETHER) {
-                round.sealed += self.seal_of_tenant(&tenant, due).await?;
+            for due in together(&due) {
+                let (sealed, read) = self.seal_of_tenant(&tenant, due).await?;
+                (round.sealed, round.steps_read) = (round.sealed + sealed, round.steps_read + read);
             }
         }
         metrics::counter!("runledger_traces_sealed_total").increment(round.sealed as u64);
         Ok(round)
     }
 
-    async fn seal_of_tenant(&self, tenant: &TenantId, due: &[DueTrace]) -> Result<usize> {
-        let silent: HashSet<&TraceId> =
-            due.iter().filter(|trace| trace.is_silent).map(|trace| &trace.trace_id).collect();
+    /// Seals due traces of a tenant; how many were sealed, and how many steps were read for it.
+    async fn seal_of_tenant(&self, tenant: &TenantId, due: &[DueTrace]) -> Result<(usize, usize)> {
         let trace_ids: Vec<TraceId> = due.iter().map(|trace| trace.trace_id.clone()).collect();
+        let silent = due.iter().filter(|trace| trace.is_silent).map(|trace| trace.trace_id.clone()).collect();
         let context = self.capture_context(tenant).await?;
-        let mut sources = open_for_server(ServerUse::Sealing, self.0.store.seal_sources(tenant, &trace_ids).await?);
-        sources.sort_by_key(|source| source.trace.seq);
-        let mut taken = self.taken_run_ids(tenant, &sources).await?;
-        let contents = self.waiting_contents(tenant, &trace_ids).await?;
-        let hasher = ContentHasher::new(&context.content_key);
-        let mut units = Vec::with_capacity(sources.len());
-        for source in sources {
-            let trace_id = source.trace.trace_id.clone();
-            let is_silent = silent.contains(&trace_id);
-            let filled = fill_source(&hasher, &source, &contents);
-            match self.seal_unit(&context, &source, &filled, is_silent, &mut taken) {
-                Ok(unit) => units.push(unit),
-                Err(error) => tracing::error!(?error, %trace_id, %tenant, "this trace cannot be sealed"),
-            }
-        }
+        let sources = self.seal_sources(tenant, &trace_ids, |source, leaves| Judged {
+            root_hash: behaviour::root_with(&source.steps, |(step, _)| step, leaves),
+            wanted: wanted_or_default(source),
+        });
+        let mut ready = open_for_server(ServerUse::Sealing, sources.await?);
+        ready.sort_by_key(|ready| ready.source.trace.seq);
+        let read = ready.iter().map(|ready| ready.read).sum();
+        let batch = Batch {
+            logs: self.clone(),
+            taken: self.taken_run_ids(tenant, ready.iter().map(|ready| ready.made.wanted.clone()).collect()).await?,
+            contents: self.waiting_contents(tenant, &trace_ids).await?,
+            context,
+            silent,
+        };
+        let steps = ready.iter().map(|ready| ready.source.steps.len()).sum();
+        let units = self.beside(steps, move || batch.units(ready)).await?;
         let mut sealed = 0;
         for receipt in join_all(units.into_iter().map(|unit| self.append(unit))).await {
             match receipt {
@@ -139,36 +150,58 @@ impl Logs {
                 Err(error) => tracing::warn!(?error, %tenant, "a seal was not taken; its trace comes again"),
             }
         }
-        Ok(sealed)
+        Ok((sealed, read))
     }
 
-    /// The runs that exist under the names that the traces want, by name.
-    async fn taken_run_ids(
-        &self,
-        tenant: &TenantId,
-        sources: &[SealSource],
-    ) -> Result<HashMap<RunId, Option<TraceId>>> {
-        let wanted: Vec<RunId> = sources.iter().map(wanted_or_default).collect();
+    /// The runs that exist under the names that traces want, by name.
+    async fn taken_run_ids(&self, tenant: &TenantId, wanted: Vec<RunId>) -> Result<HashMap<RunId, Option<TraceId>>> {
         let found = self.0.store.runs_by_run_id(&sealer_scope(tenant), &wanted).await?;
         let found: HashMap<RunId, StoredRun> = open_for_server(ServerUse::Sealing, found);
         Ok(found.into_iter().map(|(run_id, run)| (run_id, run.trace_id.clone())).collect())
     }
+}
+
+/// What is computed of a trace before its name is looked for.
+struct Judged {
+    root_hash: Result<Digest>,
+    wanted: RunId,
+}
+
+/// What the traces that are sealed together have in common.
+struct Batch {
+    logs: Logs,
+    context: CaptureContext,
+    silent: HashSet<TraceId>,
+    contents: SpanContents,
+    taken: HashMap<RunId, Option<TraceId>>,
+}
+
+impl Batch {
+    /// What is to be appended for each trace.
+    fn units(mut self, ready: Vec<Ready<Judged>>) -> Vec<AppendUnit> {
+        let mut units = Vec::with_capacity(ready.len());
+        for ready in ready {
+            let (trace_id, tenant) = (&ready.source.trace.trace_id, &ready.source.trace.tenant_id);
+            let root_hash = ready.made.root_hash.clone();
+            match root_hash.and_then(|root_hash| self.unit(&ready.source, root_hash, &ready.made.wanted)) {
+                Ok(unit) => units.push(unit),
+                Err(error) => tracing::error!(?error, %trace_id, %tenant, "this trace cannot be sealed"),
+            }
+            self.logs.remember(ready);
+        }
+        units
+    }
 
     /// The seal of a trace as it is on record, and the run of the trace as it is with content that came as log events.
-    fn seal_unit(
-        &self,
-        context: &CaptureContext,
-        source: &SealSource,
-        filled: &SealSource,
-        is_silent: bool,
-        taken: &mut HashMap<RunId, Option<TraceId>>,
-    ) -> Result<AppendUnit> {
+    fn unit(&mut self, source: &SealSource, root_hash: Digest, wanted: &RunId) -> Result<AppendUnit> {
         let trace_id = source.trace.trace_id.clone();
-        let wanted = wanted_or_default(source);
-        let is_taken = taken.get(&wanted).is_some_and(|by| by.as_ref() != Some(&trace_id));
+        let hasher = ContentHasher::new(&self.context.content_key);
+        let filled = fill_source(&hasher, source, &self.contents);
+        let is_silent = self.silent.contains(&trace_id);
+        let is_taken = self.taken.get(wanted).is_some_and(|by| by.as_ref() != Some(&trace_id));
         let (run_id, conflicting_run_id) =
-            if is_taken { (RunId::parse(trace_id.as_str())?, Some(wanted)) } else { (wanted, None) };
-        taken.insert(run_id.clone(), Some(trace_id.clone()));
+            if is_taken { (RunId::parse(trace_id.as_str())?, Some(wanted.clone())) } else { (wanted.clone(), None) };
+        self.taken.insert(run_id.clone(), Some(trace_id.clone()));
         let options = SealOptions {
             status: is_silent.then_some(ExecutionStatus::Timeout),
             reason: is_silent.then(|| "no step and no end for longer than trace.timeout".to_owned()),
@@ -178,14 +211,30 @@ impl Logs {
             run_id,
             conflicting_run_id,
         };
-        let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
-        let (records, _) = self.new_seal(seal::seal(context, filled, root_hash, options)?)?;
+        let (records, _) = self.logs.new_seal(seal::seal(&self.context, &filled, root_hash, options)?)?;
         Ok(AppendUnit {
             is_atomic: true,
             guard: Some(SealGuard { trace_id, version: source.version }),
             ..AppendUnit::evidence(source.trace.tenant_id.clone(), records)
         })
     }
+}
+
+/// Due traces in groups that fit into memory.
+fn together(due: &[DueTrace]) -> Vec<&[DueTrace]> {
+    let (mut groups, mut rest) = (Vec::new(), due);
+    while !rest.is_empty() {
+        let mut steps = 0;
+        let fits = |trace: &&DueTrace| {
+            steps += trace.step_count;
+            steps <= STEPS_TOGETHER
+        };
+        let count = rest.iter().take(SEAL_TOGETHER).take_while(fits).count().max(1);
+        let (group, others) = rest.split_at(count);
+        groups.push(group);
+        rest = others;
+    }
+    groups
 }
 
 /// A trace that has a run keeps its name; else what its spans ask for, else what the trace was begun with.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::LogsFacade;
 use super::loaders::{PayloadOf, SealMetadataOf, SealsOf, StepById, StepCountOf, StepGroupsOf, TraceById};
 use crate::capture::{digest, seal};
+use crate::domain::draft::SealSource;
 use crate::domain::filter::{TraceFilter, TraceOrder};
 use crate::domain::ids::{Digest, RecordId, TraceId, check_name};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
@@ -163,8 +164,9 @@ impl LogsFacade {
             }
         }
         let trace_ids = std::slice::from_ref(&trace.trace.trace_id);
-        let sources = self.store().seal_sources(&self.scope.tenant, trace_ids).await?;
-        let totals = sources.map(|sources| sources.first().map(|source| seal::totals(&source.steps)));
+        let sum = |source: &SealSource, _: &mut Vec<Digest>| seal::totals(&source.steps);
+        let sources = self.logs.seal_sources(&self.scope.tenant, trace_ids, sum).await?;
+        let totals = sources.map(|sources| sources.into_iter().next().map(|ready| self.logs.remember(ready)));
         Ok(self.audit.open_made(granted, RecordKind::TraceStep, totals).unwrap_or_default())
     }
 
@@ -189,26 +191,27 @@ impl LogsFacade {
     /// # Errors
     /// `BAD_USER_INPUT` that names `left` or `right` when there is no such trace; `LIMIT_EXCEEDED` beyond 100,000 steps.
     pub async fn compare_traces(&self, left: &TraceRef, right: &TraceRef) -> Result<TraceComparison> {
-        let (left, left_steps) = self.comparand("left", left).await?;
-        let (right, right_steps) = self.comparand("right", right).await?;
-        let found = behaviour::divergence(&left_steps, &right_steps, |step| &step.step.record)?;
-        let divergence = found.map(|(place, reason)| Divergence {
-            position: i64::try_from(place).unwrap_or(i64::MAX),
-            reason,
-            left: left_steps.get(place).map(|step| StoredStep::clone(step)),
-            right: right_steps.get(place).map(|step| StoredStep::clone(step)),
-        });
-        let root = |steps: &[Arc<StoredStep>]| behaviour::root(steps.iter().map(|step| &step.step.record));
-        Ok(TraceComparison {
-            left_root_hash: root(&left_steps)?,
-            right_root_hash: root(&right_steps)?,
-            left,
-            right,
-            divergence,
-        })
+        let (left, mut left_steps) = self.comparand("left", left).await?;
+        let (right, mut right_steps) = self.comparand("right", right).await?;
+        let compare = move || {
+            for steps in [&mut left_steps, &mut right_steps] {
+                behaviour::sort(steps, |step| &step.step.record);
+            }
+            let found = behaviour::divergence(&left_steps, &right_steps, |step| &step.step.record)?;
+            let divergence = found.map(|(place, reason)| Divergence {
+                position: i64::try_from(place).unwrap_or(i64::MAX),
+                reason,
+                left: left_steps.get(place).map(|step| StoredStep::clone(step)),
+                right: right_steps.get(place).map(|step| StoredStep::clone(step)),
+            });
+            let root = |steps: &[Arc<StoredStep>]| behaviour::root(steps.iter().map(|step| &step.step.record));
+            Ok::<_, Error>((divergence, root(&left_steps)?, root(&right_steps)?))
+        };
+        let (divergence, left_root_hash, right_root_hash) = self.logs.beside(usize::MAX, compare).await??;
+        Ok(TraceComparison { left_root_hash, right_root_hash, left, right, divergence })
     }
 
-    /// A trace with all of its steps, in the order in which behaviour is compared.
+    /// A trace with all of its steps.
     async fn comparand(&self, field: &str, by: &TraceRef) -> Result<(StoredTrace, Vec<Arc<StoredStep>>)> {
         let missing = || Error::input(field, format!("{field} names no trace of this tenant"));
         let granted = self.require(Permission::RunsRead)?;
@@ -231,7 +234,6 @@ impl LogsFacade {
                 break;
             }
         }
-        behaviour::sort(&mut steps, |step| &step.step.record);
         Ok((view, steps))
     }
 

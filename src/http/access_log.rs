@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::current::Current;
@@ -22,7 +22,8 @@ pub(super) struct AccessLine {
     pub(super) began: Instant,
 }
 
-/// The status of a request that was given up by whoever sent it: nobody is told, so it is of no standard but of custom.
+/// The status of a request that was given up by whoever sent it: nobody is told, so it is of no standard but of custom. The
+/// status of a gRPC call beside it is CANCELLED.
 pub(super) fn gone() -> StatusCode {
     StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT)
 }
@@ -115,6 +116,10 @@ fn grpc_status(response: &Response) -> Option<tonic::Code> {
         return Some(tonic::Code::from_bytes(status.as_bytes()));
     }
     // In trailers it is written for success only.
-    let content_type = headers.get(CONTENT_TYPE)?.as_bytes();
-    content_type.starts_with(b"application/grpc").then_some(tonic::Code::Ok)
+    is_grpc(headers).then_some(tonic::Code::Ok)
+}
+
+/// Whether a request or an answer is gRPC.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use futures_util::StreamExt as _;
 
 use self::gunzip::{Gunzip, MEMBERS_MAX};
+use super::apart::Apart;
 use super::fair::{FairPermit, FairPool, NoPermit};
 use super::state::busy;
 use crate::domain::ids::TenantId;
@@ -146,6 +147,14 @@ impl Arrived {
         }
     }
 
+    /// Bytes so far, as they came or as far as they are unpacked.
+    pub fn bytes(&self) -> usize {
+        match &self.state {
+            State::Plain(bytes) => bytes.len(),
+            State::Packed(gunzip) => gunzip.packed_bytes().max(gunzip.len()),
+        }
+    }
+
     /// The bytes, unpacked; what they were made of is gone, and counts no longer.
     ///
     /// # Errors
@@ -181,18 +190,23 @@ impl Arrived {
     }
 }
 
-/// Reads a body that is plain or in gzip.
+/// Reads a body that is plain or in gzip; a large one is unpacked apart.
 ///
 /// # Errors
 /// 415 for another encoding, 413 over the limit, 400 for broken gzip, 408 when it does not arrive in time, 503 when the
 /// server holds too many bytes already.
-pub async fn read(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<ReadBody, Refused> {
+pub(super) async fn read(
+    apart: &Apart,
+    tenant: &TenantId,
+    headers: &HeaderMap,
+    body: Body,
+    limit: &BodyLimit,
+) -> Result<ReadBody, Refused> {
     let mut arrived = arrive(headers, body, limit).await?;
     if arrived.is_light()? || matches!(arrived.state, State::Plain(_)) {
         return arrived.unpack();
     }
-    let unpacked = tokio::task::spawn_blocking(move || arrived.unpack()).await;
-    unpacked.map_err(|error| Refused::from(Error::internal(error)))?
+    apart.run(tenant, usize::MAX, move || arrived.unpack()).await.map_err(Refused::from)?
 }
 
 /// Takes a body as it comes.

@@ -13,13 +13,15 @@ use axum::response::Response;
 use axum::routing::any;
 use tower_http::request_id::RequestId as RequestIdHeader;
 
-use super::body::{Budget, Share};
+use super::apart::Apart;
+use super::body::{BodyLimit, Budget, Share};
 use super::fair::FairPermit;
 pub use super::graphql_answer::FailedField;
-use super::graphql_answer::{ANSWER_BYTES, has_code, refuse, write, write_within};
+use super::graphql_answer::{has_code, refuse, untold, write, write_within};
 use super::graphql_lanes::{Lane, Lanes};
 use super::graphql_media::Media;
 use super::graphql_request::Parameters;
+use super::held::ANSWER_BYTES;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error};
 use crate::facade::access::{AuditedRequest, RequestAudit};
@@ -31,9 +33,6 @@ use crate::graphql::schema::{self, Schema};
 
 /// Headers that a page of another site cannot send to us without asking us first.
 const NO_SIMPLE_HEADERS: [&str; 3] = ["authorization", "apollo-require-preflight", "x-apollo-operation-name"];
-
-/// Bytes on which work is done away from the threads that serve requests.
-const APART_ABOVE_BYTES: usize = 256 << 10;
 
 /// What one request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +74,8 @@ pub struct GraphqlState {
     schema: Schema,
     limits: GraphqlLimits,
     lanes: Lanes,
+    /// Where large bodies, documents and answers are worked on.
+    apart: Apart,
     attach: Attach,
 }
 
@@ -90,7 +91,7 @@ impl GraphqlState {
             let (loads, audit) = (facade.loads(), Some(facade.audit()));
             Attached { request: request.data(facade), loads, audit }
         };
-        Self { schema, limits, lanes: Lanes::of_machine(), attach: Arc::new(attach) }
+        Self { schema, limits, lanes: Lanes::of_machine(), apart: Apart::default(), attach: Arc::new(attach) }
     }
 }
 
@@ -175,14 +176,18 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
             check_is_asked_for(&parts.headers)?;
             Parameters::from_uri(&parts.uri, budget)?
         }
-        false => Parameters::from_body(&parts.headers, body, state.limits.body_bytes, budget).await?,
+        false => {
+            let limit = BodyLimit { bytes_max: state.limits.body_bytes, budget };
+            Parameters::from_body(&state.apart, &scope.tenant, &parts.headers, body, &limit).await?
+        }
     };
     let id = parts.extensions.get::<RequestIdHeader>().and_then(|id| id.header_value().to_str().ok());
     let id = id.map(|id| RequestId(id.to_owned()));
     // The body is here: whoever sends it slowly holds no place of others.
     let place = state.lanes.enter(Lane::Light, &scope.tenant).await?;
     let limits = state.limits.document;
-    match apart(parameters.bytes, move || prepare(&limits, parameters, is_get)).await? {
+    let measuring = state.apart.run(&scope.tenant, parameters.bytes, move || prepare(&limits, parameters, is_get));
+    match measuring.await? {
         Ok(prepared) => {
             let place = state.lanes.turn_into(prepared.lane, &scope.tenant, place).await?;
             run(state, media, prepared, scope, id.as_ref(), place).await
@@ -209,14 +214,15 @@ async fn run(
     let Attached { request, loads, audit } = (state.attach)(request, scope);
     let bytes_max = state.limits.answer_bytes;
     let driving = Box::pin(loads.drive_within(bytes_max, schema::execute(&state.schema, request, id)));
-    let driven = reading_for(tenant, driving).await;
+    let driven = reading_for(tenant.clone(), driving).await;
     let (response, bytes) = match driven {
         Ok(driven) => (driven.output, driven.bytes),
         Err(error) => (refusal(&error), 0),
     };
     let is_forbidden = has_code(&response, Code::Forbidden);
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let written = apart(bytes, move || write_within(media, &response, bytes_max, answer_share)).await?;
+    let writing = state.apart.run(&tenant, bytes, move || write_within(media, &response, bytes_max, answer_share));
+    let written = writing.await.map_err(|full| untold(&full))?;
     // What follows waits for the writer.
     drop(place);
     if let Some(audit) = audit {
@@ -227,17 +233,6 @@ async fn run(
         audit.close(&asked).await.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
     }
     Ok(written?)
-}
-
-/// Does some work on so many bytes: where they are many, away from the threads that serve requests.
-pub(super) async fn apart<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    if bytes <= APART_ABOVE_BYTES {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)
 }
 
 /// Refuses a GET that a page of another site may have made a browser send: it could not read the answer, but it would be

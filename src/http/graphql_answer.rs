@@ -1,26 +1,18 @@
 //! How an answer of `/graphql` is written.
 
-use std::convert::Infallible;
-
 use async_graphql::{Response as GraphqlResponse, ServerError, Value};
-use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::body::Share;
 use super::graphql::Refusal;
 use super::graphql_media::Media;
+use super::held::{self, ANSWER_BYTES};
 use super::metrics;
 use crate::error::{Code, Error};
 use crate::graphql::error::{is_refusal, refusal};
 
-/// Room for an answer to begin with; a page of runs with steps has some 100 kB.
-pub(super) const ANSWER_BYTES: usize = 32 << 10;
-/// Bytes that are handed over, and compressed, at once.
-const CHUNK_BYTES: usize = 256 << 10;
 const RETRY_AFTER_MS: u64 = 1_000;
 
 /// Marks an answer in which a field failed by our own fault.
@@ -81,12 +73,12 @@ pub(super) fn write_within(
         let message = format!("the answer has more than {bytes_max} bytes: ask for fewer rows or fields at once");
         return Ok(write(media, &refusal(&Error::limit(message, bytes_max, Some(bytes as u64)))));
     }
-    share.grow(bytes.saturating_sub(ANSWER_BYTES)).map_err(|full| untold(&full))?;
+    held::grow(&mut share, bytes).map_err(|full| untold(&full))?;
     Ok(finish(media, status(media, response), response, json, share))
 }
 
 /// There is no room for an answer that was made: whatever was asked for is done.
-fn untold(full: &Error) -> Error {
+pub(super) fn untold(full: &Error) -> Error {
     let again = "when earlier answers have been read, and a mutation with the same idempotencyKey";
     Error::unavailable(format!("{}, {again}", full.message()), RETRY_AFTER_MS)
 }
@@ -116,7 +108,7 @@ fn finish(
     }
     let (status, json) = json.map_or((StatusCode::INTERNAL_SERVER_ERROR, Vec::new()), |json| (status, json));
     let bytes = json.len();
-    let mut answer = Response::new(body(Held { json, _share: share }));
+    let mut answer = Response::new(held::body(json, share));
     *answer.status_mut() = status;
     if has_code(response, Code::Internal) {
         answer.extensions_mut().insert(FailedField);
@@ -130,37 +122,6 @@ fn finish(
     answer
 }
 
-/// An answer with what it takes of its caller's budget.
-struct Held {
-    json: Vec<u8>,
-    /// Given back when no byte is held any more, by whoever sends them either.
-    _share: Share,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.json
-    }
-}
-
-/// A long answer goes out in pieces, with turns of others between them: whoever compresses it takes a piece at a time.
-fn body(held: Held) -> Body {
-    let json = Bytes::from_owner(held);
-    if json.len() <= CHUNK_BYTES {
-        return Body::from(json);
-    }
-    // Fused: the compression asks once more after the end.
-    let pieces = stream::unfold(json, |mut rest| async move {
-        if rest.is_empty() {
-            return None;
-        }
-        tokio::task::yield_now().await;
-        let chunk = rest.split_to(rest.len().min(CHUNK_BYTES));
-        Some((Ok::<_, Infallible>(chunk), rest))
-    });
-    Body::from_stream(pieces.fuse())
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
@@ -170,6 +131,7 @@ mod tests {
     use crate::error::Detail;
     use crate::http::body::Budget;
     use crate::http::fair::FairPool;
+    use crate::http::held::CHUNK_BYTES;
 
     fn share(pool: &FairPool) -> Share {
         let mut share = Share::of(Some(Budget { pool: pool.clone(), tenant: TenantId::trusted("t") }));

@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::apart::Apart;
 use super::body::{self, BodyLimit, Budget, ReadBody, Share};
-use super::graphql::{Refusal, apart};
+use super::graphql::Refusal;
 use super::graphql_media::check_content_type;
 use super::graphql_variables::variables;
+use crate::domain::ids::TenantId;
 use crate::error::Error;
 
 /// What a client asks.
@@ -66,16 +68,17 @@ impl Parameters {
         })
     }
 
-    /// Reads the body of a POST request, of at most `bytes_max` bytes after decompression, which count in the budget.
-    pub async fn from_body(
+    /// Reads the body of a POST request.
+    pub(super) async fn from_body(
+        apart: &Apart,
+        tenant: &TenantId,
         headers: &HeaderMap,
         body: Body,
-        bytes_max: usize,
-        budget: Option<Budget>,
+        limit: &BodyLimit,
     ) -> Result<Self, Refusal> {
         check_content_type(headers)?;
-        let ReadBody { bytes, share } = body::read(headers, body, &BodyLimit { bytes_max, budget }).await?;
-        let read = apart(bytes.len(), move || Self::from_json(&bytes)).await??;
+        let ReadBody { bytes, share } = body::read(apart, tenant, headers, body, limit).await?;
+        let read = apart.run(tenant, bytes.len(), move || Self::from_json(&bytes)).await??;
         Ok(Self { share, ..read })
     }
 

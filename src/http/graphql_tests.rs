@@ -30,6 +30,7 @@ fn app(limits: GraphqlLimits) -> Router {
         schema: build(SchemaOptions::default()),
         limits,
         lanes: Lanes::new(2),
+        apart: Apart::default(),
         attach: Arc::new(|request, _| Attached { request, loads: LoadQueue::default(), audit: None }),
     })
 }
@@ -254,6 +255,7 @@ async fn dear_queries_wait_in_a_lane_of_their_own_and_take_turns() {
         schema: build(SchemaOptions::default()),
         limits: GraphqlLimits::default(),
         lanes: lanes.clone(),
+        apart: Apart::default(),
         attach: Arc::new(|request, _| Attached { request, loads: LoadQueue::default(), audit: None }),
     });
     let ask = |tenant: &'static str, text: &str| {

@@ -19,12 +19,13 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
-use super::access_log::{AccessLine, Served, gone};
+use super::access_log::{AccessLine, Served, gone, is_grpc};
 use super::auth::TENANT_HEADER;
 use super::current::Current;
 use super::error;
 use super::state::HttpState;
 use crate::error::{Code, Error};
+use crate::facade::reading_for;
 
 /// The header that names a request, in and out.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -44,7 +45,8 @@ pub(super) async fn observe(State(state): State<HttpState>, request: Request, ne
     if let Ok(id) = HeaderValue::from_str(current.id()) {
         request.extensions_mut().insert(RequestId::new(id));
     }
-    let line = AccessLine { current: Arc::clone(&current), method, route, status: gone(), grpc_status: None, began };
+    let grpc_status = is_grpc(request.headers()).then_some(tonic::Code::Cancelled);
+    let line = AccessLine { current: Arc::clone(&current), method, route, status: gone(), grpc_status, began };
     // Made before: whoever hangs up ends this function here.
     let served = Served::begin(line, state.settings().access_log);
     let mut response = Arc::clone(&current).serve(next.run(request)).instrument(span).await;
@@ -100,8 +102,10 @@ pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, 
     match admitted.await {
         Ok((scope, _place)) => {
             request.extensions_mut().insert(state.budget(&scope.tenant));
+            let tenant = scope.tenant.clone();
             request.extensions_mut().insert(scope);
-            next.run(request).await
+            // Whatever it reads, it takes turns with other tenants at the connections.
+            reading_for(tenant, next.run(request)).await
         }
         Err(refusal) => error::response(error::status(&refusal), &refusal),
     }

@@ -1,6 +1,7 @@
 //! The server's face: routes, and what every request passes on its way in and out.
 
 mod access_log;
+mod apart;
 pub mod assets;
 pub mod auth;
 pub mod backend;
@@ -14,6 +15,7 @@ mod graphql_media;
 mod graphql_request;
 mod graphql_variables;
 pub mod health;
+mod held;
 mod layers;
 pub mod metrics;
 pub mod observed;

@@ -13,6 +13,7 @@ use super::body::Budget;
 use super::bulk::Bulk;
 use super::current;
 use super::fair::{FairPermit, FairPool, NoPermit};
+use super::held::ANSWER_BYTES;
 use super::rate::RateLimit;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
@@ -31,11 +32,12 @@ const BULK_TURNS_A_CORE: usize = 4;
 const WAITING_MAX: usize = PLACES;
 /// How long they may: exporters give up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes that OTLP and GraphQL requests hold at a time, as bodies and as the messages made of them, and those of one tenant.
-/// One's share has room for the largest OTLP request: 16 MiB unpacked, from which messages of 48 MiB are made. With less,
-/// such a request would be told to come again for ever.
-const BYTES: usize = 192 << 20;
-const BYTES_OF_A_TENANT: usize = 64 << 20;
+/// Bytes that OTLP and GraphQL requests hold at a time, as bodies and as the messages made of them, by tenant at least. One's
+/// share has room for the largest OTLP request: 16 MiB unpacked, from which messages of 48 MiB are made. With less, such a
+/// request would be told to come again for ever.
+const BYTES_OF_A_TENANT_MIN: usize = 64 << 20;
+/// Shares that there are at a time.
+const SHARES_OF_BYTES: usize = 3;
 
 /// Settings of the HTTP and gRPC faces.
 #[derive(Clone, Debug)]
@@ -52,6 +54,21 @@ pub struct HttpSettings {
     pub has_tls: bool,
     /// Whether each request gets a line in the log.
     pub access_log: bool,
+    /// Bytes of the body of a GraphQL request after decompression, at most.
+    pub graphql_body_bytes: usize,
+    /// Bytes of the answer to one, at most.
+    pub graphql_answer_bytes: usize,
+}
+
+impl HttpSettings {
+    /// Bytes that one tenant's requests may hold: what any one request needs that the settings allow, or it would be told
+    /// to come again for ever. A GraphQL request holds its body packed and unpacked, then unpacked with its answer.
+    #[must_use]
+    pub fn bytes_of_a_tenant(&self) -> usize {
+        let Self { graphql_body_bytes: body, graphql_answer_bytes: answer, .. } = self;
+        let graphql = body.saturating_add(*body.max(answer));
+        graphql.saturating_add(ANSWER_BYTES).max(BYTES_OF_A_TENANT_MIN)
+    }
 }
 
 struct Inner {
@@ -85,6 +102,7 @@ impl HttpState {
     ) -> Result<Self> {
         let auth = Authenticator::new(&settings.auth, Arc::clone(&backend))?;
         let bulk_turns = BULK_TURNS_A_CORE * cores();
+        let share_of_bytes = settings.bytes_of_a_tenant();
         Ok(Self(Arc::new(Inner {
             backend,
             auth,
@@ -95,7 +113,7 @@ impl HttpState {
             places: FairPool::new(PLACES, PLACES_OF_A_TENANT, 0),
             turns: FairPool::new(TURNS, TURNS_OF_A_TENANT, WAITING_MAX),
             bulk_turns: FairPool::new(bulk_turns, bulk_turns / 2, WAITING_MAX),
-            bytes: FairPool::new(BYTES, BYTES_OF_A_TENANT, 0),
+            bytes: FairPool::new(share_of_bytes.saturating_mul(SHARES_OF_BYTES), share_of_bytes, 0),
             bulk: Bulk::default(),
         })))
     }

@@ -138,7 +138,7 @@ struct Rig {
     shutdown: CancellationToken,
 }
 
-fn settings() -> HttpSettings {
+pub(super) fn settings() -> HttpSettings {
     HttpSettings {
         auth: AuthSettings::Required(None),
         rate_limit: 0,
@@ -146,6 +146,8 @@ fn settings() -> HttpSettings {
         allowed_hosts: Vec::new(),
         has_tls: false,
         access_log: true,
+        graphql_body_bytes: 2 << 20,
+        graphql_answer_bytes: 32 << 20,
     }
 }
 

@@ -7,13 +7,15 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use uuid::Uuid;
 
+use super::body::{Budget, Share};
 use super::error;
+use super::held::{self, ANSWER_BYTES};
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error, Result};
 use crate::facade::access::AuditedRequest;
@@ -55,16 +57,23 @@ async fn tile(
     State(logs): State<Logs>,
     Path((log, path)): Path<(String, String)>,
     scope: Option<Extension<Scope>>,
+    budget: Option<Extension<Budget>>,
 ) -> Response {
     let bytes = async {
+        // Who has not read earlier answers is told so before anything is read.
+        let mut share = Share::of(budget.map(|budget| budget.0));
+        share.grow(ANSWER_BYTES)?;
         let facade = logs.facade(admitted(scope)?);
         let (Some(log_id), Some(tile)) = (parse_log(&log), parse_tile(&path)) else { return Ok(None) };
-        audited(&facade, "ledgerTile", &format!("{log}/{path}"), facade.tile(log_id, tile).await).await
+        let tile = audited(&facade, "ledgerTile", &format!("{log}/{path}"), facade.tile(log_id, tile).await).await?;
+        let Some(bytes) = tile else { return Ok(None) };
+        held::grow(&mut share, bytes.len())?;
+        Ok(Some((bytes.len(), held::body(bytes, share))))
     };
     match bytes.await {
-        Ok(Some(bytes)) => {
+        Ok(Some((length, body))) => {
             let headers = [(CONTENT_TYPE, "application/octet-stream"), (CACHE_CONTROL, FOR_EVER), (VARY, DEPENDS_ON)];
-            (headers, bytes).into_response()
+            (headers, [(CONTENT_LENGTH, length)], body).into_response()
         }
         Ok(None) => not_found("there is no such tile below the newest checkpoint of a log of yours"),
         Err(refusal) => error::response(error::status(&refusal), &refusal),

@@ -18,14 +18,21 @@ mod queue;
 mod records;
 mod thread;
 
+use std::sync::Arc;
+
+use self::prepare::Prepared;
 use super::Store;
 use crate::domain::append::{AppendReceipt, AppendUnit};
 use crate::error::Result;
 
 pub use changes::ChangedLogs;
 pub(super) use flush::Writer;
+pub use queue::Appending;
 pub(super) use queue::Queue;
 pub(super) use thread::WriterThread;
+
+/// Records that are hashed on the thread that serves: a third of a millisecond.
+const RECORDS_HERE_MAX: usize = 64;
 
 impl Store {
     /// Hands a unit to the writer and waits until it is committed. A caller that stops waiting loses the answer, never
@@ -36,6 +43,21 @@ impl Store {
     /// atomic unit meets a record that exists or a used idempotency key; what is wrong with a record of an atomic unit;
     /// `LIMIT_EXCEEDED` for a unit that no queue can hold.
     pub async fn append(&self, unit: AppendUnit) -> Result<AppendReceipt> {
-        self.queue().submit(unit, self.clock().now()).await
+        self.begin_append(unit).await?.receipt().await
+    }
+
+    /// Hands a unit to the writer. Units that are handed over one after the other are written in that order. Many leaves are
+    /// hashed beside the threads that serve.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the queue is full, `LIMIT_EXCEEDED` for a unit that no queue can hold; the others come with the
+    /// answer.
+    pub async fn begin_append(&self, unit: AppendUnit) -> Result<Appending> {
+        let queue = self.queue();
+        let (load, is_chained) = (queue.load_of(&unit)?, queue.is_chained());
+        let (clock, is_large) = (Arc::clone(self.clock()), unit.records.len() > RECORDS_HERE_MAX);
+        let prepare = move || Prepared::new(unit, clock.now(), is_chained);
+        let prepared = if is_large { self.inner.hashing.run(prepare).await?? } else { prepare()? };
+        queue.push(prepared, load)
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Stateme
 use super::Store;
 use super::condition;
 use super::convert::audit::decode_audit_entry;
-use super::convert::{Columns, decode_all};
+use super::convert::{Columns, decode_all, decode_in_turns};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
@@ -108,7 +108,7 @@ impl Store {
     ) -> Result<Unread<HashMap<String, Vec<StoredAuditEntry>>>> {
         let rows = self.db().rows(self.select_governance(&scope.tenant, names, page)?).await?;
         let mut entries: HashMap<String, Vec<StoredAuditEntry>> = HashMap::new();
-        for entry in decode_all(&rows, TABLE, |columns| decode_audit_entry(columns, &scope.tenant))? {
+        for entry in decode_in_turns(rows, TABLE, |columns| decode_audit_entry(columns, &scope.tenant)).await? {
             if let Some(name) = entry.run_id.as_ref().map(|name| name.as_str().to_owned()) {
                 entries.entry(name).or_default().push(entry);
             }
@@ -187,7 +187,7 @@ impl Store {
         select: Select<audit_entry::Entity>,
     ) -> Result<Vec<StoredAuditEntry>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, TABLE, |columns| decode_audit_entry(columns, tenant))
+        decode_in_turns(rows, TABLE, |columns| decode_audit_entry(columns, tenant)).await
     }
 }
 

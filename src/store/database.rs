@@ -13,6 +13,7 @@ use sea_orm::{
     Statement, Value,
 };
 
+use super::bulk::Bulk;
 use super::error::database;
 use super::place::Place;
 use super::turns::Turns;
@@ -44,10 +45,14 @@ pub(super) struct Database {
     place: Arc<Place>,
     /// Statements that were read with, since the start.
     reads: Arc<AtomicU64>,
+    /// Rows that they gave.
+    rows_read: Arc<AtomicU64>,
     /// Statements that are being read with now, those that wait for a connection among them.
     under_way: Arc<AtomicU32>,
     /// Whose turn it is to read.
     turns: Turns,
+    /// Threads for what is computed of many rows.
+    pub bulk: Arc<Bulk>,
 }
 
 /// A statement that is under way, until this is dropped.
@@ -82,7 +87,8 @@ impl Database {
             (open(write, &place).await?, open(read, &place).await?)
         };
         let turns = Turns::at(if backend == DbBackend::Sqlite { sqlite::READERS } else { pool_size });
-        let database = Self { backend, read, write, place, reads: Arc::default(), under_way: Arc::default(), turns };
+        let (reads, rows_read, under_way, bulk) = Default::default();
+        let database = Self { backend, read, write, place, reads, rows_read, under_way, turns, bulk };
         database.check_durability().await?;
         database.check_file()?;
         Ok(database)
@@ -97,7 +103,8 @@ impl Database {
             open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY), &place).await?
         };
         let turns = Turns::at(pool_size);
-        Ok(Self { backend, write: read.clone(), read, place, reads: Arc::default(), under_way: Arc::default(), turns })
+        let (reads, rows_read, under_way, bulk) = Default::default();
+        Ok(Self { backend, write: read.clone(), read, place, reads, rows_read, under_way, turns, bulk })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
@@ -141,7 +148,10 @@ impl Database {
         let _under_way = UnderWay::begin(&self.under_way);
         let _turn = self.turns.turn().await?;
         match self.read.query_all_raw(statement).await {
-            Ok(rows) => Ok(rows),
+            Ok(rows) => {
+                self.rows_read.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                Ok(rows)
+            }
             Err(cause) => Err(self.explain(cause).await),
         }
     }
@@ -185,6 +195,11 @@ impl Database {
     /// Statements that were read with, since the start.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Rows that were read since the start.
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read.load(Ordering::Relaxed)
     }
 
     /// Statements that are being read with now, those that wait for a connection among them.

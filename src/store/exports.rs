@@ -72,7 +72,7 @@ impl Store {
         let sql = rows.sql(self.db().backend);
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
         let decode = |columns: &mut Columns<'_>| decode_log_export(columns, &scope.tenant);
-        let mut found = by_place(run_ids.len(), &rows, TABLE, decode)?;
+        let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|exports| exports.sort_by_key(|export| -export.seq));
         Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
     }
@@ -97,7 +97,7 @@ impl Store {
         let wanted = keys_json(ids.iter().map(|id| json!({ "run": id.typed(IdKind::Export) })));
         let sql = rows.sql(self.db().backend);
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
-        let found = by_place(ids.len(), &rows, "audit_entry", |columns| columns.instant())?;
+        let found = by_place(ids.len(), rows, "audit_entry", |columns| columns.instant()).await?;
         Ok(Unread(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect()))
     }
 
@@ -120,13 +120,14 @@ impl Store {
             json!({ "record": id.0.simple().to_string(), "trace": trace_id })
         }));
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
-        let found = by_place(runs.len(), &rows, TABLE, |columns| {
+        let found = by_place(runs.len(), rows, TABLE, |columns| {
             Ok(RunExportFacts {
                 ledger_seq: columns.take()?,
                 content_steps: columns.take()?,
                 content_kept: columns.take()?,
             })
-        })?;
+        })
+        .await?;
         Ok(Unread(
             runs.iter()
                 .cloned()

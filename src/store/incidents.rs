@@ -125,7 +125,7 @@ impl Store {
         let sql = rows.sql(self.db().backend);
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [keys.into()])).await?;
         let decode = |columns: &mut super::convert::Columns<'_>| decode_incident_evidence(columns, &scope.tenant);
-        let mut found = by_place(run_ids.len(), &rows, TABLE, decode)?;
+        let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|incidents| incidents.sort_by_key(|incident| -incident.seq));
         Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Store;
+use super::convert::give_way;
 use super::unread::Unread;
 use crate::domain::ids::RecordId;
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
@@ -24,6 +25,7 @@ impl Store {
         let mut leaves = HashMap::with_capacity(entries.len());
         for (kind, ids) in by_table {
             for (id, record) in self.records_by_id(&log.tenant_id, kind, &ids).await?.0 {
+                give_way(leaves.len()).await;
                 leaves.insert(id, canonical::leaf(record.head(), record.record())?);
             }
         }

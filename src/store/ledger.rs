@@ -6,7 +6,7 @@ use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait, Value};
 
 use super::Store;
-use super::convert::decode_all;
+use super::convert::{Columns, decode_in_turns};
 use super::convert::{audit::decode_audit_entry, exports::decode_log_export, incidents::decode_incident_evidence};
 use super::convert::{ledger_events::decode_ledger_event, policies::decode_policy_activation, runs::decode_run};
 use super::convert::{steps::decode_step, system::decode_system_record, traces::decode_seal};
@@ -60,7 +60,7 @@ impl Store {
              WHERE l.tenant_id = $1 AND e.record_id {among}"
         );
         let statement = scoped_statement(self.db(), tenant, sql, [id_keys(self.db().backend, ids)?]);
-        let entries = decode_all(&self.db().rows(statement).await?, TABLE, decode_entry)?;
+        let entries = decode_in_turns(self.db().rows(statement).await?, TABLE, decode_entry).await?;
         Ok(Unread(entries.into_iter().map(|entry| (entry.record_id, entry)).collect()))
     }
 
@@ -90,7 +90,7 @@ impl Store {
              ORDER BY e.seq LIMIT $5"
         );
         let statement = scoped_statement(self.db(), tenant, sql, values);
-        decode_all(&self.db().rows(statement).await?, TABLE, decode_entry).map(Unread)
+        decode_in_turns(self.db().rows(statement).await?, TABLE, decode_entry).await.map(Unread)
     }
 
     /// Records of one kind by record id, whatever log they stand in; a missing one is absent.
@@ -107,7 +107,8 @@ impl Store {
         macro_rules! read {
             ($table:ident, $variant:ident, |$columns:ident| $decode:expr) => {{
                 let rows = self.rows_with_ids::<$table::Entity>(tenant, $table::Column::Id.into_expr(), ids).await?;
-                decode_all(&rows, stringify!($table), |$columns| Ok(StoredRecord::$variant(Box::new($decode?))))?
+                let decode = |$columns: &mut Columns<'_>| Ok(StoredRecord::$variant(Box::new($decode?)));
+                decode_in_turns(rows, stringify!($table), decode).await?
             }};
         }
         let records = match kind {

@@ -5,6 +5,7 @@
 pub mod append;
 pub mod audit;
 mod audit_exports;
+pub mod bulk;
 pub mod checkpoints;
 mod condition;
 mod convert;
@@ -51,6 +52,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 use self::append::{ChangedLogs, Queue, Writer, WriterThread};
+use self::bulk::Bulk;
 pub use self::database::Serving;
 use self::database::{Database, tables};
 pub use self::error::for_operator;
@@ -106,6 +108,8 @@ struct Inner {
     changed: Arc<ChangedLogs>,
     writer: Mutex<Option<(JoinHandle<()>, WriterThread)>>,
     migrations: Vec<String>,
+    /// Threads that hash the leaves of large units.
+    hashing: Bulk,
 }
 
 impl Store {
@@ -133,7 +137,7 @@ impl Store {
         let (own_clock, own_queue, news) = (Arc::clone(&clock), Arc::clone(&queue), Arc::clone(&changed));
         let writer = Writer::new(appending, own_clock, config.settle, config.ledger, own_queue, news);
         let writer = Mutex::new(Some((thread.spawn(writer.run()), thread)));
-        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer, migrations }) })
+        Ok(Self { inner: Arc::new(Inner { db, clock, queue, changed, writer, migrations, hashing: Bulk::default() }) })
     }
 
     /// The changes of the schema that connecting applied, by name.
@@ -159,6 +163,7 @@ impl Store {
                 changed: Arc::default(),
                 writer: Mutex::new(None),
                 migrations: Vec::new(),
+                hashing: Bulk::default(),
             }),
         })
     }
@@ -198,6 +203,12 @@ impl Store {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.db().reads()
+    }
+
+    /// Rows that were read since the start.
+    #[must_use]
+    pub fn rows_read(&self) -> u64 {
+        self.db().rows_read()
     }
 
     /// The logs that this process has appended to.

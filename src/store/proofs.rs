@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Stat
 use uuid::Uuid;
 
 use super::Store;
-use super::convert::{Columns, decode_all};
+use super::convert::{Columns, decode_all, decode_in_turns};
 use super::scoped::any_id;
 use super::unread::Unread;
 use crate::domain::ids::{Digest, RecordId};
@@ -33,9 +33,9 @@ impl Store {
                 continue;
             }
             let rows = self.db().rows(self.select_hashes(log.log_id, &spans, is_node)?).await?;
-            found.extend(decode_all(&rows, if is_node { NODE } else { ENTRY }, |columns| {
-                Ok(((columns.take()?, columns.take()?), columns.digest()?))
-            })?);
+            let table = if is_node { NODE } else { ENTRY };
+            let decode = |columns: &mut Columns<'_>| Ok(((columns.take()?, columns.take()?), columns.digest()?));
+            found.extend(decode_in_turns(rows, table, decode).await?);
         }
         let of =
             |span: &Span| (span.from..span.to).filter_map(|place| found.get(&(span.level, place)).copied()).collect();
@@ -77,7 +77,7 @@ impl Store {
         let sql = "SELECT seq, kind, record_id, leaf_hash FROM ledger_entry \
                    WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq";
         let statement = self.db().statement(sql, [log.log_id.into(), from.into(), to.into()]);
-        decode_all(&self.db().rows(statement).await?, ENTRY, decode_entry).map(Unread)
+        decode_in_turns(self.db().rows(statement).await?, ENTRY, decode_entry).await.map(Unread)
     }
 
     /// The entries of records in any of these logs, with their logs' ids; a record that is in none is absent.

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Value};
 use super::Store;
 use super::condition;
 use super::convert::runs::decode_run;
-use super::convert::{Columns, decode_all};
+use super::convert::{Columns, decode_in_turns};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
@@ -155,7 +155,7 @@ impl Store {
         let names = run_ids.iter().map(RunId::as_str);
         let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();
-        for run in decode_all(&rows, TABLE, |columns| decode_run(columns, &scope.tenant).map(Arc::new))? {
+        for run in decode_in_turns(rows, TABLE, |columns| decode_run(columns, &scope.tenant).map(Arc::new)).await? {
             revisions.entry(run.run_id.clone()).or_default().push(run);
         }
         Ok(Unread(revisions))
@@ -202,6 +202,6 @@ impl Store {
 
     async fn runs(&self, tenant: &TenantId, select: Select<llm_run::Entity>) -> Result<Vec<StoredRun>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, TABLE, |columns| decode_run(columns, tenant).map(Arc::new))
+        decode_in_turns(rows, TABLE, |columns| decode_run(columns, tenant).map(Arc::new)).await
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryTrait, Value};
 
 use super::Store;
 use super::convert::steps::decode_step;
-use super::convert::{Columns, column_list, decode_all};
+use super::convert::{Columns, column_list, decode_all, decode_in_turns};
 use super::error::database;
 use super::scoped::{any_text, scoped, scoped_statement, text_keys};
 use super::unread::Unread;
@@ -20,6 +20,7 @@ use crate::error::Result;
 
 /// What is known of a trace for sealing, beside its evidence.
 struct State {
+    step_count: i64,
     signals: TraceSignals,
     seal_revision: i64,
     version: i64,
@@ -40,7 +41,8 @@ impl Store {
              ORDER BY due_at, tenant_id, trace_id LIMIT $3 {skip}) \
              UPDATE trace_state SET due_at = $1 FROM due \
              WHERE trace_state.tenant_id = due.tenant_id AND trace_state.trace_id = due.trace_id \
-             RETURNING trace_state.tenant_id, trace_state.trace_id, has_root, has_remote_parent, is_open"
+             RETURNING trace_state.tenant_id, trace_state.trace_id, has_root, has_remote_parent, is_open, \
+             step_count"
         );
         let lease_until = now.plus_micros(lease_us).as_micros();
         let values = [lease_until.into(), now.as_micros().into(), i64::from(limit).into()];
@@ -50,7 +52,8 @@ impl Store {
             let trace_id = TraceId::trusted(columns.take::<&str>()?);
             let (has_root, has_remote_parent): (bool, bool) = (columns.take()?, columns.take()?);
             let is_open: bool = columns.take()?;
-            Ok(DueTrace { tenant, trace_id, is_silent: is_open || !(has_root || has_remote_parent) })
+            let is_silent = is_open || !(has_root || has_remote_parent);
+            Ok(DueTrace { tenant, trace_id, is_silent, step_count: columns.take()? })
         })?;
         due.sort_by(|left, right| (&left.tenant, &left.trace_id).cmp(&(&right.tenant, &right.trace_id)));
         Ok(due)
@@ -71,18 +74,40 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer, `INTERNAL` for a corrupt row.
     pub async fn seal_sources(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Unread<Vec<SealSource>>> {
+        let whole: Vec<(TraceId, usize)> = trace_ids.iter().map(|trace_id| (trace_id.clone(), 0)).collect();
+        self.seal_sources_from(tenant, &whole).await
+    }
+
+    /// The same, of each trace without its first steps, which whoever asks knows already; with them where there are not as
+    /// many steps as there were.
+    ///
+    /// # Errors
+    /// As for [`Self::seal_sources`].
+    pub async fn seal_sources_from(
+        &self,
+        tenant: &TenantId,
+        traces: &[(TraceId, usize)],
+    ) -> Result<Unread<Vec<SealSource>>> {
+        let trace_ids: Vec<TraceId> = traces.iter().map(|(trace_id, _)| trace_id.clone()).collect();
         // The version first: steps that come while the rest is read make the guard fail, and never go unseen.
-        let mut states = self.seal_states(tenant, trace_ids).await?;
-        let mut steps = self.steps_with_facts(tenant, trace_ids).await?;
-        let runs = self.newest_runs_of_traces(tenant, trace_ids).await?;
+        let mut states = self.seal_states(tenant, &trace_ids).await?;
+        let whole: Vec<TraceId> = traces.iter().filter(|(_, known)| *known == 0).map(|(id, _)| id.clone()).collect();
+        let mut steps = self.steps_with_facts(tenant, &whole).await?;
+        let runs = self.newest_runs_of_traces(tenant, &trace_ids).await?;
         let mut runs: HashMap<TraceId, _> =
             runs.into_iter().filter_map(|run| Some((run.trace_id.clone()?, run))).collect();
+        let known: HashMap<&TraceId, usize> = traces.iter().map(|(trace_id, known)| (trace_id, *known)).collect();
         let mut sources = Vec::new();
-        for view in self.traces_named(tenant, trace_ids).await? {
+        for view in self.traces_named(tenant, &trace_ids).await? {
             let trace_id = &view.trace.trace_id;
-            let Some(State { signals, seal_revision, version }) = states.remove(trace_id) else { continue };
+            let Some(State { step_count, signals, seal_revision, version }) = states.remove(trace_id) else { continue };
+            let (first, steps) = match known.get(trace_id).copied().unwrap_or_default() {
+                0 => (0, steps.remove(trace_id).unwrap_or_default()),
+                known => self.steps_behind(tenant, trace_id, known, step_count).await?,
+            };
             sources.push(SealSource {
-                steps: steps.remove(trace_id).unwrap_or_default(),
+                steps,
+                first,
                 seal_revision,
                 run: runs.remove(trace_id),
                 signals,
@@ -91,6 +116,26 @@ impl Store {
             });
         }
         Ok(Unread(sources))
+    }
+
+    /// The steps of a trace behind its first ones, and how many those are; all of them where that does not give as many as
+    /// there are.
+    async fn steps_behind(
+        &self,
+        tenant: &TenantId,
+        trace_id: &TraceId,
+        known: usize,
+        step_count: i64,
+    ) -> Result<(usize, Vec<(TraceStep, String)>)> {
+        let from = i64::try_from(known).unwrap_or(i64::MAX);
+        let values = [Value::from(trace_id.as_str()), from.into()];
+        let mut steps = self.read_steps(tenant, "= $2 AND s.step_index >= $3", values.into()).await?;
+        let steps = steps.remove(trace_id).unwrap_or_default();
+        if i64::try_from(known + steps.len()).is_ok_and(|count| count >= step_count) {
+            return Ok((known, steps));
+        }
+        let mut steps = self.steps_with_facts(tenant, std::slice::from_ref(trace_id)).await?;
+        Ok((0, steps.remove(trace_id).unwrap_or_default()))
     }
 
     async fn seal_states(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<HashMap<TraceId, State>> {
@@ -102,7 +147,7 @@ impl Store {
         let states = decode_all(&rows, "trace_state", |columns| {
             columns.skip(1);
             let trace_id = TraceId::trusted(columns.take::<&str>()?);
-            columns.skip(1);
+            let step_count = columns.take()?;
             let signals = TraceSignals {
                 has_root: columns.take()?,
                 has_remote_parent: columns.take()?,
@@ -111,7 +156,7 @@ impl Store {
             };
             let seal_revision = columns.take()?;
             columns.skip(2);
-            Ok((trace_id, State { signals, seal_revision, version: columns.take()? }))
+            Ok((trace_id, State { step_count, signals, seal_revision, version: columns.take()? }))
         })?;
         Ok(states.into_iter().collect())
     }
@@ -121,25 +166,39 @@ impl Store {
         tenant: &TenantId,
         trace_ids: &[TraceId],
     ) -> Result<HashMap<TraceId, Vec<(TraceStep, String)>>> {
+        if trace_ids.is_empty() {
+            return Ok(HashMap::new());
+        }
         let backend = self.db().backend;
         let among = match backend {
             DbBackend::Postgres => "= ANY($2::text[])",
             _ => "IN (SELECT value FROM json_each($2))",
         };
+        let names = text_keys(backend, trace_ids.iter().map(TraceId::as_str))?;
+        self.read_steps(tenant, among, vec![names]).await
+    }
+
+    /// Steps with their facts, trace by trace, of the traces whose name fits `wanted`.
+    async fn read_steps(
+        &self,
+        tenant: &TenantId,
+        wanted: &str,
+        values: Vec<Value>,
+    ) -> Result<HashMap<TraceId, Vec<(TraceStep, String)>>> {
         let sql = format!(
             "SELECT {}, f.facts FROM trace_step s LEFT JOIN step_fact f \
              ON f.tenant_id = s.tenant_id AND f.trace_id = s.trace_id AND f.span_id = s.span_id \
-             WHERE s.tenant_id = $1 AND s.trace_id {among} ORDER BY s.trace_id, s.step_index",
+             WHERE s.tenant_id = $1 AND s.trace_id {wanted} ORDER BY s.trace_id, s.step_index",
             column_list::<trace_step::Entity>("s")
         );
-        let names = text_keys(backend, trace_ids.iter().map(TraceId::as_str))?;
-        let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, [names])).await?;
-        let mut steps: HashMap<TraceId, Vec<(TraceStep, String)>> = HashMap::new();
+        let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, values)).await?;
         let mut latest = None;
-        for row in &rows {
-            let mut columns = Columns::of(row, "trace_step")?;
-            let step = decode_step(&mut columns, tenant, &mut latest)?.step.record;
-            let facts = columns.text()?.unwrap_or_default();
+        let decoded = decode_in_turns(rows, "trace_step", |columns| {
+            let step = decode_step(columns, tenant, &mut latest)?.step.record;
+            Ok((step, columns.text()?.unwrap_or_default()))
+        });
+        let mut steps: HashMap<TraceId, Vec<(TraceStep, String)>> = HashMap::new();
+        for (step, facts) in decoded.await? {
             steps.entry(step.trace_id.clone()).or_default().push((step, facts));
         }
         Ok(steps)

@@ -6,7 +6,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 use super::Store;
-use super::convert::decode_all;
+use super::convert::decode_in_turns;
 use super::error::database;
 use super::scoped::{any_text, scoped};
 use crate::domain::ids::{TenantId, TraceId};
@@ -76,7 +76,7 @@ impl Store {
             .order_by_asc(C::Digest)
             .limit(CONTENTS_MAX);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let contents = decode_all(&rows, "span_content", |columns| {
+        let contents = decode_in_turns(rows, "span_content", |columns| {
             columns.skip(1);
             Ok(SpanContent {
                 trace_id: TraceId::trusted(columns.take::<&str>()?),
@@ -86,7 +86,8 @@ impl Store {
                 at: columns.instant()?,
                 digest: columns.digest()?,
             })
-        })?;
+        })
+        .await?;
         let mut by_span = SpanContents::new();
         for content in contents {
             by_span.entry((content.trace_id.clone(), content.span_id.clone())).or_default().push(content);

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Sta
 
 use super::Store;
 use super::convert::steps::decode_step;
-use super::convert::{Columns, decode_all};
+use super::convert::{decode_all, decode_in_turns};
 use super::paginate::ChildPages;
 use super::scoped::{any_id, any_text, scoped, text_keys};
 use super::unread::Unread;
@@ -63,8 +63,7 @@ impl Store {
         let mut steps: HashMap<TraceId, Vec<Row<Arc<StoredStep>>>> =
             trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::with_capacity(expected))).collect();
         let mut latest = None;
-        for row in &rows {
-            let step = decode_step(&mut Columns::of(row, TABLE)?, &scope.tenant, &mut latest)?;
+        for step in decode_in_turns(rows, TABLE, |row| decode_step(row, &scope.tenant, &mut latest)).await? {
             if let Some(steps) = steps.get_mut(&step.trace_id) {
                 let position = Position { key: step.step_index, seq: step.seq };
                 // Shared from here on: a step is large, and lists hand it around.
@@ -145,7 +144,7 @@ impl Store {
         let wanted = any_id(self.db().backend, trace_step::Column::Id.into_expr(), ids)?;
         let select = scoped::<trace_step::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let steps = decode_all(&rows, TABLE, |columns| decode_step(columns, &scope.tenant, &mut None))?;
+        let steps = decode_in_turns(rows, TABLE, |columns| decode_step(columns, &scope.tenant, &mut None)).await?;
         Ok(Unread(steps.into_iter().map(|step| (step.id, step)).collect()))
     }
 
@@ -223,7 +222,7 @@ impl Store {
             .select_only()
             .columns([C::RecordId, C::Text]);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let texts = decode_all(&rows, "payload", |columns| Ok((columns.id()?, columns.take()?)))?;
+        let texts = decode_in_turns(rows, "payload", |columns| Ok((columns.id()?, columns.take()?))).await?;
         Ok(Unread(texts.into_iter().collect()))
     }
 }

@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
-use super::convert::decode_all;
 use super::convert::system::{decode_system_record, decode_visible_record};
+use super::convert::{decode_all, decode_in_turns};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped, scoped_visible};
 use super::unread::Unread;
@@ -100,7 +100,7 @@ impl Store {
         let wanted = any_id(self.db().backend, system_record::Column::Id.into_expr(), ids)?;
         let select = scoped_visible::<system_record::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let records = decode_all(&rows, TABLE, decode_visible_record)?;
+        let records = decode_in_turns(rows, TABLE, decode_visible_record).await?;
         Ok(Unread(records.into_iter().map(|record| (record.id, record)).collect()))
     }
 
@@ -120,6 +120,7 @@ impl Store {
             .select_only()
             .columns([C::RecordId, C::Text]);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        Ok(Unread(decode_all(&rows, "payload", |columns| Ok((columns.id()?, columns.take()?)))?.into_iter().collect()))
+        let texts = decode_in_turns(rows, "payload", |columns| Ok((columns.id()?, columns.take()?))).await?;
+        Ok(Unread(texts.into_iter().collect()))
     }
 }

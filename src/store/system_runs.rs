@@ -9,7 +9,7 @@ use sea_orm::{DbBackend, Statement, Value};
 
 use super::Store;
 use super::convert::system::decode_visible_record;
-use super::convert::{Columns, column_list};
+use super::convert::{Columns, column_list, give_way};
 use super::database::Database;
 use super::scoped::scoped_statement;
 use super::system::TABLE;
@@ -196,8 +196,9 @@ impl Store {
 
     async fn found<K: Clone + Eq + Hash>(&self, statement: Statement, keys: &[K]) -> Result<Found<K>> {
         let mut found: Found<K> = keys.iter().map(|key| (key.clone(), Vec::new())).collect();
-        for row in &self.db().rows(statement).await? {
-            let mut columns = Columns::of(row, TABLE)?;
+        for (decoded, row) in self.db().rows(statement).await?.into_iter().enumerate() {
+            give_way(decoded).await;
+            let mut columns = Columns::of(&row, TABLE)?;
             let place = usize::try_from(columns.take::<i64>()?).map_err(Error::internal)?;
             let records = keys.get(place).and_then(|key| found.get_mut(key));
             let records = records.ok_or_else(|| Error::internal("a row for a key that was not asked for"))?;

@@ -6,7 +6,7 @@ use sea_orm::sea_query::{ArrayType, Expr, OnConflict};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryTrait, Set, Value};
 
 use super::Store;
-use super::convert::{Columns, column_list};
+use super::convert::{Columns, column_list, give_way};
 use super::error::database;
 use super::scoped::scoped_statement;
 use super::transaction::Transaction;
@@ -105,8 +105,10 @@ impl Store {
         let sql = format!("SELECT k.place, {columns} FROM {table} {found} ORDER BY k.place, s.name, s.series_id");
         let mut series: HashMap<RunTelemetry, Vec<MetricSeries>> =
             keys.iter().map(|key| (key.clone(), Vec::new())).collect();
-        for row in &self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await? {
-            let mut columns = Columns::of(row, "metric_series")?;
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await?;
+        for (decoded, row) in rows.into_iter().enumerate() {
+            give_way(decoded).await;
+            let mut columns = Columns::of(&row, "metric_series")?;
             let key = key_at(keys, columns.take()?)?;
             series.entry(key.clone()).or_default().push(decode_series(&mut columns)?);
         }
@@ -138,8 +140,10 @@ impl Store {
         let sql = format!("SELECT k.place, p.at, p.start_at, p.value FROM {table} {found} ORDER BY k.place, p.at");
         let mut points: HashMap<SeriesWindow, Vec<MetricPoint>> =
             keys.iter().map(|key| (key.clone(), Vec::new())).collect();
-        for row in &self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await? {
-            let mut columns = Columns::of(row, "metric_point")?;
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await?;
+        for (decoded, row) in rows.into_iter().enumerate() {
+            give_way(decoded).await;
+            let mut columns = Columns::of(&row, "metric_point")?;
             let key = key_at(keys, columns.take()?)?;
             points.entry(key.clone()).or_default().push(decode_point(&mut columns)?);
         }
@@ -161,8 +165,10 @@ impl Store {
              AND p.series_id = k.series_id AND p.at BETWEEN k.lo AND k.hi GROUP BY k.place"
         );
         let mut counts = HashMap::with_capacity(keys.len());
-        for row in &self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await? {
-            let mut columns = Columns::of(row, "metric_point")?;
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await?;
+        for (decoded, row) in rows.into_iter().enumerate() {
+            give_way(decoded).await;
+            let mut columns = Columns::of(&row, "metric_point")?;
             counts.insert(key_at(keys, columns.take()?)?.clone(), columns.take()?);
         }
         Ok(Unread(counts))

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrd
 
 use super::Store;
 use super::condition;
-use super::convert::decode_all;
+use super::convert::decode_in_turns;
 use super::convert::traces::{decode_seal, decode_view};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
@@ -184,7 +184,7 @@ impl Store {
             .order_by_desc(trace_seal::Column::Revision);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let mut seals: HashMap<TraceId, Vec<Stored<TraceSeal>>> = HashMap::new();
-        for seal in decode_all(&rows, "trace_seal", |columns| decode_seal(columns, &scope.tenant))? {
+        for seal in decode_in_turns(rows, "trace_seal", |columns| decode_seal(columns, &scope.tenant)).await? {
             seals.entry(seal.trace_id.clone()).or_default().push(seal);
         }
         Ok(Unread(seals))
@@ -221,6 +221,6 @@ impl Store {
 
     async fn views(&self, tenant: &TenantId, select: Select<trace::Entity>) -> Result<Vec<StoredTrace>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, "trace", |columns| decode_view(columns, tenant).map(Arc::new))
+        decode_in_turns(rows, "trace", |columns| decode_view(columns, tenant).map(Arc::new)).await
     }
 }

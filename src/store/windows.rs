@@ -11,7 +11,7 @@ use super::Store;
 use super::convert::audit::decode_audit_entry;
 use super::convert::steps::decode_replay_step;
 use super::convert::system::decode_system_record;
-use super::convert::{Columns, column_list};
+use super::convert::{Columns, column_list, give_way};
 use super::scoped::scoped_statement;
 use super::unread::Unread;
 use crate::domain::audit::AuditEntry;
@@ -113,16 +113,17 @@ fn run_window_key(key: &RunWindow) -> Json {
 }
 
 /// Rows by the place of their key.
-pub(super) fn by_place<T>(
+pub(super) async fn by_place<T>(
     count: usize,
-    rows: &[QueryResult],
+    rows: Vec<QueryResult>,
     table: &'static str,
     decode: impl Fn(&mut Columns<'_>) -> Result<T>,
 ) -> Result<Vec<Vec<T>>> {
     let mut found: Vec<Vec<T>> = Vec::with_capacity(count);
     found.resize_with(count, Vec::new);
-    for row in rows {
-        let mut columns = Columns::of(row, table)?;
+    for (decoded, row) in rows.into_iter().enumerate() {
+        give_way(decoded).await;
+        let mut columns = Columns::of(&row, table)?;
         let place = place(&mut columns)?;
         let item = decode(&mut columns)?;
         found.get_mut(place).ok_or_else(|| Error::internal("a row of no key"))?.push(item);
@@ -164,11 +165,12 @@ impl Store {
             values.push(platform.as_str().into());
         }
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await?;
-        let found = by_place(windows.len(), &rows, "system_record", |columns| {
+        let found = by_place(windows.len(), rows, "system_record", |columns| {
             let tenant = columns.take::<&str>()?;
             let tenant = if tenant == platform.as_str() { &platform } else { &scope.tenant };
             decode_system_record(columns, tenant).map(Arc::new)
-        })?;
+        })
+        .await?;
         Ok(Unread(windows.iter().copied().zip(found).collect()))
     }
 
@@ -194,7 +196,7 @@ impl Store {
         let keys = keys_json(windows.iter().map(run_window_key));
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [keys.into()])).await?;
         let decode = |columns: &mut Columns<'_>| decode_audit_entry(columns, &scope.tenant).map(Arc::new);
-        let found = by_place(windows.len(), &rows, "audit_entry", decode)?;
+        let found = by_place(windows.len(), rows, "audit_entry", decode).await?;
         Ok(Unread(windows.iter().cloned().zip(found).collect()))
     }
 
@@ -222,7 +224,8 @@ impl Store {
             key
         });
         let rows = self.db().rows(self.of_keys(scope, &rows, keys)).await?;
-        let found = by_place(windows.len(), &rows, "trace_step", |columns| decode_replay_step(columns).map(Arc::new))?;
+        let decode = |columns: &mut Columns<'_>| decode_replay_step(columns).map(Arc::new);
+        let found = by_place(windows.len(), rows, "trace_step", decode).await?;
         Ok(Unread(windows.iter().cloned().zip(found).collect()))
     }
 
@@ -270,11 +273,12 @@ impl Store {
         });
         let statement = scoped_statement(self.db(), &scope.tenant, sql, [keys_json(keys).into()]);
         let rows = self.db().rows(statement).await?;
-        let found = by_place(runs.len(), &rows, "trace_step", |columns| {
+        let found = by_place(runs.len(), rows, "trace_step", |columns| {
             let source = columns.take::<&str>()?.to_owned();
             let at = Timestamp::from_micros_clamped(columns.take()?);
             Ok((source, Candidate { at, seq: columns.take()? }))
-        })?;
+        })
+        .await?;
         Ok(Unread(runs.iter().cloned().zip(found.into_iter().map(facts)).collect()))
     }
 

@@ -39,6 +39,7 @@ mod policies;
 mod reads;
 mod replay;
 mod run_export;
+mod sealing;
 mod secret_inputs;
 mod secrets;
 mod shutdown;

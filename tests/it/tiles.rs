@@ -105,6 +105,30 @@ db_test! {
 }
 
 db_test! {
+    async fn tiles_that_are_not_read_take_from_their_tenants_budget(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        // Leaves of 30 kB, so that a tile of them has 7.5 MiB: eight are in a tenant's share of 64 MiB, nine are not.
+        let run = |run: u32| runledger::domain::run::LlmRun { finish_reason: Some("x".repeat(30_000)), ..seed::run(&run.to_string()) };
+        let unit = (0..256).fold(Unit::of("ours", &app.clock), |unit, number| unit.run(run(number)));
+        seed::all_new(app.store.append(unit.unit).await.expect("appended"));
+        app.logs.sign_all().await.expect("signed");
+        let path = format!("/ledger/{}/tile/entries/000", log_id(&app, "ours").await);
+        let mut unread = Vec::new();
+        for _ in 0..8 {
+            unread.push(app.unread(&path).await);
+        }
+        assert!(unread.iter().all(|answer| answer.status() == 200));
+        let refused = app.get(&path).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{}", refused.text());
+        assert_eq!(app.other_tenant("theirs").get("/ledger/00000000000000000000000000000000/tile/0/000").await.status, 404);
+        unread.pop();
+        let read = app.get(&path).await;
+        assert_eq!((read.status, leaves(&read.body).len()), (200, 256));
+        app.store.close().await;
+    }
+}
+
+db_test! {
     async fn what_the_checkpoint_does_not_cover_is_not_served(db: TestDb) {
         let app = TestApp::on(&db).await;
         fill(&app, "ours", 300).await;

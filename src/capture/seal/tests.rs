@@ -18,6 +18,7 @@ fn source(steps: Vec<(TraceStep, String)>) -> SealSource {
     SealSource {
         trace: stored(trace),
         steps,
+        first: 0,
         seal_revision: 0,
         run: None,
         signals: TraceSignals::default(),

@@ -1,12 +1,7 @@
 //! Capture of large requests, beside the threads that serve everybody: reading ten megabytes of text takes a second, and a
 //! thread that does so answers nobody else.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
-
-use futures_util::future::{join_all, maybe_done};
 
 use super::super::bulk::{self, Bulk};
 use super::super::fair::{FairPool, NoPermit};
@@ -14,7 +9,7 @@ use crate::domain::ids::TenantId;
 use crate::error::{Error, Result};
 
 /// The largest request that is captured on the thread that serves it, in bytes of text: a fraction of a millisecond.
-const SERVED_BYTES_MAX: usize = 65_536;
+const SERVED_BYTES_MAX: usize = 16 << 10;
 
 /// Large requests that are captured at the same time, for each core; half of them of one tenant. Others wait for their turn.
 const CAPTURES_A_CORE: usize = 2;
@@ -65,6 +60,11 @@ impl Aside {
         worked.await
     }
 
+    /// Its threads, for what the server computes of its own accord.
+    pub(in crate::facade) const fn threads(&self) -> &Bulk {
+        &self.threads
+    }
+
     fn no_place(&self, none: NoPermit) -> Error {
         let message = match none {
             NoPermit::OwnShare => "this tenant has as many large requests under way and waiting as it may".to_owned(),
@@ -73,27 +73,6 @@ impl Aside {
         };
         Error::unavailable(format!("{message}: send it again, or less at once"), RETRY_AFTER_MS)
     }
-}
-
-/// Begins each piece of work, with turns of other requests between them, and waits for all: handing a unit to the writer
-/// hashes it first. What comes of each, in order.
-pub(super) async fn begun_in_turn<F: Future>(works: Vec<F>) -> Vec<F::Output> {
-    let mut begun = Vec::with_capacity(works.len());
-    for work in works {
-        if !begun.is_empty() {
-            tokio::task::yield_now().await;
-        }
-        let mut work = Box::pin(maybe_done(work));
-        poll_fn(|context| {
-            // What comes of it is asked for below.
-            let _ = work.as_mut().poll(context);
-            Poll::Ready(())
-        })
-        .await;
-        begun.push(work);
-    }
-    join_all(begun.iter_mut().map(Pin::as_mut)).await;
-    begun.iter_mut().filter_map(|work| work.as_mut().take_output()).collect()
 }
 
 #[cfg(test)]
@@ -135,29 +114,6 @@ mod tests {
         }
         aside.capture(&calm, LARGE, || ()).await.expect("a place of its own");
         assert_eq!(aside.places.waiting(), 20);
-    }
-
-    #[tokio::test]
-    async fn pieces_of_work_begin_one_at_a_time_and_are_answered_in_order() {
-        let begun = std::cell::Cell::new(0);
-        let gate = tokio::sync::Semaphore::new(0);
-        let works = (0..3).map(|number| {
-            let (begun, gate) = (&begun, &gate);
-            async move {
-                begun.set(begun.get() + 1);
-                if number < 2 {
-                    let _ = gate.acquire().await;
-                }
-                number
-            }
-        });
-        let mut all = std::pin::pin!(begun_in_turn(works.collect()));
-        for count in 1..=3 {
-            assert!(futures_util::poll!(&mut all).is_pending());
-            assert_eq!(begun.get(), count, "others have their turn between them");
-        }
-        gate.close();
-        assert_eq!(all.await, [0, 1, 2]);
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! Digests of content that came as log events: put into steps that come after them, and into the run when its trace is
 //! sealed. Content that comes after the seal comes too late: no record is ever changed.
 
+use std::borrow::Cow;
+
 use super::super::Logs;
 use crate::capture::CaptureContext;
 use crate::capture::contents::{fill, fill_source};
@@ -36,14 +38,14 @@ impl Logs {
     }
 
     /// The trace as its run is made from it: with content that came as log events, whenever its steps were recorded.
-    pub(in crate::facade) async fn with_contents(
+    pub(in crate::facade) async fn with_contents<'s>(
         &self,
         tenant: &TenantId,
         context: &CaptureContext,
-        source: SealSource,
-    ) -> Result<SealSource> {
+        source: &'s SealSource,
+    ) -> Result<Cow<'s, SealSource>> {
         let contents = self.waiting_contents(tenant, std::slice::from_ref(&source.trace.trace_id)).await?;
-        Ok(fill_source(&ContentHasher::new(&context.content_key), &source, &contents).into_owned())
+        Ok(fill_source(&ContentHasher::new(&context.content_key), source, &contents))
     }
 
     /// The digests that wait for these traces. Tenants whose applications send no such events are not asked each time.

@@ -27,6 +27,8 @@ pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use std::future::Future;
 
+use futures_util::future::join_all;
+
 use self::once::{Answer, KeyedRequest};
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
@@ -152,6 +154,20 @@ impl Logs {
             self.0.touched.notify_one();
         }
         Ok(receipt)
+    }
+
+    /// Hands units to the writer, one after the other, and waits for all. What comes of each, in their order.
+    async fn append_in_order(&self, units: Vec<AppendUnit>) -> Vec<Result<AppendReceipt>> {
+        let touches = units.iter().any(|unit| !unit.touches.is_empty());
+        let mut begun = Vec::with_capacity(units.len());
+        for unit in units {
+            begun.push(self.0.store.begin_append(unit).await);
+        }
+        let receipts = join_all(begun.into_iter().map(|begun| async { begun?.receipt().await })).await;
+        if touches && receipts.iter().any(Result::is_ok) {
+            self.0.touched.notify_one();
+        }
+        receipts
     }
 }
 

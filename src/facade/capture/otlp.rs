@@ -6,7 +6,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
 use super::super::{Logs, LogsFacade};
-use super::aside::begun_in_turn;
 use crate::capture::otlp;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
 use crate::domain::draft::DraftTrace;
@@ -89,13 +88,10 @@ impl LogsFacade {
         }
         let (logs, scope, traces) = (self.logs.clone(), Arc::clone(&self.scope), draft.traces);
         let units = aside.capture(&self.scope.tenant, bytes, move || logs.units(&scope.tenant, traces)).await??;
-        let appends = units.into_iter().map(|unit| async {
-            let is_step: Vec<bool> = unit.records.iter().map(|record| matches!(record, NewRecord::Step(..))).collect();
-            Ok::<_, Error>((is_step, self.logs.append(unit).await?))
-        });
-        for appended in begun_in_turn(appends.collect()).await {
-            let (is_step, receipt) = appended?;
-            report.add(&is_step, receipt, &mut reasons)?;
+        let is_step = |unit: &AppendUnit| unit.records.iter().map(|new| matches!(new, NewRecord::Step(..))).collect();
+        let are_steps: Vec<Vec<bool>> = units.iter().map(is_step).collect();
+        for (is_step, receipt) in are_steps.iter().zip(self.logs.append_in_order(units).await) {
+            report.add(is_step, receipt?, &mut reasons)?;
         }
         if !reasons.is_empty() {
             report.message = Some(reasons.join("; "));

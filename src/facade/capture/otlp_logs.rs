@@ -6,7 +6,6 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message as _;
 
 use super::super::LogsFacade;
-use super::aside::begun_in_turn;
 use super::otlp_metrics::SignalReport;
 use crate::capture::digest::ContentHasher;
 use crate::capture::otlp::logs::map_logs;
@@ -62,7 +61,7 @@ impl LogsFacade {
         report: &mut SignalReport,
         rejected: &mut HashMap<String, i64>,
     ) -> Result<()> {
-        let mut units = Vec::new();
+        let (mut units, mut counts) = (Vec::new(), Vec::new());
         let mut records = records.into_iter().peekable();
         while records.peek().is_some() {
             let part: Vec<NewRecord> = records.by_ref().take(RECORDS_OF_A_UNIT).collect();
@@ -75,10 +74,10 @@ impl LogsFacade {
                 answer: "{}".to_owned(),
             };
             let unit = AppendUnit::evidence(self.scope.tenant.clone(), part);
-            units.push((count, AppendUnit { idempotency: Some(idempotency), ..unit }));
+            counts.push(count);
+            units.push(AppendUnit { idempotency: Some(idempotency), ..unit });
         }
-        let appends = units.into_iter().map(|(count, unit)| async move { (count, self.logs.append(unit).await) });
-        for (count, receipt) in begun_in_turn(appends.collect()).await {
+        for (count, receipt) in counts.into_iter().zip(self.logs.append_in_order(units).await) {
             match receipt? {
                 AppendReceipt::Replayed(_) => report.accepted += count,
                 AppendReceipt::Done(results) => {

@@ -10,11 +10,12 @@ use crate::capture::seal::SealOptions;
 use crate::capture::{input, seal};
 use crate::domain::append::{AppendUnit, SealGuard, TraceTouch};
 use crate::domain::draft::{DraftTrace, SealSource};
-use crate::domain::ids::{RunId, TraceId};
+use crate::domain::ids::{Digest, RunId, TraceId};
 use crate::domain::input::{IdempotencyKey, RunInput, SealInput, StepInput, TraceInput};
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
 use crate::domain::settle::TraceSignals;
+use crate::domain::trace::StepFilter;
 use crate::domain::vocabulary::ExecutionStatus;
 use crate::error::{Code, Error, Result};
 use crate::ledger::behaviour;
@@ -181,12 +182,21 @@ impl LogsFacade {
         run: Option<RunInput>,
         keyed: Option<&KeyedRequest>,
     ) -> Result<Atomic> {
+        // Asked before the steps are read: that nothing is new is found out at little cost.
+        self.refuse_second_seal(&trace_id, None).await?;
         for _ in 0..SEAL_TRIES {
-            let sources = self.store().seal_sources(&self.scope.tenant, std::slice::from_ref(&trace_id)).await?;
+            let root = |source: &SealSource, leaves: &mut Vec<Digest>| {
+                behaviour::root_with(&source.steps, |(step, _)| step, leaves)
+            };
+            let trace_ids = std::slice::from_ref(&trace_id);
+            let sources = self.logs.seal_sources(&self.scope.tenant, trace_ids, root).await?;
             let sources = open_for_server(ServerUse::Sealing, sources);
-            let source = sources.into_iter().next().ok_or_else(|| no_such_trace(&trace_id))?;
-            self.refuse_second_seal(&source).await?;
-            if let Some(written) = self.try_seal(&source, seal.clone(), run.clone(), keyed).await? {
+            let ready = sources.into_iter().next().ok_or_else(|| no_such_trace(&trace_id))?;
+            let step_count = i64::try_from(ready.source.steps.len()).unwrap_or(i64::MAX);
+            self.refuse_second_seal(&trace_id, Some(step_count)).await?;
+            let written = self.try_seal(&ready.source, ready.made.clone()?, seal.clone(), run.clone(), keyed).await;
+            let _ = self.logs.remember(ready);
+            if let Some(written) = written? {
                 return Ok(written);
             }
         }
@@ -197,6 +207,7 @@ impl LogsFacade {
     async fn try_seal(
         &self,
         source: &SealSource,
+        root_hash: Digest,
         seal: SealInput,
         run: Option<RunInput>,
         keyed: Option<&KeyedRequest>,
@@ -210,8 +221,7 @@ impl LogsFacade {
         }
         let run_id = run_id.unwrap_or_else(|| begun.run_id.clone());
         let options = self.seal_options(seal, run, run_id);
-        let root_hash = behaviour::root(source.steps.iter().map(|(step, _)| step))?;
-        let filled = self.logs.with_contents(&self.scope.tenant, &context, source.clone()).await?;
+        let filled = self.logs.with_contents(&self.scope.tenant, &context, source).await?;
         let (records, run_record) = self.logs.new_seal(seal::seal(&context, &filled, root_hash, options)?)?;
         let trace_id = source.trace.trace_id.clone();
         let answer = Answer {
@@ -225,16 +235,23 @@ impl LogsFacade {
         self.append_whole(unit, keyed, answer).await
     }
 
-    /// A seal over the same steps again would say nothing new.
-    async fn refuse_second_seal(&self, source: &SealSource) -> Result<()> {
-        let trace = open_for_server(ServerUse::Judging, self.find_trace(&source.trace.trace_id).await?);
-        let sealed = trace.and_then(|view| view.seal.clone());
-        match sealed {
-            Some(seal) if seal.step_count == i64::try_from(source.steps.len()).unwrap_or(i64::MAX) => {
-                Err(Error::new(Code::Conflict, format!("the trace {} is sealed already", source.trace.trace_id)))
+    /// A seal over the same steps again would say nothing new. Without a number of steps it is looked up.
+    async fn refuse_second_seal(&self, trace_id: &TraceId, step_count: Option<i64>) -> Result<()> {
+        let trace = open_for_server(ServerUse::Judging, self.find_trace(trace_id).await?);
+        let Some(seal) = trace.and_then(|view| view.seal.clone()) else { return Ok(()) };
+        let step_count = match step_count {
+            Some(step_count) => step_count,
+            None => {
+                let trace_ids = std::slice::from_ref(trace_id);
+                let all = StepFilter::default();
+                let counts = self.store().count_steps_by_trace_id(&self.scope, trace_ids, &all);
+                open_for_server(ServerUse::Judging, counts.await?).get(trace_id).copied().unwrap_or_default()
             }
-            _ => Ok(()),
+        };
+        if seal.step_count == step_count {
+            return Err(Error::new(Code::Conflict, format!("the trace {trace_id} is sealed already")));
         }
+        Ok(())
     }
 
     fn seal_options(&self, seal: SealInput, run: Option<RunInput>, run_id: RunId) -> SealOptions {
@@ -261,6 +278,7 @@ impl LogsFacade {
                 record: trace.trace.clone(),
             },
             steps: trace.steps.iter().map(|draft| (draft.step.clone(), draft.facts.text.clone())).collect(),
+            first: 0,
             seal_revision: 0,
             run: None,
             signals: trace.signals,

@@ -4,6 +4,8 @@ use std::time::Instant;
 use futures_util::stream;
 
 use super::*;
+use crate::http::HttpSettings;
+use crate::http::tests::settings;
 
 /// Longer than any step takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -21,7 +23,29 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 
 async fn read_packed(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Refused> {
     let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().expect("a value"))]);
-    read(&headers, Body::from(bytes), &limit(bytes_max)).await.map(|body| body.bytes)
+    let (apart, tenant) = (Apart::default(), TenantId::trusted("t"));
+    read(&apart, &tenant, &headers, Body::from(bytes), &limit(bytes_max)).await.map(|body| body.bytes)
+}
+
+#[tokio::test]
+async fn the_largest_body_that_is_allowed_is_taken_in_gzip_too() {
+    // Of 33 MiB the bytes as they come and as they are unpacked are more than a tenant's share is otherwise.
+    for bytes_max in [1 << 20, 33 << 20] {
+        let settings = HttpSettings { graphql_body_bytes: bytes_max, ..settings() };
+        let share = settings.bytes_of_a_tenant();
+        let tenant = TenantId::trusted("t");
+        let budget = Budget { pool: FairPool::new(share, share, 0), tenant: tenant.clone() };
+        let pool = budget.pool.clone();
+        // Stored as it is, so that it is as long in gzip.
+        let body = vec![7; bytes_max - (64 << 10)];
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        encoder.write_all(&body).expect("memory");
+        let packed = encoder.finish().expect("memory");
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().expect("a value"))]);
+        let limit = BodyLimit { bytes_max, budget: Some(budget) };
+        let taken = read(&Apart::default(), &tenant, &headers, Body::from(packed), &limit).await.expect("taken");
+        assert_eq!((taken.bytes.len(), pool.held()), (body.len(), body.len()));
+    }
 }
 
 /// Pieces of a byte, each after some time; for ever.

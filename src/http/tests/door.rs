@@ -249,6 +249,17 @@ async fn each_request_is_a_line_in_the_log_and_shows_no_secret() {
     assert!(!logged.concat().contains("hunter2") && !logged.concat().contains("rl_1"), "{logged:#?}");
 }
 
+#[test]
+fn whatever_one_request_may_need_is_a_tenants_share() {
+    const MIB: usize = 1 << 20;
+    for (body, answer, least) in [(2, 32, 64), (64, 32, 128), (2, 1_024, 1_026), (33, 40, 73)] {
+        let settings =
+            HttpSettings { graphql_body_bytes: body * MIB, graphql_answer_bytes: answer * MIB, ..settings() };
+        let share = settings.bytes_of_a_tenant();
+        assert!((least * MIB..=(least + 1) * MIB).contains(&share), "{body} {answer}: {share}");
+    }
+}
+
 #[tokio::test]
 async fn the_time_of_a_request_is_a_number_for_machines() {
     let lines = Lines::default();

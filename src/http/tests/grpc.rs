@@ -191,6 +191,21 @@ async fn other_methods_are_unimplemented_and_other_types_are_415() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_given_up_is_counted_as_cancelled() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let numbers = recorder.handle();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let rig = rig();
+    let endless = axum::body::Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let mut waiting = Box::pin(call(&rig, WRITER, &[], endless));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    drop(waiting);
+    let text = numbers.render();
+    let mut lines = text.lines().filter(|line| line.starts_with("runledger_grpc_requests_total"));
+    assert!(lines.any(|line| line.contains("\"CANCELLED\"") && line.ends_with(" 1")), "{text}");
+}
+
+#[tokio::test]
 async fn calls_are_counted_by_method_and_grpc_status() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let numbers = recorder.handle();

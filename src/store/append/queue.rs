@@ -8,7 +8,6 @@ use tokio::sync::{Notify, oneshot};
 use super::lanes::{Lanes, Load};
 use super::prepare::Prepared;
 use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
-use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 
 /// Most of one flush, unless one unit has more.
@@ -40,6 +39,21 @@ impl Job {
     /// Answers the caller; one that has gone away does not care.
     pub fn answer(self, answer: Result<AppendReceipt>) {
         drop(self.answer.send(answer));
+    }
+}
+
+/// What will be answered to a unit that is queued.
+pub struct Appending(oneshot::Receiver<Result<AppendReceipt>>);
+
+impl Appending {
+    /// Waits until the unit is committed, or will not be.
+    ///
+    /// # Errors
+    /// As for [`Store::append`](super::super::Store::append).
+    pub async fn receipt(self) -> Result<AppendReceipt> {
+        self.0.await.unwrap_or_else(|_| {
+            Err(Error::unavailable("the writer stopped before it answered; send it again", RETRY_AFTER_MS_MIN))
+        })
     }
 }
 
@@ -105,28 +119,35 @@ impl Queue {
         Self { waiting: Mutex::default(), records_max, is_chained, has_news: Notify::new() }
     }
 
-    /// Queues a unit at once or not at all, and waits for its answer.
-    pub async fn submit(&self, unit: AppendUnit, now: Timestamp) -> Result<AppendReceipt> {
-        let answer = self.push(unit, now)?;
-        self.has_news.notify_one();
-        answer.await.unwrap_or_else(|_| {
-            Err(Error::unavailable("the writer stopped before it answered; send it again", RETRY_AFTER_MS_MIN))
-        })
+    /// What a unit takes of the queue.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED` when it would not fit into an empty one.
+    pub(super) fn load_of(&self, unit: &AppendUnit) -> Result<Load> {
+        let load = Load { records: unit.records.len(), bytes: unit_bytes(unit) };
+        let room = self.room();
+        if load.fits(room) {
+            return Ok(load);
+        }
+        let (what, limit, value) = match load.records > room.records {
+            true => ("records", room.records, load.records),
+            false => ("bytes", room.bytes, load.bytes),
+        };
+        let message = format!("one request may hold {limit} {what}; split it");
+        Err(Error::limit(message, limit as u64, Some(value as u64)))
     }
 
-    fn push(&self, unit: AppendUnit, now: Timestamp) -> Result<oneshot::Receiver<Result<AppendReceipt>>> {
-        let load = Load { records: unit.records.len(), bytes: unit_bytes(&unit) };
+    /// Whether the leaves of what is queued are hashed.
+    pub const fn is_chained(&self) -> bool {
+        self.is_chained
+    }
+
+    /// Queues a unit at once or not at all. Refused ones cost a hash in vain: the queue is seldom full.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` with a time to wait.
+    pub(super) fn push(&self, prepared: Prepared, load: Load) -> Result<Appending> {
         let room = self.room();
-        if !load.fits(room) {
-            let (what, limit, value) = match load.records > room.records {
-                true => ("records", room.records, load.records),
-                false => ("bytes", room.bytes, load.bytes),
-            };
-            let message = format!("one request may hold {limit} {what}; split it");
-            return Err(Error::limit(message, limit as u64, Some(value as u64)));
-        }
-        // Outside the lock, and refused units cost a hash in vain: the queue is seldom full.
-        let prepared = Prepared::new(unit, now, self.is_chained)?;
         let tenant = prepared.unit.tenant.clone();
         let (job, receiver) = Job::new(prepared, load);
         let mut evicted = Vec::new();
@@ -135,7 +156,9 @@ impl Queue {
             waiting.check_open()?;
             let pushed = waiting.lanes.push(&tenant, job, room, &mut evicted);
             if pushed.is_ok() && evicted.is_empty() {
-                return Ok(receiver);
+                drop(waiting);
+                self.has_news.notify_one();
+                return Ok(Appending(receiver));
             }
             let full = waiting.full();
             pushed.map(|()| full.clone()).map_err(|_| full)?
@@ -143,7 +166,8 @@ impl Queue {
         for job in evicted {
             job.answer(Err(full.clone()));
         }
-        Ok(receiver)
+        self.has_news.notify_one();
+        Ok(Appending(receiver))
     }
 
     const fn room(&self) -> Load {
@@ -269,20 +293,24 @@ fn unit_bytes(unit: &AppendUnit) -> usize {
 mod tests {
     use super::*;
     use crate::domain::ids::TenantId;
+    use crate::domain::time::Timestamp;
     use crate::error::Code;
 
-    fn unit() -> AppendUnit {
-        AppendUnit::evidence(TenantId::trusted("t"), Vec::new())
+    /// Queues a unit.
+    fn push(queue: &Queue) -> Result<Appending> {
+        let unit = AppendUnit::evidence(TenantId::trusted("t"), Vec::new());
+        let load = queue.load_of(&unit)?;
+        queue.push(Prepared::new(unit, Timestamp::default(), true)?, load)
     }
 
     #[test]
     fn takes_everything_that_waits_and_ends_when_closed() {
         let queue = Queue::new(10, true);
-        let _first = queue.push(unit(), Timestamp::default()).expect("room");
-        let _second = queue.push(unit(), Timestamp::default()).expect("room");
+        let _first = push(&queue).expect("room");
+        let _second = push(&queue).expect("room");
         assert_eq!(queue.take().0.len(), 2);
         queue.close();
-        assert_eq!(queue.push(unit(), Timestamp::default()).err().map(|error| error.code()), Some(Code::Unavailable));
+        assert_eq!(push(&queue).err().map(|error| error.code()), Some(Code::Unavailable));
         assert!(queue.take().1);
     }
 
@@ -290,14 +318,14 @@ mod tests {
     fn a_writer_that_has_died_is_not_said_to_shut_down() {
         let told = |panics: bool| {
             let queue = Queue::new(10, true);
-            let mut waits = queue.push(unit(), Timestamp::default()).expect("room");
+            let mut waits = push(&queue).expect("room");
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 let _closing = CloseOnDrop(&queue);
                 assert!(!panics, "a fault");
             }));
             assert_eq!(ended.is_err(), panics);
-            assert!(matches!(waits.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "who waits is not left");
-            let Err(refused) = queue.push(unit(), Timestamp::default()) else { panic!("a queue that is open") };
+            assert!(matches!(waits.0.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "who waits is not left");
+            let Err(refused) = push(&queue) else { panic!("a queue that is open") };
             assert_eq!(refused.code(), Code::Unavailable);
             queue.check_open().expect_err("closed").message().to_owned()
         };

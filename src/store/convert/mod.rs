@@ -24,6 +24,9 @@ use crate::domain::run::Stored;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 
+/// Rows that are decoded in one turn: about half a millisecond. More than the largest page has, so that lists have one turn.
+const ROWS_A_TURN: usize = 256;
+
 enum Cells<'r> {
     Postgres(&'r PgRow),
     Sqlite(&'r SqliteRow),
@@ -170,6 +173,27 @@ pub(super) fn decode_all<T>(
     decode: impl Fn(&mut Columns<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     rows.iter().map(|row| decode(&mut Columns::of(row, table)?)).collect()
+}
+
+/// The same for rows that may be many: others have their turn between them.
+pub(super) async fn decode_in_turns<T>(
+    rows: Vec<QueryResult>,
+    table: &'static str,
+    mut decode: impl FnMut(&mut Columns<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        give_way(all.len()).await;
+        all.push(decode(&mut Columns::of(&row, table)?)?);
+    }
+    Ok(all)
+}
+
+/// Lets others have their turn now and then, by how many rows were decoded.
+pub(super) async fn give_way(decoded: usize) {
+    if decoded % ROWS_A_TURN == ROWS_A_TURN - 1 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The columns of a table for a SELECT, each behind `alias`.

@@ -59,7 +59,7 @@ impl Reader {
         let notes = landmarks::within(db, &self.head, from, to).await?;
         let nodes = self.nodes(from, to).await?;
         let reader = Arc::clone(&self);
-        let computed = tokio::task::spawn_blocking(move || {
+        let computed = db.bulk.run(move || {
             let mut rows: Vec<RecordRow> = Vec::new();
             for (table, raw) in raw {
                 for row in &raw {
@@ -71,7 +71,7 @@ impl Reader {
             let (landmarks, findings) = reader.judge(&notes);
             Ok::<_, Error>((rows, landmarks, findings))
         });
-        let (rows, landmarks, mut findings) = computed.await.map_err(Error::internal)??;
+        let (rows, landmarks, mut findings) = computed.await??;
         let payloads = payloads::check(db, tenant, &rows).await?;
         findings.extend(payloads.findings);
         findings.extend(places::check_steps(db, tenant, &rows).await?);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Uri, header};
+use axum::http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -143,6 +143,8 @@ impl TestApp {
             allowed_hosts: Vec::new(),
             has_tls: false,
             access_log: true,
+            graphql_body_bytes: limits.body_bytes,
+            graphql_answer_bytes: usize::try_from(limits.answer_bytes).unwrap_or(usize::MAX),
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state =
@@ -175,6 +177,12 @@ impl TestApp {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes().to_vec();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// A GET whose answer is not read.
+    pub async fn unread(&self, path: &str) -> Response<Body> {
+        let request = Request::get(path).header(header::HOST, "localhost").header("x-runledger-tenant", &self.tenant);
+        self.router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer")
     }
 
     /// A GET.

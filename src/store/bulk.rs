@@ -40,7 +40,8 @@ impl Drop for Bulk {
 }
 
 /// Cores that this process may use.
-pub(in crate::facade) fn cores() -> usize {
+#[must_use]
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
