@@ -31,6 +31,7 @@ pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Stor
         [Permission::RunsRead, Permission::RunsWrite, Permission::SystemRead].into_iter().collect();
     let tenant = TenantId::parse("bench").expect("a name");
     let (_, token) = logs.create_api_key(tenant, None, permissions, None).await.expect("a key");
+    let limits = GraphqlLimits::default();
     let settings = HttpSettings {
         auth: AuthSettings::Required(None),
         rate_limit: 0,
@@ -38,10 +39,12 @@ pub async fn serve(url: &str, is_chained: bool, routes: Router) -> (Server, Stor
         allowed_hosts: Vec::new(),
         has_tls: false,
         access_log: false,
+        graphql_body_bytes: limits.body_bytes,
+        graphql_answer_bytes: usize::try_from(limits.answer_bytes).expect("64 bits"),
     };
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let state = HttpState::new(Arc::new(logs.clone()), settings, metrics, CancellationToken::new()).expect("settings");
-    let graphql = GraphqlState::new(schema::build(SchemaOptions::default()), GraphqlLimits::default(), logs);
+    let graphql = GraphqlState::new(schema::build(SchemaOptions::default()), limits, logs);
     let router = http::router(state, http::graphql::routes(graphql).merge(routes), http::assets::routes());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
