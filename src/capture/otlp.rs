@@ -10,6 +10,7 @@ pub mod logs;
 pub mod metrics;
 mod payload;
 mod real;
+mod redactions;
 mod span;
 mod wire;
 

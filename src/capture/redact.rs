@@ -5,16 +5,21 @@
 //! in proportion to the text (`scan`), and what was redacted it leaves alone.
 
 mod alphabet;
+mod around;
 mod commands;
 mod cost;
 mod decode;
+mod forms;
 mod issuers;
 mod keys;
 mod marks;
 mod members;
 mod numbers;
 mod pairs;
+mod placeholders;
 mod scan;
+mod tables;
+mod tags;
 mod values;
 
 use std::borrow::Cow;
@@ -23,7 +28,8 @@ use std::ops::Range;
 use serde_json::Value;
 
 pub use self::keys::is_sensitive_key;
-pub use self::pairs::{is_name_member, is_value_member};
+pub use self::pairs::{is_name_member, is_private_of_jwk, is_value_member};
+use self::scan::Found;
 use super::text::without_nul;
 use crate::domain::strict_json::Strict;
 use crate::error::{Error, Result};
@@ -93,15 +99,18 @@ pub fn is_kept_under_sensitive_key(key: &str, value: &Value) -> bool {
         Value::String(text) => is_kept_text(key, text),
         Value::Object(members) => keys::is_count(key) && members.values().all(Value::is_number),
         Value::Array(items) => keys::is_count(key) && items.iter().all(Value::is_number),
-        Value::Bool(_) => keys::is_status(key, "true"),
+        // Whether there is one, not which.
+        Value::Bool(_) => true,
     }
 }
 
-/// Whether a text may stay under a sensitive name: it is empty, a count, or redacted already.
+/// Whether a text may stay under a sensitive name: it is empty, a count, a word that only says what would stand there, or
+/// redacted already.
 #[must_use]
 pub fn is_kept_text(key: &str, text: &str) -> bool {
     text.is_empty()
         || text == REDACTED
+        || placeholders::is_placeholder(text)
         || (keys::is_count(key) && text.bytes().all(|byte| byte.is_ascii_digit()))
         || keys::is_status(key, text)
 }
@@ -111,6 +120,12 @@ pub fn is_kept_text(key: &str, text: &str) -> bool {
 #[must_use]
 pub fn is_card_integer(number: i64) -> bool {
     numbers::is_card(&number.to_string())
+}
+
+/// The bytes that redaction looks at during a piece of work.
+#[cfg(test)]
+pub(super) fn work_of(work: impl FnOnce()) -> u64 {
+    cost::of(work)
 }
 
 /// Text that was decoded from text.
@@ -127,21 +142,34 @@ fn redact_at(text: &str, depth: Depth) -> Cow<'_, str> {
     if let Cow::Owned(clean) = without_nul(text) {
         return Cow::Owned(redact_at(&clean, depth).into_owned());
     }
-    let found = scan::find(text, depth.decodings);
-    let is_worth_reading = found.is_suspicious || !found.ranges.is_empty();
-    if is_worth_reading
-        && matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
-        && let Ok(Strict(mut value)) = serde_json::from_str::<Strict<Value>>(text)
+    let looks_like_json = matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'));
+    let mut found = Found::in_text(text);
+    // What is encoded in JSON is read of each of its strings.
+    let was_worth_reading = looks_like_json && found.is_worth_reading();
+    if was_worth_reading && let Some(redacted) = redact_json_text(text, depth) {
+        return redacted;
+    }
+    found = found.with_encodings(text, depth.decodings);
+    if looks_like_json
+        && !was_worth_reading
+        && found.is_worth_reading()
+        && let Some(redacted) = redact_json_text(text, depth)
     {
-        cost::spend(text.len());
-        let Some(strings) = depth.strings.checked_sub(1) else { return Cow::Borrowed(REDACTED) };
-        return match redact_value(&mut value, DEPTH_MAX, Depth { strings, ..depth }) {
-            Ok(false) => Cow::Borrowed(text),
-            Ok(true) => Cow::Owned(value.to_string()),
-            Err(_) => Cow::Owned(format!("\"{REDACTED}\"")),
-        };
+        return redacted;
     }
     cut(text, &found.ranges)
+}
+
+/// The text read as JSON; `None` where it is none.
+fn redact_json_text(text: &str, depth: Depth) -> Option<Cow<'_, str>> {
+    let Strict(mut value) = serde_json::from_str::<Strict<Value>>(text).ok()?;
+    cost::spend(text.len());
+    let Some(strings) = depth.strings.checked_sub(1) else { return Some(Cow::Borrowed(REDACTED)) };
+    Some(match redact_value(&mut value, DEPTH_MAX, Depth { strings, ..depth }) {
+        Ok(false) => Cow::Borrowed(text),
+        Ok(true) => Cow::Owned(value.to_string()),
+        Err(_) => Cow::Owned(format!("\"{REDACTED}\"")),
+    })
 }
 
 /// The text with `[REDACTED]` in the place of what was found.
@@ -195,9 +223,9 @@ fn redact_value(value: &mut Value, depth_left: u32, looking: Depth) -> Result<bo
 }
 
 fn redact_members(members: &mut serde_json::Map<String, Value>, depth: u32, looking: Depth) -> Result<bool> {
-    let mut is_changed = pairs::redact_pair(members);
+    let mut is_changed = pairs::redact_pair(members) | pairs::redact_jwk(members);
     for (key, member) in members.iter_mut() {
-        if is_sensitive_key(key) && !is_kept_under_sensitive_key(key, member) {
+        if is_sensitive_key(key) && !is_kept_under_sensitive_key(key, member) && !placeholders::is_schema(member) {
             *member = Value::String(REDACTED.to_owned());
             is_changed = true;
         } else {

@@ -54,7 +54,9 @@ pub fn label(text: &str) -> Option<String> {
     (!clean.is_empty()).then(|| cut_name(&clean, NAME_BYTES_MAX).into_owned())
 }
 
-/// An identifier from OTLP as it is stored: like [`label`], but not redacted. For `end_user_id` and `actor_id` only.
+/// An identifier from OTLP as it is stored: like [`label`], but not redacted, as those that come by mutation are not. For who
+/// acted and who was served, and for names by which records are found again and requests told from their repetitions: two
+/// that were redacted would be one.
 #[must_use]
 pub fn identifier(text: &str) -> Option<String> {
     let clean = without_nul(text.trim());

@@ -83,8 +83,11 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
         ));
     }
     let tags = std::mem::take(&mut input.tags);
-    input.tags =
-        tags.into_iter().map(|tag| Ok(label("tags", Some(tag))?.unwrap_or_default())).collect::<Result<_>>()?;
+    input.tags = tags
+        .into_iter()
+        .enumerate()
+        .map(|(at, tag)| Ok(label(&format!("tags[{at}]"), Some(tag))?.unwrap_or_default()))
+        .collect::<Result<_>>()?;
     input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
     for (field, text) in [
         ("name", &mut input.name),

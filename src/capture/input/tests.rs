@@ -122,6 +122,20 @@ fn every_input_has_a_cap() {
 }
 
 #[test]
+fn the_refusal_of_a_tag_says_which() {
+    for (tag, says) in [
+        (String::new(), "tags[1] has 1 to 128 bytes, got 0"),
+        ("x".repeat(129), "got 129"),
+        ("a\0".to_owned(), "U+0000"),
+    ] {
+        let tags = vec!["first".to_owned(), tag, "last".to_owned()];
+        let error = checked_run(RunInput { tags, ..RunInput::default() }).expect_err(says);
+        assert_eq!(field(&error), "tags[1]");
+        assert!(error.message().contains(says), "{}", error.message());
+    }
+}
+
+#[test]
 fn outcomes_follow_from_status_and_code() {
     let category = |status, code: Option<&str>| {
         let input = StepInput { status, outcome_code: code.map(str::to_owned), ..step_input() };

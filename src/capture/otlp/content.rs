@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::payload::{Budget, CONTENT_BYTES_MAX, Style, raw_text, write_member_name};
+use super::payload::{Budget, CONTENT_BYTES_MAX, Style, raw_text, stored_key, write_member_name};
+use super::redactions::Redactions;
 use crate::capture::digest::ContentHasher;
 use crate::capture::genai::content::{RANK_OF_EVENTS, Side, Treatment, event_treatment, treatment};
 use crate::capture::json::{key_order, write_i64, write_string};
@@ -117,9 +118,7 @@ impl<'a> Contents<'a> {
                 .digested
                 .iter()
                 .filter(|((own, _), _)| *own == side)
-                .map(|((_, family), digested)| {
-                    (Style::Stored(super::payload::BUDGETS[0]).key(family).into_owned().into(), digested)
-                })
+                .map(|((_, family), digested)| (stored_key(family), digested))
                 .collect();
             sorted.sort_by(|left, right| key_order(&left.0, &right.0));
             sorted.dedup_by(|next, first| next.0 == first.0);
@@ -137,8 +136,18 @@ impl<'a> Contents<'a> {
 
     /// Payload part `content`: what was dropped, redacted, in canonical JSON.
     pub(super) fn stored(&self) -> String {
+        let (input, output) = (self.members(Side::Input), self.members(Side::Output));
+        let redactions = Redactions::default();
         for string_bytes in [CONTENT_BYTES_MAX / 4, 4_096, 256] {
-            let text = self.stored_within(Budget { string_bytes, attributes: MEMBERS_MAX, events: MEMBERS_MAX });
+            let budget = Budget { string_bytes, attributes: MEMBERS_MAX, events: MEMBERS_MAX };
+            let mut text = String::new();
+            self.sides(&mut text, |out, side| {
+                let members = if side == Side::Input { &input } else { &output };
+                for (place, (key, value)) in members.iter().enumerate() {
+                    write_member_name(out, place == 0, key);
+                    Style::Stored(budget, &redactions).member(out, key, Some(value), 1);
+                }
+            });
             if text.len() <= CONTENT_BYTES_MAX {
                 return text;
             }
@@ -146,30 +155,23 @@ impl<'a> Contents<'a> {
         "{\"omitted\":\"larger than the cap on content\"}".to_owned()
     }
 
-    fn stored_within(&self, budget: Budget) -> String {
-        let mut out = String::new();
-        self.sides(&mut out, |out, side| {
-            let style = Style::Stored(budget);
-            let mut members: Vec<(String, &AnyValue)> = self
-                .groups
-                .iter()
-                .filter(|((own, _), _)| *own == side)
-                .flat_map(|((_, family), group)| {
-                    group.parts.iter().map(move |(part, value)| {
-                        let dot = if part.is_empty() { "" } else { "." };
-                        (style.key(&format!("{family}{dot}{part}")).into_owned(), *value)
-                    })
+    /// The contents of a side by the names that they are stored under, as many as are listed.
+    fn members(&self, side: Side) -> Vec<(String, &'a AnyValue)> {
+        let mut members: Vec<(String, &AnyValue)> = self
+            .groups
+            .iter()
+            .filter(|((own, _), _)| *own == side)
+            .flat_map(|((_, family), group)| {
+                group.parts.iter().map(move |(part, value)| {
+                    let dot = if part.is_empty() { "" } else { "." };
+                    (stored_key(&format!("{family}{dot}{part}")).into_owned(), *value)
                 })
-                .collect();
-            members.sort_by(|left, right| key_order(&left.0, &right.0));
-            members.dedup_by(|next, first| next.0 == first.0);
-            members.truncate(budget.attributes);
-            for (place, (key, value)) in members.iter().enumerate() {
-                write_member_name(out, place == 0, key);
-                style.member(out, key, Some(value), 1);
-            }
-        });
-        out
+            })
+            .collect();
+        members.sort_by(|left, right| key_order(&left.0, &right.0));
+        members.dedup_by(|next, first| next.0 == first.0);
+        members.truncate(MEMBERS_MAX);
+        members
     }
 
     fn sides(&self, out: &mut String, write: impl Fn(&mut String, Side)) {

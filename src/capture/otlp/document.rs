@@ -7,17 +7,16 @@
 //! Absent parts are empty. `omitted` counts what did not fit, `exporter_dropped` what the exporter had dropped before.
 
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::content::Contents;
 use super::payload::{ATTRIBUTES_BYTES_MAX, BUDGETS, Budget, write_kept, write_member_name};
+use super::redactions::Redactions;
 use super::span::{ResourceContext, ScopeContext};
 use crate::capture::genai::content::{event_treatment, treatment};
 use crate::capture::genai::table;
 use crate::capture::json::{write_i64, write_string};
-use crate::capture::redact::redact_text;
-use crate::capture::text::clip;
 use crate::domain::time::Timestamp;
 
 /// The share of a payload that a resource or a scope may take, in bytes.
@@ -27,24 +26,25 @@ const NAME_BYTES_MAX: usize = 256;
 
 /// A resource's attributes.
 pub(super) fn resource(attributes: &[KeyValue]) -> String {
-    within(CONTEXT_BYTES_MAX, |out, budget| kept(out, attributes, budget)).unwrap_or_else(|| "{}".to_owned())
+    within(CONTEXT_BYTES_MAX, |out, budget, redactions| kept(out, attributes, budget, redactions))
+        .unwrap_or_else(|| "{}".to_owned())
 }
 
 /// A scope's name, version and attributes.
 pub(super) fn scope(scope: Option<&InstrumentationScope>) -> String {
     let Some(scope) = scope else { return "{}".to_owned() };
-    let text = within(CONTEXT_BYTES_MAX, |out, budget| {
+    let text = within(CONTEXT_BYTES_MAX, |out, budget, redactions| {
         out.push('{');
         if !scope.attributes.is_empty() {
             out.push_str("\"attributes\":");
-            kept(out, &scope.attributes, budget);
+            kept(out, &scope.attributes, budget, redactions);
             out.push(',');
         }
         out.push_str("\"name\":");
-        string(out, &scope.name, budget.string_bytes);
+        string(out, &scope.name, budget.string_bytes, redactions);
         if !scope.version.is_empty() {
             out.push_str(",\"version\":");
-            string(out, &scope.version, budget.string_bytes);
+            string(out, &scope.version, budget.string_bytes, redactions);
         }
         out.push('}');
     });
@@ -52,52 +52,57 @@ pub(super) fn scope(scope: Option<&InstrumentationScope>) -> String {
 }
 
 /// The whole document, within [`ATTRIBUTES_BYTES_MAX`].
-pub(super) fn attributes(
-    span: &Span,
+pub(super) fn attributes<'a>(
+    span: &'a Span,
     resource: &ResourceContext,
     scope: &ScopeContext,
-    contents: &Contents<'_>,
+    contents: &Contents<'a>,
 ) -> String {
-    within(ATTRIBUTES_BYTES_MAX, |out, budget| document(out, span, resource, scope, contents, budget))
-        .unwrap_or_else(|| "{\"omitted\":\"larger than the cap on attributes\"}".to_owned())
+    within(ATTRIBUTES_BYTES_MAX, |out, budget, redactions| {
+        let context = (resource.json.as_str(), scope.json.as_str());
+        document(out, span, context, contents, (budget, redactions));
+    })
+    .unwrap_or_else(|| "{\"omitted\":\"larger than the cap on attributes\"}".to_owned())
 }
 
 /// The first text that fits, of those that the budgets give.
-pub(super) fn within(bytes: usize, write: impl Fn(&mut String, Budget)) -> Option<String> {
+pub(super) fn within<'a>(bytes: usize, write: impl Fn(&mut String, Budget, &Redactions<'a>)) -> Option<String> {
+    let redactions = Redactions::default();
     BUDGETS.iter().find_map(|budget| {
         let mut out = String::with_capacity(1_024);
-        write(&mut out, *budget);
+        write(&mut out, *budget, &redactions);
         (out.len() <= bytes).then_some(out)
     })
 }
 
-fn kept(out: &mut String, attributes: &[KeyValue], budget: Budget) {
-    write_kept(out, attributes, budget, |_, attribute, value| treatment(&attribute.key, value));
+fn kept<'a>(out: &mut String, attributes: &'a [KeyValue], budget: Budget, redactions: &Redactions<'a>) {
+    write_kept(out, attributes, budget, redactions, |_, attribute, value| treatment(&attribute.key, value));
 }
 
-pub(super) fn string(out: &mut String, text: &str, bytes: usize) {
-    write_string(out, &clip(&redact_text(text), bytes));
+pub(super) fn string<'a>(out: &mut String, text: &'a str, bytes: usize, redactions: &Redactions<'a>) {
+    write_string(out, &redactions.clipped(text, bytes));
 }
 
-fn document(
+fn document<'a>(
     out: &mut String,
-    span: &Span,
-    resource: &ResourceContext,
-    scope: &ScopeContext,
-    contents: &Contents<'_>,
-    budget: Budget,
+    span: &'a Span,
+    (resource, scope): (&str, &str),
+    contents: &Contents<'a>,
+    (budget, redactions): (Budget, &Redactions<'a>),
 ) {
     out.push_str("{\"aliases\":");
     write_i64(out, table::VERSION.into());
     out.push_str(",\"attributes\":");
-    let omitted = write_kept(out, &span.attributes, budget, |place, _, _| contents.treatments[place]);
+    let omitted = write_kept(out, &span.attributes, budget, redactions, |place, _, _| contents.treatments[place]);
     if !contents.is_empty() {
         out.push_str(",\"content\":");
         contents.write_digests(out);
     }
     if !span.events.is_empty() {
         out.push_str(",\"events\":");
-        list(out, &span.events[..span.events.len().min(budget.events)], |out, event| write_event(out, event, budget));
+        list(out, &span.events[..span.events.len().min(budget.events)], |out, event| {
+            write_event(out, event, budget, redactions);
+        });
     }
     counts(
         out,
@@ -112,10 +117,12 @@ fn document(
     write_string(out, kind_name(span.kind));
     if !span.links.is_empty() {
         out.push_str(",\"links\":");
-        list(out, &span.links[..span.links.len().min(budget.events)], |out, link| write_link(out, link, budget));
+        list(out, &span.links[..span.links.len().min(budget.events)], |out, link| {
+            write_link(out, link, budget, redactions);
+        });
     }
     out.push_str(",\"name\":");
-    string(out, &span.name, budget.string_bytes);
+    string(out, &span.name, budget.string_bytes, redactions);
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     counts(
         out,
@@ -127,28 +134,32 @@ fn document(
         ],
     );
     out.push_str(",\"resource\":");
-    out.push_str(&resource.json);
+    out.push_str(resource);
     out.push_str(",\"scope\":");
-    out.push_str(&scope.json);
+    out.push_str(scope);
     if let Some(status) = span.status.as_ref().filter(|status| status.code != 0 || !status.message.is_empty()) {
-        out.push_str(",\"status\":{\"code\":");
-        write_string(
-            out,
-            match status.code {
-                1 => "OK",
-                2 => "ERROR",
-                _ => "UNSET",
-            },
-        );
-        if !status.message.is_empty() {
-            out.push_str(",\"message\":");
-            string(out, &status.message, budget.string_bytes);
-        }
-        out.push('}');
+        write_status(out, status, budget, redactions);
     }
     if !span.trace_state.is_empty() {
         out.push_str(",\"trace_state\":");
-        string(out, &span.trace_state, NAME_BYTES_MAX);
+        string(out, &span.trace_state, NAME_BYTES_MAX, redactions);
+    }
+    out.push('}');
+}
+
+fn write_status<'a>(out: &mut String, status: &'a Status, budget: Budget, redactions: &Redactions<'a>) {
+    out.push_str(",\"status\":{\"code\":");
+    write_string(
+        out,
+        match status.code {
+            1 => "OK",
+            2 => "ERROR",
+            _ => "UNSET",
+        },
+    );
+    if !status.message.is_empty() {
+        out.push_str(",\"message\":");
+        string(out, &status.message, budget.string_bytes, redactions);
     }
     out.push('}');
 }
@@ -177,7 +188,7 @@ fn counts(out: &mut String, name: &str, counts: &[(&str, i64)]) {
     out.push('}');
 }
 
-fn list<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T)) {
+fn list<'a, T>(out: &mut String, items: &'a [T], write: impl Fn(&mut String, &'a T)) {
     out.push('[');
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -188,17 +199,17 @@ fn list<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T)) {
     out.push(']');
 }
 
-fn write_event(out: &mut String, event: &Event, budget: Budget) {
+fn write_event<'a>(out: &mut String, event: &'a Event, budget: Budget, redactions: &Redactions<'a>) {
     out.push('{');
     if !event.attributes.is_empty() {
         out.push_str("\"attributes\":");
-        write_kept(out, &event.attributes, budget, |_, attribute, value| {
+        write_kept(out, &event.attributes, budget, redactions, |_, attribute, value| {
             event_treatment(&event.name, &attribute.key, value)
         });
         out.push(',');
     }
     out.push_str("\"name\":");
-    string(out, &event.name, NAME_BYTES_MAX);
+    string(out, &event.name, NAME_BYTES_MAX, redactions);
     if let Some(at) = Timestamp::from_unix_nanos(event.time_unix_nano) {
         out.push_str(",\"time\":");
         write_string(out, &at.to_rfc3339());
@@ -206,11 +217,11 @@ fn write_event(out: &mut String, event: &Event, budget: Budget) {
     out.push('}');
 }
 
-fn write_link(out: &mut String, link: &Link, budget: Budget) {
+fn write_link<'a>(out: &mut String, link: &'a Link, budget: Budget, redactions: &Redactions<'a>) {
     out.push('{');
     if !link.attributes.is_empty() {
         out.push_str("\"attributes\":");
-        kept(out, &link.attributes, budget);
+        kept(out, &link.attributes, budget, redactions);
         out.push(',');
     }
     // Ids are of 16 and 8 bytes; what is not is cut, so that no text hides in them.

@@ -19,6 +19,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
 use super::document::{string, within};
 use super::payload::{ATTRIBUTES_BYTES_MAX, Style, raw_text, write_kept};
+use super::redactions::Redactions;
 use super::span::{ResourceContext, ScopeContext, id};
 use crate::capture::CaptureContext;
 use crate::capture::digest::ContentHasher;
@@ -241,18 +242,18 @@ fn system_record(
         occurred_at: log.at()?.unwrap_or(now),
         details_commitment: None,
     };
-    let details = within(ATTRIBUTES_BYTES_MAX, |out, budget| {
+    let details = within(ATTRIBUTES_BYTES_MAX, |out, budget, redactions| {
         out.push_str("{\"attributes\":");
-        write_kept(out, &log.record.attributes, budget, |_, attribute, value| {
+        write_kept(out, &log.record.attributes, budget, redactions, |_, attribute, value| {
             event_treatment(log.event_name, &attribute.key, value)
         });
         if let Some(body) = body(log) {
             out.push_str(",\"body\":");
-            Style::Stored(budget).member(out, "", Some(body), 1);
+            Style::Stored(budget, redactions).member(out, "", Some(body), 1);
         }
         if !log.event_name.is_empty() {
             out.push_str(",\"event_name\":");
-            string(out, log.event_name, budget.string_bytes);
+            string(out, log.event_name, budget.string_bytes, redactions);
         }
         out.push_str(",\"resource\":");
         out.push_str(&resource.json);
@@ -284,7 +285,7 @@ fn summary_of(log: &Log<'_>) -> String {
         Some(Value::StringValue(text)) => summary(text),
         _ => {
             let mut text = String::new();
-            Style::Stored(super::payload::BUDGETS[3]).member(&mut text, "", Some(body), 1);
+            Style::Stored(super::payload::BUDGETS[3], &Redactions::default()).member(&mut text, "", Some(body), 1);
             summary(&text)
         }
     });

@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use uuid::Uuid;
 
 use super::payload::{BUDGETS, write_kept};
+use super::redactions::Redactions;
 use super::span::{ResourceContext, ScopeContext};
 use crate::capture::digest::sha256;
 use crate::capture::genai::content::treatment;
@@ -210,7 +211,9 @@ fn series(frame: &Frame<'_>, attributes: &[KeyValue]) -> Result<MetricSeries, &'
         return Err("a series has at most 32 attributes");
     }
     let mut text = String::new();
-    write_kept(&mut text, attributes, BUDGETS[0], |_, attribute, value| treatment(&attribute.key, value));
+    write_kept(&mut text, attributes, BUDGETS[0], &Redactions::default(), |_, attribute, value| {
+        treatment(&attribute.key, value)
+    });
     if text.len() > SERIES_ATTRIBUTES_BYTES_MAX {
         return Err("the attributes of a series have at most 4096 bytes");
     }

@@ -7,11 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 
-use crate::capture::genai::content::{self, Treatment};
+use super::redactions::Redactions;
+use crate::capture::genai::content::Treatment;
 use crate::capture::genai::table;
 use crate::capture::json::{key_order, write_f64, write_i64, write_string};
 use crate::capture::redact::{
-    REDACTED, is_card_integer, is_kept_text, is_name_member, is_sensitive_key, is_value_member, redact_text,
+    REDACTED, is_card_integer, is_kept_text, is_name_member, is_private_of_jwk, is_sensitive_key, is_value_member,
+    redact_text,
 };
 use crate::capture::text::{clip, cut_name, short_hash, without_nul};
 
@@ -52,56 +54,61 @@ pub(super) const BUDGETS: [Budget; 4] = [
 
 /// Writes values as canonical JSON.
 #[derive(Clone, Copy)]
-pub(super) enum Style {
+pub(super) enum Style<'r, 'a> {
     /// As sent: for digests of content that did not come as text.
     Raw,
     /// Redacted and within a budget.
-    Stored(Budget),
+    Stored(Budget, &'r Redactions<'a>),
 }
 
-impl Style {
-    fn text<'a>(self, text: &'a str) -> Cow<'a, str> {
-        let Self::Stored(budget) = self else { return Cow::Borrowed(text) };
-        match redact_text(text) {
-            Cow::Borrowed(text) => clip(text, budget.string_bytes),
-            Cow::Owned(text) => Cow::Owned(clip(&text, budget.string_bytes).into_owned()),
+/// A name of an attribute as it is stored. Known names hold no secrets.
+pub(super) fn stored_key(key: &str) -> Cow<'_, str> {
+    if table::lookup(key).is_some() {
+        return Cow::Borrowed(key);
+    }
+    match redact_text(key) {
+        Cow::Borrowed(key) if !key.contains('\0') => cut_name(key, KEY_BYTES_MAX),
+        key => Cow::Owned(cut_name(&without_nul(&key), KEY_BYTES_MAX).into_owned()),
+    }
+}
+
+impl<'a> Style<'_, 'a> {
+    fn text(self, text: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Raw => Cow::Borrowed(text),
+            Self::Stored(budget, redactions) => redactions.clipped(text, budget.string_bytes),
         }
     }
 
-    /// A name of an attribute as it is written. Known names hold no secrets.
-    pub(super) fn key(self, key: &str) -> Cow<'_, str> {
-        let Self::Stored(_) = self else { return Cow::Borrowed(key) };
-        if table::lookup(key).is_some() {
-            return Cow::Borrowed(key);
-        }
-        // Before sorting: a name takes the place of what is written.
-        match redact_text(key) {
-            Cow::Borrowed(key) if !key.contains('\0') => cut_name(key, KEY_BYTES_MAX),
-            key => Cow::Owned(cut_name(&without_nul(&key), KEY_BYTES_MAX).into_owned()),
+    /// A name of an attribute as it is written.
+    fn key(self, key: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Raw => Cow::Borrowed(key),
+            Self::Stored(_, redactions) => redactions.key(key),
         }
     }
 
     /// Writes a value that stands under a name.
-    pub(super) fn member(self, out: &mut String, key: &str, value: Option<&AnyValue>, depth: u32) {
+    pub(super) fn member(self, out: &mut String, key: &str, value: Option<&'a AnyValue>, depth: u32) {
         let value = value.and_then(|value| value.value.as_ref());
         let Some(value) = value else { return out.push_str("null") };
         // Numbers stay under any name: there is no need to look at it.
         let may_be_secret =
-            matches!(self, Self::Stored(_)) && !matches!(value, Value::IntValue(_) | Value::DoubleValue(_));
+            matches!(self, Self::Stored(..)) && !matches!(value, Value::IntValue(_) | Value::DoubleValue(_));
         if may_be_secret && is_sensitive_key(key) && !is_kept(key, value) {
             return write_string(out, REDACTED);
         }
         self.value(out, value, depth);
     }
 
-    fn value(self, out: &mut String, value: &Value, depth: u32) {
-        if depth > DEPTH_MAX && matches!(self, Self::Stored(_)) {
+    fn value(self, out: &mut String, value: &'a Value, depth: u32) {
+        if depth > DEPTH_MAX && matches!(self, Self::Stored(..)) {
             return write_string(out, TOO_DEEP);
         }
         match value {
             Value::StringValue(text) => write_string(out, &self.text(text)),
             Value::BoolValue(flag) => out.push_str(if *flag { "true" } else { "false" }),
-            Value::IntValue(number) if matches!(self, Self::Stored(_)) && is_card_integer(*number) => {
+            Value::IntValue(number) if matches!(self, Self::Stored(..)) && is_card_integer(*number) => {
                 write_string(out, REDACTED)
             }
             Value::IntValue(number) => write_i64(out, *number),
@@ -113,8 +120,8 @@ impl Style {
         }
     }
 
-    fn items(self, out: &mut String, items: &[AnyValue], depth: u32) {
-        let kept = if matches!(self, Self::Stored(_)) { items.len().min(ITEMS_MAX) } else { items.len() };
+    fn items(self, out: &mut String, items: &'a [AnyValue], depth: u32) {
+        let kept = if matches!(self, Self::Stored(..)) { items.len().min(ITEMS_MAX) } else { items.len() };
         out.push('[');
         for (place, item) in items[..kept].iter().enumerate() {
             if place > 0 {
@@ -132,32 +139,33 @@ impl Style {
     }
 
     /// Base64 of bytes; of bytes that are text with secrets in it, nothing.
-    fn bytes(self, bytes: &[u8]) -> Cow<'static, str> {
-        let Self::Stored(budget) = self else { return Cow::Owned(STANDARD.encode(bytes)) };
-        let is_secret = std::str::from_utf8(bytes).is_ok_and(|text| redact_text(text) != text);
+    fn bytes(self, bytes: &'a [u8]) -> Cow<'static, str> {
+        let Self::Stored(budget, redactions) = self else { return Cow::Owned(STANDARD.encode(bytes)) };
+        let is_secret = std::str::from_utf8(bytes).is_ok_and(|text| redactions.is_secret(text));
         if is_secret {
             return Cow::Borrowed(REDACTED);
         }
         Cow::Owned(clip(&STANDARD.encode(bytes), budget.string_bytes).into_owned())
     }
 
-    fn object(self, out: &mut String, members: &[KeyValue], depth: u32) {
+    fn object(self, out: &mut String, members: &'a [KeyValue], depth: u32) {
         self.members(out, members.iter().map(|member| (member.key.as_str(), member.value.as_ref())), depth);
     }
 
     /// Writes an object of names and values as they are, without looking for content.
-    pub(super) fn members<'a>(
+    pub(super) fn members(
         self,
         out: &mut String,
         members: impl Iterator<Item = (&'a str, Option<&'a AnyValue>)>,
         depth: u32,
     ) {
         let mut sorted: Vec<_> = members.map(|(key, value)| (self.key(key), (key, value))).collect();
-        if matches!(self, Self::Stored(_)) {
+        if matches!(self, Self::Stored(..)) {
             name_values(&mut sorted);
+            name_private(&mut sorted);
         }
         sort_distinct(&mut sorted);
-        if let Self::Stored(budget) = self {
+        if let Self::Stored(budget, _) = self {
             sorted.truncate(budget.attributes);
         }
         out.push('{');
@@ -184,6 +192,15 @@ fn name_values<'a>(members: &mut [Member<'a>]) {
     let Some(name) = name else { return };
     for (_, (key, _)) in members.iter_mut().filter(|(_, (key, _))| is_value_member(key)) {
         *key = name;
+    }
+}
+
+/// The private members of a JSON Web Key stand under a name that says so.
+fn name_private(members: &mut [Member<'_>]) {
+    if members.iter().any(|(_, (key, _))| *key == "kty") {
+        for (_, (key, _)) in members.iter_mut().filter(|(_, (key, _))| is_private_of_jwk(key)) {
+            *key = "private_key";
+        }
     }
 }
 
@@ -222,7 +239,7 @@ pub(super) fn write_member_name(out: &mut String, is_first: bool, name: &str) {
 
 fn is_kept(key: &str, value: &Value) -> bool {
     match value {
-        Value::IntValue(_) | Value::DoubleValue(_) => true,
+        Value::IntValue(_) | Value::DoubleValue(_) | Value::BoolValue(_) => true,
         Value::StringValue(text) => is_kept_text(key, text),
         Value::ArrayValue(items) => items.values.is_empty(),
         _ => false,
@@ -235,10 +252,11 @@ pub(super) fn write_kept<'a>(
     out: &mut String,
     attributes: &'a [KeyValue],
     budget: Budget,
+    redactions: &Redactions<'a>,
     treatment: impl Fn(usize, &'a KeyValue, &'a AnyValue) -> Treatment<'a>,
 ) -> usize {
-    let style = Style::Stored(budget);
-    let mut kept: Vec<(Cow<'_, str>, (&KeyValue, bool))> = attributes
+    let style = Style::Stored(budget, redactions);
+    let mut kept: Vec<(Cow<'_, str>, (&'a KeyValue, bool))> = attributes
         .iter()
         .enumerate()
         .filter_map(|(place, attribute)| {
@@ -256,25 +274,19 @@ pub(super) fn write_kept<'a>(
     out.push('{');
     for (place, (key, (attribute, is_scrubbed))) in kept.iter().enumerate() {
         write_member_name(out, place == 0, key);
-        match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
-            Some(Value::StringValue(text)) if *is_scrubbed => match scrubbed(text) {
-                Some(text) => {
-                    style.member(out, &attribute.key, Some(&AnyValue { value: Some(Value::StringValue(text)) }), 1)
-                }
-                None => style.member(out, &attribute.key, attribute.value.as_ref(), 1),
-            },
-            _ => style.member(out, &attribute.key, attribute.value.as_ref(), 1),
+        let settings = match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+            Some(Value::StringValue(text)) if *is_scrubbed && !is_sensitive_key(&attribute.key) => {
+                redactions.settings(text, budget.string_bytes)
+            }
+            _ => None,
+        };
+        match settings {
+            Some(settings) => write_string(out, &settings),
+            None => style.member(out, &attribute.key, attribute.value.as_ref(), 1),
         }
     }
     out.push('}');
     omitted
-}
-
-/// JSON settings without the content among them; `None` where the text is no JSON object.
-fn scrubbed(text: &str) -> Option<String> {
-    let mut value: serde_json::Value = serde_json::from_str(text).ok().filter(serde_json::Value::is_object)?;
-    content::scrub(&mut value);
-    Some(value.to_string())
 }
 
 /// The raw text of content: text as it was sent, everything else as canonical JSON.

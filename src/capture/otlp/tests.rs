@@ -328,3 +328,34 @@ proptest! {
         prop_assert_eq!(&crate::capture::json::canonical(&value).expect("canonical"), &draft.payloads[0].text);
     }
 }
+
+#[test]
+fn identifiers_are_kept_as_those_of_mutations_are_and_stay_apart() {
+    let of = |mark: &str| {
+        let attributes = vec![
+            text("runledger.run_id", format!("run-{mark}@example.test")),
+            text("runledger.parent_run_id", format!("parent-{mark}@example.test")),
+            text("runledger.idempotency_key", format!("key-{mark}@example.test")),
+            text("runledger.correlation_id", format!("other-{mark}@example.test")),
+        ];
+        let draft = map_spans(&context(false), request(vec![span(1, attributes)]));
+        let trace = draft.traces.into_iter().next().expect("a trace");
+        let step = &trace.steps[0].step;
+        (
+            trace.trace.run_id.to_string(),
+            trace.trace.parent_run_id,
+            step.idempotency_key.clone(),
+            trace.trace.correlation_id,
+        )
+    };
+    let expected = |mark: &str| {
+        (
+            format!("run-{mark}@example.test"),
+            Some(format!("parent-{mark}@example.test")),
+            Some(format!("key-{mark}@example.test")),
+            Some("[REDACTED]".to_owned()),
+        )
+    };
+    assert_eq!(of("one"), expected("one"));
+    assert_eq!(of("two"), expected("two"));
+}

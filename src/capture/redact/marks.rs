@@ -21,6 +21,9 @@ const FILES: &[&str] = &[
     "html", "tgz", "zip", "whl", "jar", "md", "txt", "yaml", "yml", "xml", "csv", "pdf",
 ];
 
+/// Kinds of units of systemd, which stand where a mail address has its country: `user@1000.service`.
+const UNITS: &[&str] = &["service", "socket", "timer", "slice", "scope", "mount", "automount", "swap", "device"];
+
 /// Words behind "bearer" and "basic" that a full stop or a comma ends.
 pub(super) fn is_prose(credential: &[u8]) -> bool {
     let word = credential.strip_suffix(b".").unwrap_or(credential);
@@ -42,6 +45,9 @@ impl Scanner<'_> {
             return None;
         }
         let (end, last) = host(&self.text[at + 1..])?;
+        if UNITS.contains(&last) {
+            return None;
+        }
         let host = &self.text[at + 1..at + 1 + end];
         let is_version = host.as_bytes()[0].is_ascii_digit() && {
             let rest = host.trim_start_matches(|digit: char| digit.is_ascii_digit());
@@ -51,9 +57,13 @@ impl Scanner<'_> {
         (!is_version).then_some(start..at + 1 + end)
     }
 
-    /// User and password of `scheme://user:password@host`, also the password alone.
+    /// User and password of `scheme://user:password@host`, also without the scheme, and the password alone.
     pub(super) fn url(&mut self, at: usize) -> Option<Range<usize>> {
-        let from = at + 3;
+        // Behind a word, two strokes are only a way to write one.
+        if at > 0 && (Alphabet::Word.has(self.bytes[at - 1]) || self.bytes[at - 1] == b'/') {
+            return None;
+        }
+        let from = at + 2;
         let end = self.run_end(Alphabet::Authority, from);
         let authority = &self.bytes[from..end];
         spend(authority.len());

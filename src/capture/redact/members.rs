@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::alphabet::Alphabet;
 use super::cost::spend;
 use super::scan::Scanner;
-use super::values::is_harmless;
 use super::{commands, is_sensitive_key, keys};
 
 /// A name, as it stands in the text.
@@ -14,9 +13,11 @@ use super::{commands, is_sensitive_key, keys};
 pub(super) struct Name<'t> {
     pub(super) text: &'t str,
     pub(super) start: usize,
-    end: usize,
+    pub(super) end: usize,
     /// Whether it begins with a dash, as options of commands do.
-    is_option: bool,
+    pub(super) is_option: bool,
+    /// Whether people write it as two words: `API key`.
+    pub(super) is_of_two_words: bool,
     /// The end with the quotation mark and the bracket that close it.
     closed: usize,
 }
@@ -24,6 +25,15 @@ pub(super) struct Name<'t> {
 impl Name<'_> {
     pub(super) fn is_quoted(&self) -> bool {
         self.closed > self.end
+    }
+
+    pub(super) fn closed(&self) -> usize {
+        self.closed
+    }
+
+    /// The name, where it stands as a value itself and what follows it is no value of its own.
+    pub(super) fn elsewhere(&self, start: usize) -> Self {
+        Self { start, end: start, closed: start, is_of_two_words: false, is_option: false, ..*self }
     }
 }
 
@@ -33,13 +43,10 @@ const VALUES: &[&str] = &["value", "val", "content", "stringvalue", "string_valu
 /// How far a tag, or what stands around a value, may reach, in bytes.
 pub(super) const AROUND_BYTES_MAX: usize = 64;
 
-/// Values that say only what kind of value there would be: `password: string` is a type, no password.
-pub(super) const KINDS: &[&str] = &[
+/// Kinds of values, behind which the value stands: `password: str = "value"`.
+const KINDS: &[&str] = &[
     "null",
     "None",
-    "none",
-    "undefined",
-    "nil",
     "string",
     "str",
     "String",
@@ -47,10 +54,6 @@ pub(super) const KINDS: &[&str] = &[
     "text",
     "Text",
     "bytes",
-    "number",
-    "int",
-    "bool",
-    "boolean",
     "Optional",
     "Option",
     "SecretStr",
@@ -72,15 +75,56 @@ impl<'t> Scanner<'t> {
             return None;
         }
         let name = self.name_at(at);
-        let value = self.place(&name)?;
-        if value < self.done || !is_sensitive_key(name.text) || self.is_turn(&name) {
+        let value = self.place(&name).filter(|value| *value >= self.done);
+        // Most words that names hold are no names: nothing is said of them.
+        if value.is_none() && !self.has_escapes && !self.may_be_elsewhere(&name) {
             return None;
         }
+        if !(is_sensitive_key(name.text) || self.is_signature(&name)) || self.is_turn(&name) {
+            return None;
+        }
+        self.has_names = true;
+        let Some(value) = value else { return self.without_value(&name) };
         self.suspect();
+        if let Some(behind) = self.prompt_end(&name, value) {
+            return self.sent(&name, behind);
+        }
         match self.bytes.get(value.saturating_sub(1)) {
             Some(b'>') if !self.is_arrow(value - 1) => self.element(&name, value),
             _ => self.value(&name, value),
         }
+    }
+
+    /// Whether the value of a name may stand before it, or below it.
+    fn may_be_elsewhere(&self, name: &Name<'_>) -> bool {
+        let before = self.bytes[name.start.saturating_sub(8)..name.start].iter().rev();
+        let label = before.copied().find(|byte| !b"\"'\\ ".contains(byte));
+        let blanks = self.bytes[name.closed..].iter().take(8).take_while(|byte| b" *`".contains(byte)).count();
+        let behind = self.bytes.get(name.closed + blanks);
+        spend(16);
+        matches!(label, Some(b':' | b'='))
+            || behind.is_none_or(|byte| b",;|\t\n\r".contains(byte) || !byte.is_ascii())
+            || name.is_option
+            || name.text == "chpasswd"
+    }
+
+    /// A name behind which no value stands: it may stand before it, or below it.
+    fn without_value(&mut self, name: &Name<'_>) -> Option<Range<usize>> {
+        let found = self.value_before(name).or_else(|| self.echoed(name));
+        if found.is_some() {
+            self.suspect();
+            return found;
+        }
+        self.columns(name);
+        None
+    }
+
+    /// `?sig=..`, `&Signature=..`: only in addresses.
+    fn is_signature(&self, name: &Name<'_>) -> bool {
+        (name.text.eq_ignore_ascii_case("sig") || name.text.eq_ignore_ascii_case("signature"))
+            && self.bytes.get(name.end) == Some(&b'=')
+            && name.start > 0
+            && matches!(self.bytes[name.start - 1], b'?' | b'&' | b';')
     }
 
     fn name_at(&mut self, at: usize) -> Name<'t> {
@@ -92,9 +136,17 @@ impl<'t> Scanner<'t> {
             start += 1;
         }
         let is_option = self.bytes[start] == b'-';
-        let text = self.text[start..end].trim_matches(['-', '.']);
-        let start = start + (self.text[start..end].len() - self.text[start..end].trim_start_matches(['-', '.']).len());
+        let mut text = self.text[start..end].trim_matches(['-', '.']);
+        start += self.text[start..end].len() - self.text[start..end].trim_start_matches(['-', '.']).len();
         let end = start + text.len();
+        let mut is_of_two_words = false;
+        if keys::is_key(text)
+            && self.is_said(end)
+            && let Some(first) = self.first_word(start)
+            && is_sensitive_key(&self.text[first..end])
+        {
+            (start, text, is_of_two_words) = (first, &self.text[first..end], true);
+        }
         let mut closed = end + self.bytes[end..].iter().take(16).take_while(|byte| **byte == b'\\').count();
         if self.bytes.get(closed).is_some_and(|byte| matches!(byte, b'"' | b'\'' | b'`')) {
             closed += 1;
@@ -102,7 +154,23 @@ impl<'t> Scanner<'t> {
         } else {
             closed = end;
         }
-        Name { text, start, end, is_option, closed }
+        Name { text, start, end, is_option, is_of_two_words, closed }
+    }
+
+    /// Whether something is said of the name that ends here.
+    fn is_said(&self, at: usize) -> bool {
+        let rest = &self.bytes[self.space_end(at)..];
+        matches!(rest.first(), Some(b':' | b'=' | b'*' | b'|' | b'`' | b'"' | b'\'' | b'<' | b'\\'))
+            || rest.starts_with(b"is ")
+    }
+
+    /// Where the word begins that stands before another, a blank between them.
+    fn first_word(&self, at: usize) -> Option<usize> {
+        let before = &self.bytes[at.saturating_sub(AROUND_BYTES_MAX / 4)..at];
+        let (b' ', before) = before.split_last()? else { return None };
+        let length = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        spend(length + 1);
+        (length > 0).then(|| at - 1 - length)
     }
 
     /// `first pass: done`: what is passed is no word.
@@ -117,9 +185,14 @@ impl<'t> Scanner<'t> {
     /// Where the value of a name begins, if the text gives it one.
     fn place(&self, name: &Name<'_>) -> Option<usize> {
         let at = self.space_end(name.closed);
+        // `**name**: value`, `<b>name</b>: value`.
+        let marked = self.space_end(self.marks_end(name.closed));
+        let at = if matches!(self.bytes.get(marked), Some(b':' | b'=' | b'|')) { marked } else { at };
         let rest = &self.bytes[at..];
         let skipped = match rest {
             [b':', b':', ..] | [b':', b'/', b'/', ..] => return None,
+            // `${NAME:?what to say when it is not set}`
+            [b':', b'?' | b'+', ..] if self.text[..name.start].ends_with("${") => return None,
             [b':' | b'?' | b'+', b'=', ..] | [b'=', b'>', ..] | [b'-', b'>', ..] | [b'?', b':', ..] => 2,
             [b'=', b'=', b'=', ..] => 3,
             [b'=', b'=', ..] => 2,
@@ -127,9 +200,16 @@ impl<'t> Scanner<'t> {
             [b'>', ..] if at == name.end || name.is_quoted() => return self.is_element(name, at).then_some(at + 1),
             [b'(', b'"' | b'\'', ..] if at == name.end && !keys::is_question(name.text) => 1,
             [b',', ..] if name.is_quoted() => return self.second(name, at + 1),
+            [b'|', ..] => return self.next_cell(name, at + 1),
+            [b'<', b'/' | b'\\', ..] => return self.next_element(at),
+            [b'{', ..] if name.is_quoted() => return self.default_of_variable(name, at + 1),
             _ => return self.tag_end(name, at).or_else(|| self.next_word(name, at)),
         };
-        Some(self.typed(self.space_end(at + skipped)))
+        // `**name:** value`, `<b>name:</b> value`.
+        let behind = self.marks_end(at + skipped);
+        let is_free = self.bytes.get(behind).is_none_or(|byte| Alphabet::Space.has(*byte) || *byte == b'<');
+        let value = self.space_end(if is_free { behind } else { at + skipped });
+        Some(self.opened(self.typed(value)))
     }
 
     /// `: str = "value"`: behind the kind of value stands the value.
@@ -142,17 +222,6 @@ impl<'t> Scanner<'t> {
         spend(end - at + 1);
         let is_kind = KINDS.iter().any(|kind| self.text[at..end].trim_start_matches(['&', ' ']).starts_with(kind));
         if is_kind && self.bytes.get(end) == Some(&b'=') { self.space_end(end + 1) } else { at }
-    }
-
-    /// The end of `<name attribute="..">`.
-    fn tag_end(&self, name: &Name<'_>, at: usize) -> Option<usize> {
-        if name.start == 0 || self.bytes[name.start - 1] != b'<' || at == name.end {
-            return None;
-        }
-        let window = &self.bytes[at..self.bytes.len().min(at + 4 * AROUND_BYTES_MAX)];
-        let length = window.iter().position(|byte| matches!(byte, b'<' | b'>'))?;
-        spend(length);
-        (window[length] == b'>' && (length == 0 || window[length - 1] != b'/')).then_some(at + length + 1)
     }
 
     /// The second of two: `("name", "value")`, `["--name", "value"]`, `"name", "value": "value"`.
@@ -176,15 +245,17 @@ impl<'t> Scanner<'t> {
             let label = self.text[..name.start].trim_end_matches(['"', '\'', '\\', ' ']);
             return (name.is_quoted() || label.ends_with("name:") || label.ends_with("key:")).then_some(value);
         }
-        if !name.is_option || name.is_quoted() || self.bytes.get(at) == Some(&b'-') || !commands::takes_value(name.text)
-        {
+        if !name.is_option {
+            return self.said_with_blanks(name, at);
+        }
+        if name.is_quoted() || self.bytes.get(at) == Some(&b'-') || !commands::takes_value(name.text) {
             return None;
         }
         (!commands::is_prose(&self.text[self.bare(at)])).then_some(at)
     }
 
     /// The value behind `"value": `, `value=` and the like.
-    fn named_value(&self, at: usize) -> Option<usize> {
+    pub(super) fn named_value(&self, at: usize) -> Option<usize> {
         let mark = |at: usize| self.bytes[at..].iter().take(16).take_while(|byte| b"\\\"'".contains(byte)).count();
         let from = at + mark(at);
         let window = &self.bytes[from..self.bytes.len().min(from + 16)];
@@ -196,38 +267,6 @@ impl<'t> Scanner<'t> {
         }
         let at = self.space_end(end + mark(end));
         matches!(self.bytes.get(at), Some(b':' | b'=')).then(|| self.space_end(at + 1))
-    }
-
-    fn is_arrow(&self, at: usize) -> bool {
-        at > 0 && matches!(self.bytes[at - 1], b'=' | b'-')
-    }
-
-    /// Whether a tag ends here that has the name, or an attribute that says it.
-    fn is_element(&self, name: &Name<'_>, end: usize) -> bool {
-        let floor = name.start.saturating_sub(AROUND_BYTES_MAX);
-        spend(AROUND_BYTES_MAX);
-        let before = &self.bytes[floor..name.start];
-        let opens = before.iter().rposition(|byte| matches!(byte, b'<' | b'>'));
-        opens.is_some_and(|at| before[at] == b'<' && before.get(at + 1) != Some(&b'/')) && self.bytes[end - 1] != b'/'
-    }
-
-    /// `<name>value</name>`. What no tag closes is a placeholder.
-    fn element(&mut self, name: &Name<'_>, from: usize) -> Option<Range<usize>> {
-        let rest = &self.text[from..];
-        let is_raw = rest.starts_with("<![CDATA[");
-        let length = if is_raw { rest.find("]]>") } else { rest.find('<') };
-        spend(length.unwrap_or(rest.len()));
-        // Up to here no other tag begins.
-        let length = length.unwrap_or(rest.len());
-        let value = &rest[..length];
-        let is_closed = is_raw || rest[length..].starts_with("</") || (rest.len() == length && !value.contains(' '));
-        self.done = self.done.max(from);
-        let text = value.trim();
-        if !is_closed || is_harmless(name.text, text) {
-            return None;
-        }
-        let start = from + value.len() - value.trim_start().len();
-        Some(start..start + text.len())
     }
 
     pub(super) fn space_end(&self, at: usize) -> usize {

@@ -37,6 +37,32 @@ pub(super) fn redact_pair(members: &mut Map<String, Value>) -> bool {
     is_changed
 }
 
+/// The members of a JSON Web Key that are private.
+pub(super) const PRIVATE_OF_JWK: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "k"];
+
+/// Whether a member of a JSON Web Key is private.
+#[must_use]
+pub fn is_private_of_jwk(key: &str) -> bool {
+    PRIVATE_OF_JWK.contains(&key)
+}
+
+/// Removes the private members of a JSON Web Key; true when there were any.
+pub(super) fn redact_jwk(members: &mut Map<String, Value>) -> bool {
+    if !members.get("kty").is_some_and(Value::is_string) {
+        return false;
+    }
+    let mut is_changed = false;
+    for name in PRIVATE_OF_JWK {
+        if let Some(Value::String(text)) = members.get_mut(*name)
+            && text != REDACTED
+        {
+            REDACTED.clone_into(text);
+            is_changed = true;
+        }
+    }
+    is_changed
+}
+
 /// Removes what stands behind the name of a header or of an option; true when it did.
 pub(super) fn redact_items(items: &mut [Value]) -> bool {
     let is_pair = items.len() == 2;

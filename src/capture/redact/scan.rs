@@ -11,9 +11,11 @@ use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, MatchKind, StartKind};
 
 use super::alphabet::{ALPHABETS, Alphabet};
+use super::commands::{self, Program};
 use super::cost::spend;
+use super::forms::{self, Form};
 use super::issuers::{self, Issuer, Needs, Part};
-use super::{commands, decode, marks, numbers};
+use super::{decode, marks, numbers};
 
 /// How often text may be encoded in encoded text, and still be looked into.
 pub(super) const DECODINGS: u32 = 3;
@@ -31,31 +33,48 @@ enum Anchor {
     /// `Bearer`, `Basic`.
     Scheme,
     /// A program whose options hold secrets.
-    Program,
-    /// An option of one letter.
-    Option,
+    Program(&'static Program),
+    /// A form of its own.
+    Form(Form),
 }
 
 /// Words of which names of secrets are made; each name of [`super::keys`] holds one.
 pub(super) const STEMS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "key", "auth", "bearer", "cred", "ssn", "social", "card", "cvv", "cvc", "cookie",
-    "jwt", "conn",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "bearer",
+    "cred",
+    "ssn",
+    "social",
+    "card",
+    "cvv",
+    "cvc",
+    "cookie",
+    "jwt",
+    "conn",
+    "assword",
+    "signature",
 ];
 
 static ANCHORS: LazyLock<Vec<(&'static str, Anchor)>> = LazyLock::new(|| {
     let keys = issuers::all().map(|issuer| (issuer.prefix, Anchor::Key(issuer)));
     let names = STEMS.iter().map(|stem| (*stem, Anchor::Name));
-    let programs = commands::PROGRAMS.iter().map(|program| (program.0, Anchor::Program));
-    let options = commands::OPTIONS.iter().map(|option| (*option, Anchor::Option));
+    let programs = commands::PROGRAMS.iter().map(|program| (program.name, Anchor::Program(program)));
+    let forms = forms::FORMS.iter().map(|(word, form)| (*word, Anchor::Form(*form)));
     let others = [
         ("@", Anchor::Mail),
-        ("://", Anchor::Url),
+        ("//", Anchor::Url),
+        ("sig=", Anchor::Name),
         ("-----BEGIN ", Anchor::Pem),
         ("eyJ", Anchor::Jwt),
         ("bearer", Anchor::Scheme),
         ("basic", Anchor::Scheme),
     ];
-    keys.chain(names).chain(programs).chain(options).chain(others).collect()
+    keys.chain(names).chain(programs).chain(forms).chain(others).collect()
 });
 
 #[expect(clippy::expect_used, reason = "constant words; the tests use it")]
@@ -79,41 +98,83 @@ pub(super) struct Scanner<'t> {
     pub(super) names_end: usize,
     /// Up to here mail addresses were read.
     pub(super) mails_end: usize,
-    /// The program that was named last, and where.
-    pub(super) program: Option<(&'static str, usize)>,
+    /// Up to here commands were read.
+    pub(super) commands_end: usize,
+    /// Up to here text was read backward, for what stands before its name.
+    pub(super) backward_end: usize,
+    /// The line that was tried last as the head of a table.
+    pub(super) head: Range<usize>,
     runs: [Range<usize>; ALPHABETS],
-    ranges: Vec<Range<usize>>,
+    pub(super) ranges: Vec<Range<usize>>,
     /// A value may hide behind the structure of JSON: there are names of secrets, or escapes.
     is_suspicious: bool,
+    /// There are names of secrets, with a value or without.
+    pub(super) has_names: bool,
+    /// There are backslashes.
+    pub(super) has_escapes: bool,
 }
 
 /// What was found.
 pub(super) struct Found {
     /// What is to be removed; sorted and apart.
     pub(super) ranges: Vec<Range<usize>>,
+    is_suspicious: bool,
+    has_names: bool,
+}
+
+impl Found {
     /// Whether JSON is worth to be read as JSON.
-    pub(super) is_suspicious: bool,
+    pub(super) fn is_worth_reading(&self) -> bool {
+        self.is_suspicious || !self.ranges.is_empty()
+    }
+
+    /// What is to be removed from a text as it is written.
+    pub(super) fn in_text(text: &str) -> Self {
+        spend(text.len());
+        let mut found = Self { ranges: Vec::new(), is_suspicious: false, has_names: false };
+        // Most texts hold no beginning of a secret at all.
+        if let Some(first) = Place::first(text.as_bytes()) {
+            let mut scanner = Scanner::new(text);
+            scanner.read(first);
+            found.is_suspicious = scanner.is_suspicious || scanner.has_escapes;
+            found.has_names = scanner.has_names;
+            found.ranges = scanner.ranges;
+        }
+        numbers::find(text, &mut found.ranges);
+        if !found.ranges.is_empty() {
+            merge(&mut found.ranges);
+        }
+        found
+    }
+
+    /// Adds what stands in base64, behind percent signs and escapes; the text is decoded `left` times at most.
+    pub(super) fn with_encodings(mut self, text: &str, left: u32) -> Self {
+        let Some(left) = left.checked_sub(1) else { return self };
+        let mut found: Vec<Range<usize>> = decode::base64_texts(text)
+            .filter_map(|(range, inner)| match decode::bot_of_discord(text, &range, &inner) {
+                None => (super::redact_within(&inner, left) != inner).then_some(range),
+                bot => bot,
+            })
+            .collect();
+        // Ends of lines and quotation marks only make places for the values of names that are there.
+        for code in [decode::WEB, if self.has_names { decode::STRINGS } else { decode::CHARACTERS }] {
+            if let Some(inner) = decode::decoded(text, code) {
+                let mut within = find(&inner, left).ranges;
+                decode::placed(text, code, &mut within);
+                found.append(&mut within);
+            }
+        }
+        if !found.is_empty() {
+            self.ranges.append(&mut found);
+            merge(&mut self.ranges);
+        }
+        self
+    }
 }
 
 /// Everything that is to be removed from a text, which is decoded `left` times at most.
 pub(super) fn find(text: &str, left: u32) -> Found {
-    spend(text.len());
-    let (mut ranges, mut is_suspicious) = (Vec::new(), false);
-    // Most texts hold no beginning of a secret at all.
-    if let Some(first) = Place::first(text.as_bytes()) {
-        let mut scanner = Scanner::new(text);
-        scanner.read(first);
-        ranges = scanner.ranges;
-        is_suspicious = scanner.is_suspicious || text.as_bytes().contains(&b'\\');
-    }
-    numbers::find(text, &mut ranges);
-    if !ranges.is_empty() {
-        merge(&mut ranges);
-    }
-    if let Some(left) = left.checked_sub(1) {
-        within_encodings(text, left, &mut ranges);
-    }
-    Found { ranges, is_suspicious }
+    Found::in_text(text).with_encodings(text, left)
 }
 
 /// Where the automaton has found something: its state, and the byte behind.
@@ -140,27 +201,6 @@ impl Place {
             }
         }
         None
-    }
-}
-
-/// Adds what stands in base64, behind percent signs and escapes.
-fn within_encodings(text: &str, left: u32, ranges: &mut Vec<Range<usize>>) {
-    let mut found: Vec<Range<usize>> = decode::base64_texts(text)
-        .filter_map(|(range, inner)| match decode::bot_of_discord(text, &range, &inner) {
-            None => (super::redact_within(&inner, left) != inner).then_some(range),
-            bot => bot,
-        })
-        .collect();
-    for (mark, escape) in [(b'%', decode::percent as decode::Escape), (b'\\', decode::unicode)] {
-        if let Some(inner) = decode::decoded(text, mark, escape) {
-            let mut within = find(&inner, left).ranges;
-            decode::placed(text, mark, escape, &mut within);
-            found.append(&mut within);
-        }
-    }
-    if !found.is_empty() {
-        ranges.append(&mut found);
-        merge(ranges);
     }
 }
 
@@ -191,10 +231,14 @@ impl<'t> Scanner<'t> {
             done: 0,
             names_end: 0,
             mails_end: 0,
-            program: None,
+            commands_end: 0,
+            backward_end: 0,
+            head: 0..0,
             runs: std::array::from_fn(|_| 0..0),
             ranges: Vec::new(),
             is_suspicious: false,
+            has_names: false,
+            has_escapes: text.as_bytes().contains(&b'\\'),
         }
     }
 
@@ -222,11 +266,8 @@ impl<'t> Scanner<'t> {
             Anchor::Pem => self.pem(at),
             Anchor::Jwt => self.jwt(at),
             Anchor::Scheme => self.scheme(word, at),
-            Anchor::Program => {
-                self.program = Some((word, at));
-                None
-            }
-            Anchor::Option => self.option(word, at),
+            Anchor::Program(program) => self.command(program, at),
+            Anchor::Form(form) => self.form(form, word, at),
         };
         if let Some(range) = found {
             self.done = self.done.max(range.end);

@@ -2,6 +2,7 @@ mod cost;
 mod forms;
 mod harmless;
 mod issuers;
+mod plain;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -175,6 +176,9 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Beginnings of encodings and of forms, and characters of several bytes that may stand within them.
+const BROKEN: &str = "[\u{1b}(\\[\\])\\\\uxn%&;#\"'`|:=,<>/{}@* \n\u{a0}\u{e9}\u{200b}\u{201c}\u{ff1a}\u{ff50}\u{1f600}]|password|token|is |send|curl -u|htpasswd -b|kty|:5432:|wifi:|value|name|\u{1b}\\[0m|--password-stdin|echo |user,|default|variable|API key|quot;";
+
 proptest! {
     #[test]
     fn no_generated_secret_survives(before in "[a-z ,.]{0,12}", secret in secrets(), after in "[ ,;\"][a-z ]{0,12}") {
@@ -203,6 +207,13 @@ proptest! {
     #[test]
     fn arbitrary_text_is_taken(text in any::<String>()) {
         let _ = redact_text(&text);
+    }
+
+    #[test]
+    fn what_is_encoded_badly_is_taken(pieces in proptest::collection::vec(BROKEN, 0..24)) {
+        let text = pieces.concat();
+        let once = redact_text(&text).into_owned();
+        prop_assert_eq!(redact_text(&once), once.as_str());
     }
 }
 
