@@ -1,6 +1,6 @@
 //! How resolvers reach the use cases.
 
-use async_graphql::Context;
+use async_graphql::{Context, QueryPathSegment};
 
 use super::error::ApiResult;
 use crate::error::Error;
@@ -20,9 +20,18 @@ impl<'a> ContextExt<'a> for Context<'a> {
     fn facade(&self) -> ApiResult<&'a LogsFacade> {
         let facade: &LogsFacade =
             self.data_opt().ok_or_else(|| Error::internal("the request's data holds no LogsFacade"))?;
-        if self.path_node.is_some_and(|node| node.parent.is_none()) {
+        if is_root(self) {
             facade.enter(&self.item.node.name.node)?;
         }
         Ok(facade)
+    }
+}
+
+/// Whether this is a root field, or a representation of `_entities`, which stands at a place of that field.
+fn is_root(ctx: &Context<'_>) -> bool {
+    let Some(node) = ctx.path_node else { return false };
+    match node.segment {
+        QueryPathSegment::Index(_) => node.parent.is_some_and(|field| field.parent.is_none()),
+        QueryPathSegment::Name(_) => node.parent.is_none(),
     }
 }

@@ -33,6 +33,11 @@ impl std::fmt::Display for Said {
 
 impl std::error::Error for Said {}
 
+/// What a cause said, for a line in the log.
+pub(super) fn said(cause: &DbErr) -> Said {
+    Said(cause.clone())
+}
+
 /// An error in words for the person who runs the server: what is wrong, what they can do, and what the database said.
 #[must_use]
 pub fn for_operator(error: &Error) -> String {
@@ -119,8 +124,7 @@ fn refused(error: &DbErr, cause: &dyn DatabaseError) -> Error {
 
 /// BAD_USER_INPUT, with the cause in the log.
 fn value(cause: &DbErr) -> Error {
-    let said = Said(cause.clone());
-    tracing::warn!(cause = %said, "the schema refused a value");
+    tracing::warn!(cause = %said(cause), "the schema refused a value");
     Error::input("", "a value lies outside what can be recorded")
 }
 

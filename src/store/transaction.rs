@@ -17,7 +17,7 @@ use sea_orm::{DbBackend, DbErr, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
 use super::database::Database;
-use super::error::{database, of_driver, uncommitted};
+use super::error::{database, of_driver, said, uncommitted};
 use super::trouble::Trouble;
 use crate::error::{Error, Result};
 
@@ -70,7 +70,7 @@ impl Transaction {
                 }
                 // Dropping it closes its connection.
                 Err(cause) if tries < TRIES && Trouble::of(&cause) != Some(Trouble::Locked) => {
-                    tracing::warn!(%cause, "a connection that begins no transaction is closed");
+                    tracing::warn!(cause = %said(&cause), "a connection that begins no transaction is closed");
                     tries += 1;
                 }
                 Err(cause) => return Err(database(cause)),
@@ -151,7 +151,7 @@ impl Transaction {
         }
         match self.run("ROLLBACK").await {
             Ok(()) => self.state = State::Ended,
-            Err(cause) => tracing::warn!(%cause, "a connection that does not roll back is closed"),
+            Err(cause) => tracing::warn!(cause = %said(&cause), "a connection that does not roll back is closed"),
         }
     }
 
