@@ -50,12 +50,14 @@ impl Server {
         let metrics = telemetry::init_metrics(&http::metrics::catalog::histograms())
             .map_err(|error| AppError::new(format!("metrics: {error}")))?;
         http::metrics::begin();
+        telemetry::count_dropped_lines();
         let shutdown = CancellationToken::new();
         let upkeep = metrics.clone();
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(METRICS_UPKEEP).await;
                 upkeep.run_upkeep();
+                telemetry::count_dropped_lines();
             }
         }));
         let backend = Arc::new(logs.clone());

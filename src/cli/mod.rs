@@ -161,5 +161,10 @@ fn init_logs(base: &BaseSettings) -> Result<(), AppError> {
     telemetry::init_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::setting)
 }
 
+/// Logging of a server, until what this gives is dropped.
+fn init_server_logs(base: &BaseSettings) -> Result<impl Sized + use<>, AppError> {
+    telemetry::init_server_logs(&base.log_level, base.log_format == LogFormat::Json).map_err(AppError::setting)
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::{demo, init_logs};
+use super::{demo, init_server_logs};
 use crate::app::{
     AppError, InstanceFile, Listeners, Server, claim, open_logs, open_store, start_signing, until_signal,
 };
@@ -70,7 +70,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), AppError> {
         demo::adjust(&mut settings);
     }
     let config = Config::new(settings)?;
-    init_logs(&config.base)?;
+    let _log = init_server_logs(&config.base)?;
     let stop = until_signal().map_err(|error| AppError::new(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config)?;
     let http = listeners.http_address().map_err(|error| AppError::new(error.to_string()))?;

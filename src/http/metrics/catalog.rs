@@ -78,6 +78,10 @@ pub const METRICS: &[Metric] = &[
         "OTLP log records: accepted as system records; digested (message content); dropped by design; rejected",
     ),
     counter("runledger_traces_sealed_total", "Traces sealed by this process"),
+    counter(
+        "runledger_log_lines_dropped_total",
+        "Lines of the server's log that were given up, because nobody took those before",
+    ),
     count("runledger_append_queue_records", "Records that wait to be appended"),
     count(
         "runledger_append_queue_capacity_records",
