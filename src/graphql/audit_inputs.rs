@@ -44,9 +44,9 @@ pub struct AuditEntryInput {
     entity_type: AuditEntityType,
     /// Which thing, by the id that its owner gave it, 1 to 128 bytes. An identifier: it is not redacted.
     entity_id: ID,
-    /// What kind of actor acted; together with actorId. When neither is given, you did.
+    /// What kind of actor acted. When neither this nor actorId is given, you did.
     actor_type: Option<ActorType>,
-    /// Who acted; together with actorType. An identifier: it is not redacted.
+    /// Who acted. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// What the rule said.
     verdict: Option<Verdict>,
@@ -57,8 +57,7 @@ pub struct AuditEntryInput {
     /// The rule of the policy. Redacted.
     rule_id: Option<String>,
     /// The run that the entry concerns. Taken from run_id, runId, source_run_id or sourceRunId at the top of after, else
-    /// of before, when it is not given; where run_id or runId stand there, they name the same run. An identifier: it is not
-    /// redacted.
+    /// of before, when it is not given. An identifier: it is not redacted.
     run_id: Option<ID>,
     /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,

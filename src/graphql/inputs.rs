@@ -62,9 +62,9 @@ pub struct LlmRunInput {
     input_tokens: Option<SafeInt>,
     /// Tokens that models produced, 0 to 4,503,599,627,370,495.
     output_tokens: Option<SafeInt>,
-    /// Of the input tokens, those that the provider read from its cache: no more than inputTokens.
+    /// Of the input tokens, those that the provider read from its cache.
     cached_input_tokens: Option<SafeInt>,
-    /// Of the output tokens, those spent on reasoning: no more than outputTokens.
+    /// Of the output tokens, those spent on reasoning.
     reasoning_tokens: Option<SafeInt>,
     /// Whole milliseconds until the first token of the first streamed call.
     time_to_first_token_ms: Option<SafeInt>,
@@ -72,15 +72,14 @@ pub struct LlmRunInput {
     finish_reason: Option<String>,
     /// What the run cost in US dollars, with at most six decimal places. Computed from the price table when it is not given.
     cost_usd: Option<Decimal>,
-    /// How the run ended; with a trace, how that ended. When it is not given it follows from the steps that stand under no
-    /// other: one of them that failed is enough, and what failed below one of them is that one's to judge. SUCCEEDED without
-    /// steps.
+    /// How the run ended; with a trace, how that ended. When it is not given it is how the step without a parent ended, of
+    /// several the last: it may have dealt with what failed below it and before. SUCCEEDED without steps.
     execution_status: Option<ExecutionStatus>,
     /// The kind of error that the run failed with. Redacted.
     error_type: Option<String>,
-    /// When the run began: no step began before. The start of the first step, else now, when it is not given.
+    /// When the run began. The start of the first step, else now, when it is not given.
     started_at: Option<DateTime>,
-    /// When the run ended: no step ended after. The end of the last step when it is not given.
+    /// When the run ended. The end of the last step when it is not given.
     completed_at: Option<DateTime>,
     /// Who brings the run: API, SDK, SYNTHETIC or WORKER. API when it is not given; OTLP and SYSTEM are the server's own, and
     /// refused.
@@ -92,9 +91,9 @@ pub struct LlmRunInput {
     synthetic_scenario_id: Option<String>,
     /// Your own id for cross-reference. Redacted.
     correlation_id: Option<String>,
-    /// What kind of actor started the run; together with actorId.
+    /// What kind of actor started the run.
     actor_type: Option<ActorType>,
-    /// Who started the run; together with actorType. An identifier: it is not redacted.
+    /// Who started the run. An identifier: it is not redacted.
     actor_id: Option<String>,
 }
 
@@ -132,8 +131,7 @@ pub struct TraceInput {
     service_version: Option<String>,
     /// Where it ran, for example "production". Redacted.
     environment: Option<String>,
-    /// When the trace began: no step began before. When it is not given, the start of the first step that comes with it, else
-    /// now.
+    /// When the trace began. When it is not given, the start of the first step that comes with it, else now.
     started_at: Option<DateTime>,
     /// The plan that is carried out, as JSON. Redacted, and kept apart from the record.
     plan: Option<Json>,
@@ -192,12 +190,12 @@ pub struct TraceStepInput {
 /// The end of a trace.
 #[derive(InputObject)]
 pub struct TraceSealInput {
-    /// How the trace ended, and its run with it. When it is not given it follows from the steps that stand under no other: one
-    /// of them that failed is enough, and what failed below one of them is that one's to judge. SUCCEEDED without steps.
+    /// How the trace ended, and its run with it. When it is not given it is how the step without a parent ended, of several
+    /// the last: it may have dealt with what failed below it and before. SUCCEEDED without steps.
     status: Option<ExecutionStatus>,
     /// Why it ended so, in words. Redacted.
     reason: Option<String>,
-    /// When it ended, and its run with it: no step ended after. The end of the last step when it is not given.
+    /// When it ended, and its run with it. The end of the last step when it is not given.
     ended_at: Option<DateTime>,
     /// Anything to be noted at the end, as JSON. Redacted, and kept apart from the record.
     metadata: Option<Json>,

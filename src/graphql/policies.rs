@@ -211,11 +211,9 @@ pub struct RecordPolicyActivationInput {
     approval_path: String,
     /// The trace of the loop that proposed the policy. An identifier: it is not redacted.
     loop_trace_id: Option<ID>,
-    /// What kind of actor activated the policy; together with actorId. HUMAN when the approval path names a person, and then
-    /// no other.
+    /// What kind of actor activated the policy. A person when the approval path names one.
     actor_type: Option<ActorType>,
-    /// Who activated the policy; together with actorType. The person of the approval path when it names one, and then nobody
-    /// else. An identifier: it is not redacted.
+    /// Who activated the policy. The person of the approval path when it names one. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// The name of the program that records this, at most 128 bytes. "graphql" when it is not given; the names of the
     /// server's own parts (otlp, graphql, server, export, verifier) are refused. Redacted.

@@ -28,9 +28,9 @@ pub struct SystemRecordInput {
     summary: String,
     /// What kind of cause it had.
     caused_by: Option<SystemCausedBy>,
-    /// What kind of actor caused it; together with actorId.
+    /// What kind of actor caused it.
     actor_type: Option<ActorType>,
-    /// Who caused it; together with actorType. An identifier: it is not redacted.
+    /// Who caused it. An identifier: it is not redacted.
     actor_id: Option<String>,
     /// Your own id for cross-reference, by convention a run id: LlmRun.system.events finds the record by it. Redacted.
     correlation_id: Option<String>,

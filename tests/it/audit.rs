@@ -111,7 +111,7 @@ db_test! {
         let results = append(&app, &[
             entry("LimitBreached", json!({ "before": { "run_id": "old" }, "after": { "source_run_id": "new" } })),
             entry("LimitBreached", json!({ "after": { "sourceRunId": "camel" } })),
-            entry("LimitBreached", json!({ "runId": "sent", "after": { "source_run_id": "state" } })),
+            entry("LimitBreached", json!({ "runId": "sent", "after": { "run_id": "state" } })),
             entry("LimitBreached", json!({ "after": { "deep": { "run_id": "x" } } })),
         ]).await;
         let runs: Vec<_> = results.iter().map(|result| result["entry"]["runId"].as_str()).collect();

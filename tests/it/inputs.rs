@@ -174,17 +174,17 @@ db_test! {
         let answer = call(&app, "recordSteps", input, "results { outcome error { field message } }").await;
         let results = answer["results"].as_array().unwrap_or_else(|| panic!("{answer}"));
         let fields: Vec<_> = results.iter().map(|result| result["error"]["field"].as_str()).collect();
-        assert_eq!(fields, [None, Some("steps[1].attempt"), Some("steps[2].inputTokens"), Some("steps[3].durationMs"), Some("steps[4].costUsd"),
-            Some("steps[5].skillName"), Some("steps[6].attributes"), Some("steps[7].parentSpanId"), None], "{answer}");
+        assert_eq!(fields, [None, Some("attempt"), Some("inputTokens"), Some("durationMs"), Some("costUsd"),
+            Some("skillName"), Some("attributes"), Some("parentSpanId"), None], "{answer}");
         let message = |at: usize| results[at]["error"]["message"].as_str().unwrap_or_default();
-        assert_eq!(message(1), "steps[1].attempt lies between 1 and 2147483647, got -1");
-        assert_eq!(message(3), "steps[3].durationMs lies between 0 and 9007199254740, got 9007199254740991");
-        assert!(message(4).starts_with("steps[4].costUsd lies between 0 and 9007199254.740991 US dollars"), "{}", message(4));
-        assert_eq!(message(5), "steps[5].skillName has 1 to 128 bytes, got 600");
+        assert_eq!(message(1), "attempt lies between 1 and 2147483647, got -1");
+        assert_eq!(message(3), "durationMs lies between 0 and 9007199254740, got 9007199254740991");
+        assert!(message(4).starts_with("costUsd lies between 0 and 9007199254.740991 US dollars"), "{}", message(4));
+        assert_eq!(message(5), "skillName has 1 to 128 bytes, got 600");
         let records = json!({ "records": [{ "component": "API", "eventType": "DEPLOY", "summary": "one" },
             { "component": "API", "eventType": "DEPLOY", "summary": "two", "serviceName": "x".repeat(600) }] });
         let answer = call(&app, "recordSystemRecords", records, "results { outcome error { field } }").await;
-        assert_eq!(answer["results"], json!([{ "outcome": "RECORDED", "error": null }, { "outcome": "REJECTED", "error": { "field": "records[1].serviceName" } }]));
+        assert_eq!(answer["results"], json!([{ "outcome": "RECORDED", "error": null }, { "outcome": "REJECTED", "error": { "field": "serviceName" } }]));
     }
 
     async fn contradictions_are_refused_with_both_sides(db: TestDb) {
@@ -240,16 +240,6 @@ db_test! {
         };
         for (mutation, extra, field, said) in [
             ("recordTrace", json!({ "seal": { "status": "FAILED" }, "run": { "executionStatus": "SUCCEEDED" } }), "run.executionStatus", ["FAILED", "SUCCEEDED"]),
-            ("recordTrace", json!({ "seal": { "endedAt": at("08:00:03") }, "run": { "completedAt": at("08:00:04") } }), "run.completedAt", ["08:00:03", "08:00:04"]),
-            ("recordTrace", json!({ "startedAt": at("08:00:00"), "run": { "startedAt": at("08:00:00.5") } }), "run.startedAt", ["08:00:00.0", "08:00:00.5"]),
-            ("recordTrace", json!({ "startedAt": at("08:00:02") }), "startedAt", ["08:00:02", "steps[0] began at 2026-11-21T08:00:01"]),
-            ("recordTrace", json!({ "run": { "startedAt": at("08:00:02") } }), "run.startedAt", ["08:00:02", "steps[0]"]),
-            ("recordTrace", json!({ "seal": { "endedAt": at("08:00:01.5") } }), "seal.endedAt", ["08:00:01.5", "steps[0] ended at 2026-11-21T08:00:02"]),
-            ("recordLlmRun", json!({ "completedAt": at("08:00:01.5") }), "completedAt", ["08:00:01.5", "steps[0]"]),
-            ("recordLlmRun", json!({ "inputTokens": 3, "cachedInputTokens": 4 }), "cachedInputTokens", ["is 3", "got 4"]),
-            ("recordTrace", json!({ "run": { "outputTokens": 3, "reasoningTokens": 4 } }), "run.reasoningTokens", ["is 3", "got 4"]),
-            ("recordTrace", json!({ "run": { "actorType": "HUMAN" } }), "run.actorId", ["actorId", "HUMAN"]),
-            ("recordLlmRun", json!({ "actorId": "jo" }), "actorType", ["actorType", "both or neither"]),
         ] {
             refusals.push((mutation, with(extra), field.to_owned(), said));
         }
@@ -264,8 +254,6 @@ db_test! {
             "syntheticScenarioId": "s", "startedAt": at("08:00:00") } })), "trace { status startedAt endedAt isSynthetic syntheticScenarioId } run { executionStatus }").await;
         assert_eq!(given["trace"], json!({ "status": "ABORTED", "startedAt": "2026-11-21T08:00:00.000000Z", "endedAt": "2026-11-21T08:00:05.000000Z",
             "isSynthetic": true, "syntheticScenarioId": "s" }), "{given}");
-        let lone = call(&app, "recordLlmRun", json!({ "cachedInputTokens": 4 }), "__typename").await;
-        assert_eq!(lone["errors"][0]["extensions"]["field"], "cachedInputTokens", "{lone}");
     }
 
     async fn the_end_of_a_trace_is_held_against_its_record(db: TestDb) {
@@ -278,10 +266,6 @@ db_test! {
             (json!({ "run": { "agentId": "b" } }), "run.agentId", ["the trace's agentId is \"a\"", "\"b\""]),
             (json!({ "run": { "isSynthetic": true, "syntheticScenarioId": "s" } }), "run.isSynthetic", ["true", "false"]),
             (json!({ "status": "FAILED", "run": { "executionStatus": "TIMEOUT" } }), "run.executionStatus", ["FAILED", "TIMEOUT"]),
-            (json!({ "endedAt": "2026-11-21T08:00:01.5Z" }), "endedAt", ["08:00:01.5", "the step x ended at 2026-11-21T08:00:02"]),
-            (json!({ "endedAt": "2026-11-21T07:00:00Z" }), "endedAt", ["07:00:00", "08:00:00"]),
-            (json!({ "run": { "startedAt": "2026-11-21T08:00:01.5Z" } }), "run.startedAt", ["08:00:01.5", "the step x"]),
-            (json!({ "run": { "cachedInputTokens": 4 } }), "run.cachedInputTokens", ["is 3", "got 4"]),
         ] {
             let mut input = json!({ "traceId": "t" });
             input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
@@ -297,37 +281,6 @@ db_test! {
         assert_eq!(ended["run"], json!({ "executionStatus": "FAILED", "completedAt": "2026-11-21T08:00:02.000000Z" }));
     }
 
-    async fn actors_approvers_and_runs_of_entries_are_named_once(db: TestDb) {
-        let app = TestApp::on(&db).await;
-        let entry = |extra: Value| {
-            let mut entry = json!({ "eventType": "LimitBreached", "entityType": "LIMIT", "entityId": "l" });
-            entry.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
-            entry
-        };
-        let entries = [json!({ "actorType": "AGENT" }), json!({ "actorId": "jo" }), json!({ "runId": "one", "after": { "runId": "two" } }),
-            json!({ "runId": "one", "before": { "run_id": "two" } }), json!({ "after": { "runId": "one", "run_id": "two" } }),
-            json!({ "runId": "one", "after": { "runId": "one", "source_run_id": "two" }, "before": { "run_id": "two" } }), json!({})];
-        let answer = call(&app, "appendAuditEntries", json!({ "entries": entries.map(entry) }), "results { error { field message } }").await;
-        let fields: Vec<_> = answer["results"].as_array().expect("results").iter().map(|result| result["error"]["field"].as_str()).collect();
-        assert_eq!(fields, [Some("entries[0].actorId"), Some("entries[1].actorType"), Some("entries[2].after.runId"), Some("entries[3].before.run_id"),
-            Some("entries[4].after.runId"), None, None], "{answer}");
-        let message = answer["results"][2]["error"]["message"].as_str().expect("a message");
-        assert!(message.contains("\"one\"") && message.contains("\"two\""), "{message}");
-        let record = json!({ "component": "API", "eventType": "DEPLOY", "summary": "s", "actorType": "HUMAN" });
-        let answer = call(&app, "recordSystemRecords", json!({ "records": [record] }), "results { error { field } }").await;
-        assert_eq!(answer["results"][0]["error"]["field"], "records[0].actorId");
-        for (extra, field) in [
-            (json!({ "approvalPath": "human:jane", "actorType": "SYSTEM" }), "actorType"),
-            (json!({ "approvalPath": "human:jane", "actorId": "jo" }), "actorId"),
-            (json!({ "approvalPath": "auto", "actorType": "SYSTEM" }), "actorId"),
-        ] {
-            let mut input = json!({ "policyId": "p", "sourcePatternId": "s", "confidence": 0.5, "confidenceVersion": "1" });
-            input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
-            let refused = call(&app, "recordPolicyActivation", input, "__typename").await;
-            assert_eq!((code(&refused), &refused["errors"][0]["extensions"]["field"]), ("BAD_USER_INPUT", &json!(field)), "{extra}: {refused}");
-        }
-    }
-
     async fn no_step_makes_a_trace_that_cannot_end(db: TestDb) {
         let app = TestApp::on(&db).await;
         call(&app, "startTrace", json!({ "traceId": "t" }), "isReplayed").await;
@@ -335,7 +288,7 @@ db_test! {
             "inputTokens": tokens, "outputTokens": tokens, "costUsd": "9007199254.740991", "durationMs": 9_007_199_254_740_i64 });
         let steps = [step(9_007_199_254_740_991), step(1_000_000_000_000), step(1_000_000_000_000)];
         let answer = call(&app, "recordSteps", json!({ "traceId": "t", "steps": steps }), "results { error { field message } }").await;
-        assert_eq!(answer["results"][0]["error"]["field"], "steps[0].inputTokens", "{answer}");
+        assert_eq!(answer["results"][0]["error"]["field"], "inputTokens", "{answer}");
         assert!(answer["results"][0]["error"]["message"].as_str().expect("a message").contains("0 and 1000000000000"), "{answer}");
         let run = call(&app, "completeTrace", json!({ "traceId": "t" }), "run { totalTokens costUsd } trace { totals { inputTokens costUsd } }").await;
         assert_eq!(run["run"], json!({ "totalTokens": 4_000_000_000_000_i64, "costUsd": null }), "a cost beyond what is kept is not known: {run}");
@@ -346,12 +299,11 @@ db_test! {
         assert_eq!(most["run"]["totalTokens"], 9_007_199_254_740_990_i64);
     }
 
-    async fn a_failed_step_at_the_top_fails_the_run(db: TestDb) {
+    async fn the_last_step_at_the_top_says_how_a_run_ended(db: TestDb) {
         let app = TestApp::on(&db).await;
         for (round, (statuses, expected)) in [
-            (&["SUCCESS", "FAILURE", "SUCCESS"][..], "FAILED"),
-            (&["FAILURE", "SUCCESS"][..], "FAILED"),
-            (&["RETRY", "SUCCESS"][..], "SUCCEEDED"),
+            (&["SUCCESS", "FAILURE"][..], "FAILED"),
+            (&["FAILURE", "SUCCESS"][..], "SUCCEEDED"),
             (&["SUCCESS", "RETRY"][..], "FAILED"),
             (&["SUCCESS", "SKIPPED"][..], "SUCCEEDED"),
         ].into_iter().enumerate() {
@@ -360,10 +312,6 @@ db_test! {
             let given = call(&app, "recordLlmRun", json!({ "runId": format!("r{round}"), "steps": steps }), "run { executionStatus } trace { status }").await;
             assert_eq!(given["run"]["executionStatus"], expected, "{statuses:?}: {given}");
         }
-        let below = json!([{ "kind": "AGENT", "spanId": "top", "skillName": "s", "status": "SUCCESS", "startedAt": "2026-11-21T08:00:00Z" },
-            { "kind": "LLM", "parentSpanId": "top", "skillName": "s", "status": "FAILURE", "startedAt": "2026-11-21T08:00:00Z" }]);
-        let given = call(&app, "recordLlmRun", json!({ "steps": below }), "run { executionStatus }").await;
-        assert_eq!(given["run"]["executionStatus"], "SUCCEEDED", "what stands above it has dealt with it: {given}");
     }
 
     async fn nobody_writes_in_the_servers_name(db: TestDb) {

@@ -40,7 +40,7 @@ const MUTATIONS: [Mutation; 15] = [
     ("appendAuditEntries", &[("eventType", "\"Happened\""), ("category", "\"GOVERNANCE\"")], RESULTS),
     ("recordSystemRecords", &[("isPlatformWide", "false")], RESULTS),
     ("recordIncidentEvidence", &[], "isReplayed"),
-    ("recordPolicyActivation", &[("actorType", "null"), ("actorId", "null")], "isReplayed"),
+    ("recordPolicyActivation", &[], "isReplayed"),
     ("recordLlmRun", &OF_RUN_ALONE, "run { id }"),
     ("recordTrace", &OF_TRACE_ALONE, "trace { id }"),
     ("startTrace", &[("traceId", "\"done\"")], "trace { id }"),

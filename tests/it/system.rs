@@ -61,7 +61,7 @@ db_test! {
         assert_eq!(outcomes, ["RECORDED", "REJECTED", "REJECTED", "RECORDED"], "{results}");
         assert_eq!(results[0]["record"]["summary"], "token of [REDACTED] replaced");
         assert_eq!(results[0]["record"]["details"], json!({ "limit": 5, "password": "[REDACTED]" }));
-        assert_eq!((&results[1]["error"]["code"], &results[2]["error"]["field"]), (&json!("LIMIT_EXCEEDED"), &json!("records[2].sourceComponent")));
+        assert_eq!((&results[1]["error"]["code"], &results[2]["error"]["field"]), (&json!("LIMIT_EXCEEDED"), &json!("sourceComponent")));
         assert_eq!((&results[0]["record"]["tenantId"], &results[3]["record"]["sequence"]), (&json!("ours"), &json!("1")));
 
         let id = results[0]["record"]["id"].as_str().expect("an id");

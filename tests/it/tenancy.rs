@@ -71,7 +71,7 @@ async fn record(app: &TestApp, mark: &str) -> Value {
         .query_with(
             "mutation($input: RecordSystemRecordsInput!) { recordSystemRecords(input: $input) { results { record { id } } } }",
             json!({ "input": { "records": [{ "component": "WORKER", "eventType": "DEPLOY", "summary": mark,
-                "correlationId": format!("{mark}-run"), "actorType": "HUMAN", "actorId": mark, "serviceName": mark,
+                "correlationId": format!("{mark}-run"), "actorId": mark, "serviceName": mark,
                 "occurredAt": "2026-11-21T08:00:00Z", "details": { "note": mark } }] } }),
         )
         .await;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::super::LogsFacade;
 use super::super::audit::StoredAuditEntry;
 use super::batch::{Outcome, not_first};
-use super::contradictions::{check_actor, check_run_of_entry};
 use super::once::KeyedRequest;
 use crate::capture::audit;
 use crate::domain::append::{AppendUnit, NewRecord};
@@ -50,11 +49,7 @@ impl LogsFacade {
         let mut parts: [Vec<(usize, DraftAudit)>; 2] = Default::default();
         let mut outcomes = Vec::with_capacity(entries.len());
         for (place, entry) in entries.into_iter().enumerate() {
-            let draft = entry.and_then(|entry| {
-                check_actor(entry.actor_type, entry.actor_id.as_deref())?;
-                check_run_of_entry(&entry)?;
-                audit::entry(entry, &self.scope.actor, now)
-            });
+            let draft = entry.and_then(|entry| audit::entry(entry, &self.scope.actor, now));
             outcomes.push(Outcome::Rejected(match draft {
                 Ok(draft) => {
                     let is_access = AuditEntry::stream(draft.entry.category) == Stream::Access;
@@ -94,10 +89,7 @@ impl LogsFacade {
         let unit = AppendUnit { stream, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
         let (appended, is_replayed) = self.append_batch(keyed, unit).await?;
         for (place, outcome) in places.into_iter().zip(appended) {
-            outcomes[place] = match outcome {
-                Outcome::Rejected(error) => Outcome::Rejected(error.at_place("entries", place)),
-                recorded => recorded,
-            };
+            outcomes[place] = outcome;
         }
         Ok(is_replayed)
     }

@@ -81,19 +81,12 @@ pub(super) fn sorted_out<T>(items: impl IntoIterator<Item = Result<T>>) -> (Vec<
     (good, faults)
 }
 
-/// One outcome for each item that was sent: the good ones' fill the places between the faults. Each that is refused is led by
-/// its place in `list`.
-pub(super) fn put_back(list: &str, faults: Vec<Option<Error>>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+/// One outcome for each item that was sent: the good ones' fill the places between the faults.
+pub(super) fn put_back(faults: Vec<Option<Error>>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let mut outcomes = outcomes.into_iter();
-    let mut outcome = |fault: Option<Error>| match fault {
-        Some(fault) => Outcome::Rejected(fault),
-        None => outcomes.next().unwrap_or_else(|| Outcome::Rejected(not_first())),
-    };
-    let placed = |(at, fault)| match outcome(fault) {
-        Outcome::Rejected(error) => Outcome::Rejected(error.at_place(list, at)),
-        recorded => recorded,
-    };
-    faults.into_iter().enumerate().map(placed).collect()
+    let next =
+        |outcomes: &mut std::vec::IntoIter<Outcome>| outcomes.next().unwrap_or_else(|| Outcome::Rejected(not_first()));
+    faults.into_iter().map(|fault| fault.map_or_else(|| next(&mut outcomes), Outcome::Rejected)).collect()
 }
 
 /// A replayed answer names the records that the first request meant to write; what it did not write is gone.

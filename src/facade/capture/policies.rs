@@ -1,7 +1,6 @@
 //! `recordPolicyActivation`.
 
 use super::super::LogsFacade;
-use super::contradictions::check_approver;
 use crate::capture::policies;
 use crate::domain::append::{New, NewRecord};
 use crate::domain::audit::AuditEntry;
@@ -31,7 +30,6 @@ impl LogsFacade {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<RecordedActivation> {
         self.require(Permission::AuditWrite)?;
-        check_approver(&input)?;
         let keyed = self.keyed("recordPolicyActivation", idempotency.as_ref()).await?;
         let made = async {
             let activation = policies::activation(input, self.logs.0.clock.now())?;

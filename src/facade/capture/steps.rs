@@ -75,7 +75,7 @@ impl LogsFacade {
         let touches = vec![TraceTouch { trace_id: trace_id.clone(), signals }];
         let unit = AppendUnit { touches, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
         let (outcomes, is_replayed) = self.append_batch(keyed.as_ref(), unit).await?;
-        self.steps_recorded(put_back("steps", faults, outcomes), is_replayed).await
+        self.steps_recorded(put_back(faults, outcomes), is_replayed).await
     }
 
     /// The steps as they are recorded, each for itself.

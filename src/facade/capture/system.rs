@@ -2,7 +2,6 @@
 
 use super::super::{LogsFacade, system::StoredSystemRecord};
 use super::batch::{Outcome, not_first, put_back, sorted_out};
-use super::contradictions::check_actor;
 use crate::capture::system;
 use crate::domain::append::{AppendUnit, NewRecord};
 use crate::domain::ids::{RecordId, TenantId};
@@ -64,17 +63,13 @@ impl LogsFacade {
         check_count(records.len())?;
         let keyed = self.keyed("recordSystemRecords", idempotency.as_ref()).await?;
         let now = self.logs.0.clock.now();
-        let draft = |record: SystemRecordInput| {
-            check_actor(record.actor_type, record.actor_id.as_deref())?;
-            system::record(record, now)
-        };
-        let drafts = records.into_iter().map(|record| record.and_then(draft));
+        let drafts = records.into_iter().map(|record| record.and_then(|record| system::record(record, now)));
         let (drafts, faults) = sorted_out(drafts);
         let new: Vec<NewRecord> =
             drafts.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<_>>()?;
         let unit = AppendUnit::evidence(self.scope.tenant.clone(), new);
         let (outcomes, is_replayed) = self.append_batch(keyed.as_ref(), unit).await?;
-        let outcomes = put_back("records", faults, outcomes);
+        let outcomes = put_back(faults, outcomes);
         Ok(RecordedSystemRecords { results: self.system_results(outcomes).await?, is_replayed })
     }
 
