@@ -95,15 +95,25 @@ fn head(calls: &Calls<'_>) -> Option<usize> {
     )
 }
 
-/// How a trace ended: as its topmost span did, of several without a parent the last; it may have dealt with what failed
-/// below it and before.
+/// How a trace ended: as its topmost spans did. Of several without a parent one that failed is enough; one that was to be
+/// tried again says something only where none of them came after it. A failure below another span is that one's to judge:
+/// it may have dealt with it.
 fn status(calls: &Calls<'_>) -> ExecutionStatus {
-    let Some(node) = head(calls).map(|place| &calls.nodes[place]) else { return ExecutionStatus::Succeeded };
-    match (node.step.status, node.step.outcome_category) {
-        (StepStatus::Success | StepStatus::Skipped, _) => ExecutionStatus::Succeeded,
-        (_, OutcomeCategory::Cancelled) => ExecutionStatus::Aborted,
-        _ if node.facts.is_timeout => ExecutionStatus::Timeout,
-        _ => ExecutionStatus::Failed,
+    let mut topmost: Vec<_> = calls.nodes.iter().filter(|node| node.step.parent_span_id.is_none()).collect();
+    if topmost.is_empty() {
+        topmost.extend(head(calls).map(|place| &calls.nodes[place]));
+    }
+    let last = topmost.len().saturating_sub(1);
+    let failed = topmost.iter().enumerate().find(|(at, node)| match node.step.status {
+        StepStatus::Success | StepStatus::Skipped => false,
+        StepStatus::Retry => *at == last,
+        StepStatus::Failure => true,
+    });
+    match failed {
+        None => ExecutionStatus::Succeeded,
+        Some((_, node)) if node.step.outcome_category == OutcomeCategory::Cancelled => ExecutionStatus::Aborted,
+        Some((_, node)) if node.facts.is_timeout => ExecutionStatus::Timeout,
+        Some(_) => ExecutionStatus::Failed,
     }
 }
 

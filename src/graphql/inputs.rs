@@ -72,8 +72,9 @@ pub struct LlmRunInput {
     finish_reason: Option<String>,
     /// What the run cost in US dollars, with at most six decimal places. Computed from the price table when it is not given.
     cost_usd: Option<Decimal>,
-    /// How the run ended; with a trace, how that ended. When it is not given it is how the step without a parent ended, of
-    /// several the last: it may have dealt with what failed below it and before. SUCCEEDED without steps.
+    /// How the run ended; with a trace, how that ended. When it is not given it follows from the steps that stand under no
+    /// other: one of them that failed is enough, and what failed below one of them is that one's to judge. SUCCEEDED without
+    /// steps.
     execution_status: Option<ExecutionStatus>,
     /// The kind of error that the run failed with. Redacted.
     error_type: Option<String>,
@@ -190,8 +191,8 @@ pub struct TraceStepInput {
 /// The end of a trace.
 #[derive(InputObject)]
 pub struct TraceSealInput {
-    /// How the trace ended, and its run with it. When it is not given it is how the step without a parent ended, of several
-    /// the last: it may have dealt with what failed below it and before. SUCCEEDED without steps.
+    /// How the trace ended, and its run with it. When it is not given it follows from the steps that stand under no other: one
+    /// of them that failed is enough, and what failed below one of them is that one's to judge. SUCCEEDED without steps.
     status: Option<ExecutionStatus>,
     /// Why it ended so, in words. Redacted.
     reason: Option<String>,

@@ -299,11 +299,12 @@ db_test! {
         assert_eq!(most["run"]["totalTokens"], 9_007_199_254_740_990_i64);
     }
 
-    async fn the_last_step_at_the_top_says_how_a_run_ended(db: TestDb) {
+    async fn a_failed_step_at_the_top_fails_the_run(db: TestDb) {
         let app = TestApp::on(&db).await;
         for (round, (statuses, expected)) in [
-            (&["SUCCESS", "FAILURE"][..], "FAILED"),
-            (&["FAILURE", "SUCCESS"][..], "SUCCEEDED"),
+            (&["SUCCESS", "FAILURE", "SUCCESS"][..], "FAILED"),
+            (&["FAILURE", "SUCCESS"][..], "FAILED"),
+            (&["RETRY", "SUCCESS"][..], "SUCCEEDED"),
             (&["SUCCESS", "RETRY"][..], "FAILED"),
             (&["SUCCESS", "SKIPPED"][..], "SUCCEEDED"),
         ].into_iter().enumerate() {
@@ -312,6 +313,10 @@ db_test! {
             let given = call(&app, "recordLlmRun", json!({ "runId": format!("r{round}"), "steps": steps }), "run { executionStatus } trace { status }").await;
             assert_eq!(given["run"]["executionStatus"], expected, "{statuses:?}: {given}");
         }
+        let below = json!([{ "kind": "AGENT", "spanId": "top", "skillName": "s", "status": "SUCCESS", "startedAt": "2026-11-21T08:00:00Z" },
+            { "kind": "LLM", "parentSpanId": "top", "skillName": "s", "status": "FAILURE", "startedAt": "2026-11-21T08:00:00Z" }]);
+        let given = call(&app, "recordLlmRun", json!({ "steps": below }), "run { executionStatus }").await;
+        assert_eq!(given["run"]["executionStatus"], "SUCCEEDED", "what stands above it has dealt with it: {given}");
     }
 
     async fn nobody_writes_in_the_servers_name(db: TestDb) {

@@ -155,7 +155,7 @@ db_test! {
         let app = TestApp::on(&db).await;
         record(&app, "one").await;
         let answer = app.query(&format!("{{ llmRun(runId: \"one\") {{ id runId revision traceId name tags provider model inputTokens outputTokens
-            executionStatus startedAt completedAt source isSynthetic stepCount traceRootHash createdAt sequence metadata {{ checksum sequence }} {ENTRY}
+            executionStatus errorType startedAt completedAt source isSynthetic stepCount traceRootHash createdAt sequence metadata {{ checksum sequence }} {ENTRY}
             trace {{ trace {{ id traceId runId seed schemaVersion isSynthetic startedAt createdAt sequence metadata {{ checksum }} {ENTRY}
               seals {{ id traceId revision status stepCount rootHash endedAt createdAt sequence {ENTRY} }}
               steps {{ nodes {{ id traceId spanId attempt kind skillName status outcomeCategory outcomeCode startedAt createdAt sequence durationMs {ENTRY} }} }} }} }} }} }}")).await;
@@ -164,7 +164,7 @@ db_test! {
         let (seal, step) = (&trace["seals"][0], &trace["steps"]["nodes"][1]);
         check_leaf(&run["ledgerEntry"]["leaf"], run, &[("run_id", "runId"), ("revision", "revision"), ("trace_id", "traceId"), ("name", "name"), ("tags", "tags"),
             ("provider", "provider"), ("model", "model"), ("input_tokens", "inputTokens"), ("output_tokens", "outputTokens"),
-            ("execution_status", "executionStatus"), ("started_at", "startedAt"), ("completed_at", "completedAt"), ("source", "source"),
+            ("execution_status", "executionStatus"), ("error_type", "errorType"), ("started_at", "startedAt"), ("completed_at", "completedAt"), ("source", "source"),
             ("is_synthetic", "isSynthetic"), ("step_count", "stepCount"), ("trace_root_hash", "traceRootHash"), ("created_at", "createdAt")]);
         check_leaf(&trace["ledgerEntry"]["leaf"], trace, &[("trace_id", "traceId"), ("run_id", "runId"), ("seed", "seed"),
             ("schema_version", "schemaVersion"), ("is_synthetic", "isSynthetic"), ("started_at", "startedAt"), ("created_at", "createdAt")]);
