@@ -27,7 +27,7 @@ pub fn init_logs(directives: &str, is_json: bool) -> Result<(), String> {
     init(directives, is_json, std::io::stderr)
 }
 
-/// The same for a server: it does not wait for whoever takes its log. Lines beyond [`LINES_WAITING`] are given up and counted.
+/// The same for a server: it does not wait for whoever takes its log. Lines beyond `LINES_WAITING` are given up and counted.
 /// What waits is written when the guard is dropped.
 ///
 /// # Errors

@@ -238,11 +238,10 @@ db_test! {
             input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
             input
         };
-        for (mutation, extra, field, said) in [
-            ("recordTrace", json!({ "seal": { "status": "FAILED" }, "run": { "executionStatus": "SUCCEEDED" } }), "run.executionStatus", ["FAILED", "SUCCEEDED"]),
-        ] {
-            refusals.push((mutation, with(extra), field.to_owned(), said));
-        }
+        let status = with(json!({ "seal": { "status": "FAILED" }, "run": { "executionStatus": "SUCCEEDED" } }));
+        refusals.push(("recordTrace", status, "run.executionStatus".to_owned(), ["FAILED", "SUCCEEDED"]));
+        let turned = with(json!({ "startedAt": at("08:00:03"), "seal": { "endedAt": at("08:00:02") } }));
+        refusals.push(("recordTrace", turned, "seal.endedAt".to_owned(), ["08:00:02", "08:00:03"]));
         for (mutation, input, field, said) in refusals {
             let refused = call(&app, mutation, input.clone(), "__typename").await;
             let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
