@@ -58,10 +58,12 @@ impl Logs {
         self.observe().await;
         let (is_signing_stopped, refused_logs) = self.0.signing.refusals();
         let store = &self.0.store;
+        // Also where nobody has written since the database went away: then only a question finds out.
+        let is_writing_stopped = store.check_writable().is_err() || self.ready().await.is_err();
         Vitals {
             queue: self.queue_depth(),
             access_audit: self.access().backlog(),
-            is_writing_stopped: store.check_writable().and_then(|()| store.check_database()).is_err(),
+            is_writing_stopped,
             is_signing_stopped,
             refused_logs,
             pools: store.pools().to_vec(),

@@ -196,7 +196,7 @@ pub struct TraceSealInput {
     status: Option<ExecutionStatus>,
     /// Why it ended so, in words. Redacted.
     reason: Option<String>,
-    /// When it ended, and its run with it. The end of the last step when it is not given.
+    /// When it ended, and its run unless that says otherwise. The end of the last step when it is not given.
     ended_at: Option<DateTime>,
     /// Anything to be noted at the end, as JSON. Redacted, and kept apart from the record.
     metadata: Option<Json>,

@@ -174,6 +174,11 @@ impl Database {
         self.place.check_file()
     }
 
+    /// Whether what an open transaction writes ahead is still under its name.
+    pub fn check_ahead(&self) -> Result<()> {
+        self.place.check_ahead()
+    }
+
     /// Closes the connection that is written with, so that the next write has a new one.
     pub async fn renew_writer(&self) {
         let closed = if self.backend == DbBackend::Postgres {

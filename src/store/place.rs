@@ -99,6 +99,23 @@ impl Place {
         }
     }
 
+    /// The same of the file that SQLite writes ahead, while a transaction is open and it must be there: what is in it stands
+    /// in no other file yet.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` that says so.
+    pub fn check_ahead(&self) -> Result<()> {
+        let Some((path, _)) = &self.file else { return Ok(()) };
+        let mut ahead = path.clone().into_os_string();
+        ahead.push("-wal");
+        if file_id(Path::new(&ahead)).is_some() {
+            return Ok(());
+        }
+        let message = "the database's -wal was removed while it is open: no more is written; end the server with SIGTERM, never \
+                       with SIGKILL, so that it can still put what was in it into the database, and start it again";
+        Err(Error::unavailable(message, RETRY_AFTER_MS))
+    }
+
     /// The real cause, where the pool knows only that it waited in vain: it tries again, in silence, while a server refuses.
     pub async fn look_into(&self, cause: DbErr) -> DbErr {
         match (&self.server, Trouble::of(&cause)) {
@@ -184,5 +201,8 @@ mod tests {
         place.check_file().expect_err("another file");
         std::fs::rename(&away, &path).expect("moved back");
         place.check_file().expect("the first again");
+        place.check_ahead().expect_err("nothing was written ahead");
+        std::fs::write(folder.path().join("x.db-wal"), "").expect("written");
+        place.check_ahead().expect("it is there");
     }
 }

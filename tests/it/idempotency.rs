@@ -199,6 +199,7 @@ db_test! {
             ("startTrace", start(json!({ "plan": {} })), "another input of startTrace"),
             ("startTrace", start(json!({})), "another input of startTrace"),
             ("abortTrace", start(json!({})), "was used with startTrace"),
+            ("recordSteps", json!({ "traceId": "nowhere", "idempotencyKey": "k", "steps": [] }), "was used with startTrace"),
             ("recordTrace", start(json!({ "steps": [] })), "was used with startTrace"),
             ("appendAuditEntries", json!({ "idempotencyKey": "k", "entries": [{ "eventType": "Seen", "category": "ACCESS",
                 "entityType": "LLM_RUN", "entityId": "r" }] }), "was used with startTrace"),

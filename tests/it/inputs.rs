@@ -265,6 +265,7 @@ db_test! {
             (json!({ "run": { "agentId": "b" } }), "run.agentId", ["the trace's agentId is \"a\"", "\"b\""]),
             (json!({ "run": { "isSynthetic": true, "syntheticScenarioId": "s" } }), "run.isSynthetic", ["true", "false"]),
             (json!({ "status": "FAILED", "run": { "executionStatus": "TIMEOUT" } }), "run.executionStatus", ["FAILED", "TIMEOUT"]),
+            (json!({ "endedAt": "2026-11-21T07:00:00Z" }), "endedAt", ["07:00:00", "08:00:00"]),
         ] {
             let mut input = json!({ "traceId": "t" });
             input.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());

@@ -227,6 +227,23 @@ fn a_file_that_cannot_be_opened_is_named() {
 }
 
 #[test]
+fn a_removed_file_of_what_is_written_ahead_takes_no_more_writes() {
+    db::on_sqlite(|db| async move {
+        let store = db.store().await;
+        let (written, _) = write(&db, &store, 0..3).await;
+        std::fs::remove_file(format!("{}-wal", db.url.trim_start_matches("sqlite://"))).expect("removed");
+        let (none, refusal) = write(&db, &store, 10..12).await;
+        assert!(none.is_empty(), "{none:?}");
+        let refusal = refusal.expect("removed");
+        assert!(refusal.message().contains("-wal was removed"), "{refusal:?}");
+        assert!(store.check_database().expect_err("in trouble").message().contains("-wal was removed"));
+        // A stop in order puts what it held into the database.
+        store.close().await;
+        assert_there(&db, &written).await;
+    });
+}
+
+#[test]
 fn a_server_that_cannot_be_used_is_named() {
     db::on_postgres(|db| async move {
         let (rest, name) = db.url.split_once("/runledger_test").expect("a test's name");

@@ -115,7 +115,15 @@ pub(super) fn settle_end(source: &SealSource, seal: &mut SealInput, run: Option<
     };
     check(Places::OF_END, &said, seal, run)?;
     settle_seal(seal, run);
-    Ok(())
+    // Where a step began before the trace, it is the server's own clock that said when the trace began.
+    let is_begin_said = source.steps.iter().all(|(step, _)| step.started_at >= trace.started_at);
+    match seal.ended_at.filter(|end| is_begin_said && *end < trace.started_at) {
+        Some(end) => {
+            let message = format!("endedAt {end} lies before the trace's startedAt {}", trace.started_at);
+            Err(Error::input("endedAt", message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How and when a run ended is how and when its trace did.

@@ -121,7 +121,7 @@ impl LogsFacade {
     }
 
     /// The first answer under a key, where it was used.
-    async fn first(&self, keyed: &KeyedRequest) -> Result<Option<First>> {
+    pub(super) async fn first(&self, keyed: &KeyedRequest) -> Result<Option<First>> {
         let KeyedRequest { space, operation, key, request_hash, .. } = keyed;
         let Some(claimed) = self.store().claimed(&self.scope, space, key).await? else { return Ok(None) };
         self.first_answer(claimed.answer_to(operation, key, *request_hash)?).map(Some)

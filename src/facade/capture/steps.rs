@@ -66,8 +66,12 @@ impl LogsFacade {
         self.require(Permission::RunsWrite)?;
         check_step_count(steps.len())?;
         let trace = open_for_server(ServerUse::Judging, self.find_trace(&trace_id).await?);
-        let trace = trace.ok_or_else(|| no_such_trace(&trace_id))?;
         let keyed = self.keyed("recordSteps", idempotency.as_ref()).await?;
+        if let Some(keyed) = keyed.as_ref().filter(|_| trace.is_none()) {
+            // A key that was used for something else says so, whatever this input names.
+            self.first(keyed).await?;
+        }
+        let trace = trace.ok_or_else(|| no_such_trace(&trace_id))?;
         let context = self.capture_context().await?;
         let (drafts, faults) = sorted_out(self.captured_steps(&context, &trace_id, steps).await?);
         let signals = crate::domain::settle::TraceSignals { is_open: trace.seal.is_none(), ..input::signals(&drafts) };

@@ -193,6 +193,10 @@ impl Writer {
         match self.write_in_txn(&mut txn, units, keys, is_trial).await {
             Ok((outcomes, true)) => {
                 let expected = if self.owes_proof { self.logs.sizes(&mut txn, keys).await? } else { Vec::new() };
+                if let Err(error) = self.db.check_ahead() {
+                    txn.rollback().await;
+                    return Err(error);
+                }
                 // Whether a commit that failed took place is unknown: sent again, its records are found on record.
                 let started = Instant::now();
                 let committed = txn.commit().await;

@@ -49,6 +49,7 @@ impl Serving {
             return Ok(Self { file: None });
         }
         let database = sqlite::path(database_url)?;
+        refuse_second_name(&database)?;
         let path = lock_path(&database);
         let trouble = |cause: std::io::Error| {
             let message = format!("{}: no lock can be had that keeps other servers away: {cause}", path.display());
@@ -81,6 +82,23 @@ impl Drop for Serving {
             tracing::warn!(%cause, path = %path.display(), "a lock's file names a process that has ended");
         }
     }
+}
+
+/// A file with two names would have two locks, and two files that are written ahead.
+///
+/// # Errors
+/// `CONFLICT` that says so.
+fn refuse_second_name(database: &Path) -> Result<()> {
+    #[cfg(unix)]
+    if std::fs::metadata(database).is_ok_and(|found| std::os::unix::fs::MetadataExt::nlink(&found) > 1) {
+        let message = format!(
+            "SQLite file {} has a second name (a hard link), under which another process could write to it: remove that one, or \
+             make the copy with cp",
+            database.display()
+        );
+        return Err(Error::new(Code::Conflict, message));
+    }
+    Ok(())
 }
 
 /// Beside the file itself, whatever links lead to it.
@@ -167,6 +185,10 @@ mod tests {
         }
         let other = Serving::begin(&url("y.db"), "a third").expect("another file");
         drop((first, other));
+        std::fs::hard_link(folder.path().join("x.db"), folder.path().join("second.db")).expect("a second name");
+        let refused = Serving::begin(&url("second.db"), "another").expect_err("two names");
+        assert!(refused.message().contains("hard link"), "{refused:?}");
+        std::fs::remove_file(folder.path().join("second.db")).expect("removed");
         Serving::begin(&url("link.db"), "the next").expect("free again");
         assert!(Serving::begin("postgres://nowhere/x", "a server").expect("several may").file.is_none());
     }
