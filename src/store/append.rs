@@ -31,8 +31,8 @@ pub use queue::Appending;
 pub(super) use queue::Queue;
 pub(super) use thread::WriterThread;
 
-/// Records that are hashed on the thread that serves: a third of a millisecond.
-const RECORDS_HERE_MAX: usize = 64;
+/// Records that are hashed on the thread that serves: somewhat more than a millisecond.
+const RECORDS_HERE_MAX: usize = 256;
 
 impl Store {
     /// Hands a unit to the writer and waits until it is committed. A caller that stops waiting loses the answer, never

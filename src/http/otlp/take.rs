@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::facade::capture::{OtlpEncoding, decode_otlp_if};
 
 /// What is larger is read by threads of its own, though it has its turn among the small ones.
-const HERE_BYTES_MAX: usize = 16 << 10;
+const HERE_BYTES_MAX: usize = 256 << 10;
 
 /// Takes a request.
 pub(super) async fn take<S: Exported>(
