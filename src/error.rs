@@ -3,70 +3,50 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What kind of error it is; the text is `extensions.code` in GraphQL answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// No valid credentials.
-    Unauthenticated,
-    /// Valid credentials without the permission that is needed.
-    Forbidden,
-    /// A mutation names something that is not there.
-    NotFound,
-    /// An argument is wrong; `field` says which.
-    BadUserInput,
-    /// A cursor that was not made by this list with this filter and order.
-    BadCursor,
-    /// The write contradicts an earlier one.
-    Conflict,
-    /// A limit is exceeded; limit and value are given.
-    LimitExceeded,
-    /// Not now: try again after `retryAfterMs`.
-    Unavailable,
-    /// It took longer than allowed.
-    Timeout,
-    /// The GraphQL document does not parse.
-    GraphqlParseFailed,
-    /// The GraphQL document does not fit the schema.
-    GraphqlValidationFailed,
-    /// Our fault; the cause is in the log under the request id.
-    Internal,
+macro_rules! codes {
+    ($($(#[$meta:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// What kind of error it is; the text is `extensions.code` in GraphQL answers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$meta])* $name),+ }
+
+        impl Code {
+            /// Each of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The text in answers.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// Each of them.
-    pub const ALL: [Self; 12] = [
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::BadUserInput,
-        Self::BadCursor,
-        Self::Conflict,
-        Self::LimitExceeded,
-        Self::Unavailable,
-        Self::Timeout,
-        Self::GraphqlParseFailed,
-        Self::GraphqlValidationFailed,
-        Self::Internal,
-    ];
-
-    /// The text in answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::BadCursor => "BAD_CURSOR",
-            Self::Conflict => "CONFLICT",
-            Self::LimitExceeded => "LIMIT_EXCEEDED",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::Timeout => "TIMEOUT",
-            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::Internal => "INTERNAL",
-        }
-    }
+codes! {
+    /// No valid credentials.
+    Unauthenticated = "UNAUTHENTICATED",
+    /// Valid credentials without the permission that is needed.
+    Forbidden = "FORBIDDEN",
+    /// A mutation names something that is not there.
+    NotFound = "NOT_FOUND",
+    /// An argument is wrong; `field` says which.
+    BadUserInput = "BAD_USER_INPUT",
+    /// A cursor that was not made by this list with this filter and order.
+    BadCursor = "BAD_CURSOR",
+    /// The write contradicts an earlier one.
+    Conflict = "CONFLICT",
+    /// A limit is exceeded; limit and value are given.
+    LimitExceeded = "LIMIT_EXCEEDED",
+    /// Not now: try again after `retryAfterMs`.
+    Unavailable = "UNAVAILABLE",
+    /// It took longer than allowed.
+    Timeout = "TIMEOUT",
+    /// The GraphQL document does not parse.
+    GraphqlParseFailed = "GRAPHQL_PARSE_FAILED",
+    /// The GraphQL document does not fit the schema.
+    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED",
+    /// Our fault; the cause is in the log under the request id.
+    Internal = "INTERNAL",
 }
 
 impl Code {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
+use super::said::say;
 use super::{demo_rehearsal, demo_story};
 use crate::app::{AppError, open_logs, rotate_ledger_key, start_signing};
 use crate::clock::SharedClock;
@@ -178,22 +179,26 @@ fn spans(request: &mut ExportTraceServiceRequest) -> impl Iterator<Item = &mut S
 /// Where everything is, and how to send a first span.
 pub(super) fn greet(http: SocketAddr, grpc: Option<SocketAddr>, has_tls: bool) {
     let base = format!("{}://{http}", if has_tls { "https" } else { "http" });
-    println!(
-        "Runledger demo: {} real requests, and a made-up story around them, are on record for tenant {DEMO_TENANT}, no \
-         key needed.\n",
-        FIXTURES.len()
+    let count = FIXTURES.len();
+    let grpc = grpc.map_or_else(String::new, |grpc| format!("  OTLP/gRPC   {grpc}\n"));
+    let first_span = first_span(&base);
+    let greeting = format!(
+        "Runledger demo: {count} real requests, and a made-up story around them, are on record for tenant {DEMO_TENANT}, no \
+         key needed.\n\n  \
+         GraphiQL    {base}/graphiql\n  \
+         GraphQL     {base}/graphql\n  \
+         OTLP/HTTP   {base}/v1/traces\n\
+         {grpc}\n\
+         Send your first span (it shows as a run in GraphiQL):\n\n\
+         {first_span}\n\n\
+         Or point an instrumented application here:\n\n  \
+         export OTEL_EXPORTER_OTLP_ENDPOINT={base}\n  \
+         export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\n\
+         Ctrl-C stops it; the next start begins anew."
     );
-    println!("  GraphiQL    {base}/graphiql");
-    println!("  GraphQL     {base}/graphql");
-    println!("  OTLP/HTTP   {base}/v1/traces");
-    if let Some(grpc) = grpc {
-        println!("  OTLP/gRPC   {grpc}");
+    if let Err(error) = say(greeting) {
+        tracing::warn!(%error, "the greeting is not shown");
     }
-    println!("\nSend your first span (it shows as a run in GraphiQL):\n\n{}", first_span(&base));
-    println!("\nOr point an instrumented application here:\n");
-    println!("  export OTEL_EXPORTER_OTLP_ENDPOINT={base}");
-    println!("  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n");
-    println!("Ctrl-C stops it; the next start begins anew.");
 }
 
 /// A command for any POSIX shell with curl: ids and times are made when it runs, so that it works again and again.

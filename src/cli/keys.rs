@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::said::say;
 use super::{init_logs, keys_ledger};
 use crate::app::{AppError, open_for_command, open_to_look};
 use crate::clock::{Clock, SystemClock};
@@ -88,8 +89,7 @@ pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
             store.close().await;
             let (key, token) = made?;
             eprintln!("key {} of tenant {tenant}; keep it now, it is not shown again:", key.key_id);
-            println!("{token}");
-            Ok(())
+            say(token)
         }
         Action::List { tenant, base } => {
             init_logs(&base)?;
@@ -99,10 +99,9 @@ pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
             let keys = keys?;
             if keys.is_empty() {
                 eprintln!("tenant {tenant} has no keys here; runledger keys create --tenant {tenant} makes one");
-            } else {
-                print_table(&keys);
+                return Ok(());
             }
-            Ok(())
+            print_table(&keys)
         }
         Action::Revoke { tenant, key_id, base, changes } => {
             let key_id = id_of(&key_id);
@@ -119,8 +118,8 @@ pub(super) async fn run(args: KeysArgs) -> Result<(), AppError> {
     }
 }
 
-fn print_table(keys: &[ApiKey]) {
-    println!("{:<18}{:<10}{:<28}{:<28}{:<20}SCOPES", "ID", "STATE", "CREATED", "EXPIRES", "NAME");
+fn print_table(keys: &[ApiKey]) -> Result<(), AppError> {
+    say(format_args!("{:<18}{:<10}{:<28}{:<28}{:<20}SCOPES", "ID", "STATE", "CREATED", "EXPIRES", "NAME"))?;
     let now = SystemClock.now();
     for key in keys {
         let state = match (key.revoked_at, key.expires_at) {
@@ -132,8 +131,9 @@ fn print_table(keys: &[ApiKey]) {
         let expires = key.expires_at.map_or_else(|| "never".to_owned(), Timestamp::to_rfc3339);
         let name = key.name.as_deref().unwrap_or("-");
         let (id, created, scopes) = (&key.key_id, key.created_at.to_rfc3339(), scopes.join(","));
-        println!("{id:<18}{state:<10}{created:<28}{expires:<28}{name:<20}{scopes}");
+        say(format_args!("{id:<18}{state:<10}{created:<28}{expires:<28}{name:<20}{scopes}"))?;
     }
+    Ok(())
 }
 
 async fn open(base: &BaseSettings, changes: &ChangeSettings) -> Result<(Logs, Store), AppError> {

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::init_logs;
+use super::said::say;
 use crate::app::{AppError, ledger_key_path, open_for_command, open_to_look, rotate_ledger_key};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{BaseSettings, ChangeSettings};
@@ -38,7 +39,7 @@ pub(super) async fn run(action: LedgerAction) -> Result<(), AppError> {
             let (logs, store) = open_to_look(&base, clock).await?;
             let keys = logs.list_ledger_keys().await;
             store.close().await;
-            print!("{}", table(&keys?)?);
+            say(table(&keys?)?.trim_end_matches('\n'))?;
         }
         LedgerAction::Rotate { base, changes } => {
             init_logs(&base)?;

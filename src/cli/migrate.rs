@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::init_logs;
+use super::said::say;
 use crate::app::{AppError, open_for_command, require_file};
 use crate::clock::SystemClock;
 use crate::config::{BaseSettings, ChangeSettings, whole};
@@ -55,7 +56,7 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), AppError> {
         Action::Up { base } => {
             init_logs(&base)?;
             let applied = migrate::up(base.database_url.expose()).await?;
-            report("applied", &applied);
+            report("applied", &applied)?;
             if !applied.is_empty() {
                 // The changes are there by now.
                 let changes = ChangeSettings { no_migrate: true };
@@ -76,7 +77,7 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), AppError> {
             let url = base.database_url.expose();
             require_file(&base)?;
             may_be_lost(&holdings::at_stake(url, steps).await?, destroy.as_deref())?;
-            report("taken back", &migrate::down(url, steps).await?);
+            report("taken back", &migrate::down(url, steps).await?)?;
         }
         Action::Status { base } => {
             init_logs(&base)?;
@@ -85,7 +86,7 @@ pub(super) async fn run(args: MigrateArgs) -> Result<(), AppError> {
                 eprintln!("note: there is no file {file}; runledger serve and runledger migrate up make it");
             }
             for (name, is_applied) in migrate::status(base.database_url.expose()).await? {
-                println!("{:<10}{name}", if is_applied { "applied" } else { "pending" });
+                say(format_args!("{:<10}{name}", if is_applied { "applied" } else { "pending" }))?;
             }
         }
     }
@@ -113,11 +114,9 @@ fn may_be_lost(stake: &AtStake, destroy: Option<&str>) -> Result<(), AppError> {
     }
 }
 
-fn report(what: &str, names: &[String]) {
+fn report(what: &str, names: &[String]) -> Result<(), AppError> {
     if names.is_empty() {
-        println!("nothing to do");
+        say("nothing to do")?;
     }
-    for name in names {
-        println!("{what:<12}{name}");
-    }
+    names.iter().try_for_each(|name| say(format_args!("{what:<12}{name}")))
 }

@@ -4,7 +4,7 @@ mod database;
 mod receipts;
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Subcommand};
 
+use super::said::say;
 use crate::ledger::note::NoteKey;
 use crate::ledger::receipt::{Proven, RECEIPT_BYTES_MAX, Receipt, ReceiptError};
 
@@ -63,11 +64,21 @@ pub(super) async fn run(args: &VerifyArgs) -> ExitCode {
         What::Database(args) => database::run(args).await,
         What::Receipt(args) => {
             let (outcome, report) = verify_receipt(args, io::stdin());
-            println!("{report}");
-            outcome
+            told(outcome, report)
         }
     };
     ExitCode::from(outcome as u8)
+}
+
+/// An outcome that was told; one that nobody can be told of is unknown.
+fn told(outcome: Outcome, report: impl Display) -> Outcome {
+    match say(report) {
+        Ok(()) => outcome,
+        Err(error) => {
+            eprintln!("error: {error}");
+            Outcome::Unknown
+        }
+    }
 }
 
 /// Reads a verifier key. What is none is never shown: it may be the key that signs, given by mistake.

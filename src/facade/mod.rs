@@ -142,9 +142,17 @@ impl Logs {
     /// # Errors
     /// `UNAVAILABLE` that says what is wrong.
     pub async fn ready(&self) -> Result<()> {
+        self.writable().await?;
+        self.0.signing.check()
+    }
+
+    /// Whether the database answers and the writer takes records.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` that says what is wrong.
+    async fn writable(&self) -> Result<()> {
         self.0.store.check_writable()?;
         self.0.store.check_database()?;
-        self.0.signing.check()?;
         // Who asks waits a second at most; a pool that cannot connect waits longer.
         tokio::time::timeout(PING_MAX, self.0.store.ping()).await.unwrap_or_else(|_| {
             Err(Error::unavailable(format!("the database did not answer within {PING_MAX:?}"), PING_AGAIN_MS))

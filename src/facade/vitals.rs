@@ -59,7 +59,7 @@ impl Logs {
         let (is_signing_stopped, refused_logs) = self.0.signing.refusals();
         let store = &self.0.store;
         // Also where nobody has written since the database went away: then only a question finds out.
-        let is_writing_stopped = store.check_writable().is_err() || self.ready().await.is_err();
+        let is_writing_stopped = self.writable().await.is_err();
         Vitals {
             queue: self.queue_depth(),
             access_audit: self.access().backlog(),

@@ -23,7 +23,8 @@ pub enum ContentInput {
     Hash(Sha256),
 }
 
-/// A whole run. What is left out follows from the steps, where there are any; what a trace and its run both say must agree.
+/// A whole run. What is left out follows from the steps, where there are any; a trace and its run may not disagree in names,
+/// service, environment, scenario and status.
 #[derive(InputObject)]
 pub struct LlmRunInput {
     /// The name of the run, 1 to 128 bytes, unique within the tenant. Made up when it is not given. An identifier: it is not redacted.
@@ -132,7 +133,7 @@ pub struct TraceInput {
     service_version: Option<String>,
     /// Where it ran, for example "production". Redacted.
     environment: Option<String>,
-    /// When the trace began. When it is not given, the start of the first step that comes with it, else now.
+    /// When the trace began. When it is not given, when the run began that comes with it, else its first step, else now.
     started_at: Option<DateTime>,
     /// The plan that is carried out, as JSON. Redacted, and kept apart from the record.
     plan: Option<Json>,
@@ -196,7 +197,8 @@ pub struct TraceSealInput {
     status: Option<ExecutionStatus>,
     /// Why it ended so, in words. Redacted.
     reason: Option<String>,
-    /// When it ended, and its run unless that says otherwise. The end of the last step when it is not given.
+    /// When it ended, and its run unless that says otherwise. When it is not given, when the run ended that comes with it,
+    /// else the last step.
     ended_at: Option<DateTime>,
     /// Anything to be noted at the end, as JSON. Redacted, and kept apart from the record.
     metadata: Option<Json>,

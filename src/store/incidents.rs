@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select, Value};
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select};
 
 use super::Store;
 use super::convert::incidents::decode_incident_evidence;
@@ -80,17 +80,7 @@ impl Store {
         incident_ids: &[String],
         limit: u32,
     ) -> Result<Unread<HashMap<String, Vec<StoredIncident>>>> {
-        let pages = ChildPages {
-            table: TABLE,
-            parent: "incident_id",
-            order: "revision",
-            condition: "",
-            values: [Value::String(None), Value::String(None)],
-            is_descending: true,
-            from: 1,
-            to: i64::MAX,
-            limit: u64::from(limit),
-        };
+        let pages = ChildPages::newest(TABLE, "incident_id", limit);
         let names = incident_ids.iter().map(String::as_str);
         let statement = pages.statement::<incident_evidence::Entity>(self.db(), &scope.tenant, names)?;
         let rows = self.db().rows(statement).await?;

@@ -81,6 +81,13 @@ pub(super) struct ChildPages<'a> {
 }
 
 impl ChildPages<'_> {
+    /// The newest children of each parent, by revisions, of which the first is 1.
+    pub fn newest(table: &'static str, parent: &'static str, limit: u32) -> Self {
+        let values = [Value::String(None), Value::String(None)];
+        let (from, to, limit) = (1, i64::MAX, u64::from(limit));
+        Self { table, parent, order: "revision", condition: "", values, is_descending: true, from, to, limit }
+    }
+
     /// The statement; its rows are grouped by parent and ordered within it.
     ///
     /// PostgreSQL takes a limited lateral select a parent. SQLite has no lateral, and a union of selects would be another

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Value};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
@@ -141,17 +141,7 @@ impl Store {
         if limit == 0 {
             return Ok(Unread(HashMap::new()));
         }
-        let pages = ChildPages {
-            table: TABLE,
-            parent: "run_id",
-            order: "revision",
-            condition: "",
-            values: [Value::String(None), Value::String(None)],
-            is_descending: true,
-            from: 1,
-            to: i64::MAX,
-            limit: u64::from(limit),
-        };
+        let pages = ChildPages::newest(TABLE, "run_id", limit);
         let names = run_ids.iter().map(RunId::as_str);
         let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();

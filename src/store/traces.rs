@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
-};
+use sea_orm::{ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
@@ -182,17 +180,7 @@ impl Store {
         scope: &Scope,
         trace_ids: &[TraceId],
     ) -> Result<Unread<HashMap<TraceId, Vec<Stored<TraceSeal>>>>> {
-        let pages = ChildPages {
-            table: SEALS,
-            parent: "trace_id",
-            order: "revision",
-            condition: "",
-            values: [Value::String(None), Value::String(None)],
-            is_descending: true,
-            from: 1,
-            to: i64::MAX,
-            limit: SEALS_OF_TRACE_MAX.into(),
-        };
+        let pages = ChildPages::newest(SEALS, "trace_id", SEALS_OF_TRACE_MAX);
         let names = trace_ids.iter().map(TraceId::as_str);
         let rows = self.db().rows(pages.statement::<trace_seal::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut seals: HashMap<TraceId, Vec<Stored<TraceSeal>>> = HashMap::new();

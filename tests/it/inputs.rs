@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::support::alone::{RUN_ALONE, TRACE_ALONE};
 use crate::support::app::TestApp;
 use crate::support::topics::{call, code};
 use crate::support::walk::{Schema, named};
 
 /// Mutations whose inputs are walked, with what must be just so.
 const MUTATIONS: [(&str, &[(&str, &str)]); 9] = [
-    ("recordLlmRun", &OF_RUN_ALONE),
-    ("recordTrace", &OF_TRACE_ALONE),
+    ("recordLlmRun", RUN_ALONE),
+    ("recordTrace", TRACE_ALONE),
     ("startTrace", &[]),
     ("recordSteps", &[("traceId", "\"begun\"")]),
     ("recordSystemRecords", &[("isPlatformWide", "false")]),
@@ -19,31 +20,6 @@ const MUTATIONS: [(&str, &[(&str, &str)]); 9] = [
     ("recordPolicyActivation", &[("approvalPath", "\"auto\"")]),
     ("recordIncidentEvidence", &[]),
     ("createApiKey", &[("scopes", "\"runs:read\""), ("expiresAt", "\"2099-01-01T00:00:00Z\"")]),
-];
-
-/// What a trace and its run say both, left out of the one, so that they do not disagree.
-const OF_TRACE_ALONE: [(&str, &str); 9] = [
-    ("run.runId", "null"),
-    ("run.agentId", "null"),
-    ("run.correlationId", "null"),
-    ("run.environment", "null"),
-    ("run.serviceInstanceId", "null"),
-    ("run.serviceName", "null"),
-    ("run.serviceVersion", "null"),
-    ("run.syntheticScenarioId", "null"),
-    ("run.isSynthetic", "false"),
-];
-/// The same of the other.
-const OF_RUN_ALONE: [(&str, &str); 9] = [
-    ("trace.runId", "null"),
-    ("trace.agentId", "null"),
-    ("trace.correlationId", "null"),
-    ("trace.environment", "null"),
-    ("trace.serviceInstanceId", "null"),
-    ("trace.serviceName", "null"),
-    ("trace.serviceVersion", "null"),
-    ("trace.syntheticScenarioId", "null"),
-    ("trace.isSynthetic", "false"),
 ];
 
 /// A value that a field of this type may refuse, and what the refusal says of what was sent.

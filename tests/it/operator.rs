@@ -1,10 +1,10 @@
 //! Who may use a database beside whom, and how a server says that its database is gone.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::commands::{name_of, run};
 use crate::metrics::get;
+use crate::support::disk::SmallDisk;
 use crate::support::server::Server;
 
 const NO_GRPC: [&str; 4] = ["--listen", "127.0.0.1:0", "--otlp-grpc-listen", ""];
@@ -126,35 +126,6 @@ fn the_demo_refuses_what_it_would_not_heed() {
     assert!(!folder.path().join("runledger-data").exists() && !folder.path().join("mine.db").exists());
 }
 
-/// A file system in memory that takes no more writes.
-struct ReadOnly(PathBuf);
-
-impl ReadOnly {
-    /// `None`, with a word, where none may be mounted.
-    fn mount(folder: &Path, fill: impl FnOnce()) -> Option<Self> {
-        let disk = Self(folder.to_owned());
-        if !disk.run("size=64m") {
-            println!("skipped: no file system may be mounted here");
-            return None;
-        }
-        fill();
-        assert!(disk.run("remount,ro"));
-        Some(disk)
-    }
-
-    fn run(&self, options: &str) -> bool {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0);
-        mount.output().is_ok_and(|output| output.status.success())
-    }
-}
-
-impl Drop for ReadOnly {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).output());
-    }
-}
-
 #[test]
 fn who_looks_reads_from_a_medium_that_takes_no_writes() {
     let (folder, medium) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
@@ -162,13 +133,12 @@ fn who_looks_reads_from_a_medium_that_takes_no_writes() {
         let url = format!("sqlite://{}", medium.path().join(name).display());
         run(folder.path(), &[], &[arguments, &["--database-url", &url]].concat())
     };
-    let fill = || {
-        let (status, text) = at(&["keys", "create", "--tenant", "acme"], "x.db");
-        assert_eq!(status, Some(0), "{text}");
-        std::fs::copy(medium.path().join("x.db"), medium.path().join("y.db")).expect("copied");
-        std::fs::write(medium.path().join("y.db-wal"), "what was written last").expect("written");
-    };
-    let Some(_disk) = ReadOnly::mount(medium.path(), fill) else { return };
+    let Some(disk) = SmallDisk::mount(medium.path()) else { return };
+    let (status, text) = at(&["keys", "create", "--tenant", "acme"], "x.db");
+    assert_eq!(status, Some(0), "{text}");
+    std::fs::copy(medium.path().join("x.db"), medium.path().join("y.db")).expect("copied");
+    std::fs::write(medium.path().join("y.db-wal"), "what was written last").expect("written");
+    disk.close();
     for (arguments, said) in [
         (&["verify", "database", "--tenant", "acme"][..], "VALID: evidence log of acme"),
         (&["keys", "list", "--tenant", "acme"], "valid"),
@@ -182,4 +152,18 @@ fn who_looks_reads_from_a_medium_that_takes_no_writes() {
     }
     let (status, text) = at(&["keys", "create", "--tenant", "acme"], "x.db");
     assert!(status == Some(1) && !text.contains("send it again"), "{text}");
+}
+
+#[test]
+fn who_reads_no_further_has_read_enough_and_a_full_disk_is_said() {
+    let program = env!("CARGO_BIN_EXE_runledger");
+    let mut schema =
+        Command::new(program).arg("schema").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    drop(schema.stdout.take());
+    let ended = schema.wait_with_output().expect("ends");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+    let Ok(full) = std::fs::File::create("/dev/full") else { return };
+    let ended = Command::new(program).arg("schema").stdout(full).output().expect("ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(1) && said.starts_with("error: standard output takes nothing"), "{said}");
 }

@@ -7,6 +7,7 @@ use regex::bytes::Regex;
 use serde_json::{Value, json};
 
 use crate::secrets::stored;
+use crate::support::alone::{END_ALONE, RUN_ALONE, TRACE_ALONE};
 use crate::support::app::{AppSettings, TestApp};
 use crate::support::db::TestDb;
 use crate::support::seed::tenant;
@@ -41,54 +42,17 @@ const MUTATIONS: [Mutation; 15] = [
     ("recordSystemRecords", &[("isPlatformWide", "false")], RESULTS),
     ("recordIncidentEvidence", &[], "isReplayed"),
     ("recordPolicyActivation", &[], "isReplayed"),
-    ("recordLlmRun", &OF_RUN_ALONE, "run { id }"),
-    ("recordTrace", &OF_TRACE_ALONE, "trace { id }"),
+    ("recordLlmRun", RUN_ALONE, "run { id }"),
+    ("recordTrace", TRACE_ALONE, "trace { id }"),
     ("startTrace", &[("traceId", "\"done\"")], "trace { id }"),
     ("recordSteps", &[("traceId", "\"done\"")], RESULTS),
-    ("completeTrace", &OF_END_ALONE, "trace { id }"),
+    ("completeTrace", END_ALONE, "trace { id }"),
     ("startTrace", &[("traceId", "\"given-up\"")], "trace { id }"),
     ("abortTrace", &[("traceId", "\"given-up\"")], "trace { id }"),
     ("createApiKey", &[("scopes", "\"runs:read\""), ("expiresAt", "\"2099-01-01T00:00:00Z\"")], "apiKey { keyId }"),
     ("verifyLedger", &[], "verifications { id }"),
     ("erasePayload", &[("recordId", "STEP"), ("part", "\"ATTRIBUTES\"")], "receipt"),
     ("revokeApiKey", &[("keyId", "KEY")], "apiKey { keyId }"),
-];
-/// What a trace and its run say both, left out of the one, so that they do not disagree.
-const OF_TRACE_ALONE: [(&str, &str); 9] = [
-    ("run.runId", "null"),
-    ("run.agentId", "null"),
-    ("run.correlationId", "null"),
-    ("run.environment", "null"),
-    ("run.serviceInstanceId", "null"),
-    ("run.serviceName", "null"),
-    ("run.serviceVersion", "null"),
-    ("run.syntheticScenarioId", "null"),
-    ("run.isSynthetic", "false"),
-];
-/// The same of the other.
-const OF_RUN_ALONE: [(&str, &str); 9] = [
-    ("trace.runId", "null"),
-    ("trace.agentId", "null"),
-    ("trace.correlationId", "null"),
-    ("trace.environment", "null"),
-    ("trace.serviceInstanceId", "null"),
-    ("trace.serviceName", "null"),
-    ("trace.serviceVersion", "null"),
-    ("trace.syntheticScenarioId", "null"),
-    ("trace.isSynthetic", "false"),
-];
-/// The same of a trace that is on record.
-const OF_END_ALONE: [(&str, &str); 10] = [
-    ("traceId", "\"done\""),
-    ("run.runId", "null"),
-    ("run.agentId", "null"),
-    ("run.correlationId", "null"),
-    ("run.environment", "null"),
-    ("run.serviceInstanceId", "null"),
-    ("run.serviceName", "null"),
-    ("run.serviceVersion", "null"),
-    ("run.syntheticScenarioId", "null"),
-    ("run.isSynthetic", "false"),
 ];
 const RESULTS: &str = "results { outcome error { message field } }";
 

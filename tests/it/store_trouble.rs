@@ -1,8 +1,7 @@
 //! Databases in trouble: disks that are full, servers that end connections, locks that others hold. What was acknowledged is
 //! there, what was not is refused in words, and it goes on by itself.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use runledger::error::{Code, Error};
 use runledger::store::{Store, StoreConfig, migrate};
 
 use crate::support::db::{self, TestDb};
+use crate::support::disk::SmallDisk;
 use crate::support::opened::Opened;
 use crate::support::seed::{self, Unit, all_new, done, run_id, scope, step, trace};
 use crate::support::writer::{assert_gap_free, hold};
@@ -25,44 +25,6 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{what} does not come");
-}
-
-/// A file system in memory whose room can be taken and given back.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None`, with a word, where none may be mounted.
-    fn mount(folder: &Path) -> Option<Self> {
-        let disk = Self(folder.to_owned());
-        let is_mounted = disk.run("size=64m");
-        if !is_mounted {
-            println!("skipped: no file system may be mounted here");
-        }
-        is_mounted.then_some(disk)
-    }
-
-    /// Makes it as small as what is in it.
-    fn fill(&self) {
-        let used = Command::new("df").args(["--output=used", "--block-size=1"]).arg(&self.0).output().expect("df");
-        let used = String::from_utf8(used.stdout).expect("text").lines().last().unwrap_or_default().trim().to_owned();
-        assert!(self.run(&format!("remount,size={used}")), "{used}");
-    }
-
-    fn empty(&self) {
-        assert!(self.run("remount,size=64m"));
-    }
-
-    fn run(&self, options: &str) -> bool {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0);
-        mount.output().is_ok_and(|output| output.status.success())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).output());
-    }
 }
 
 /// Writes runs of these numbers, one a request; the names of those that were acknowledged, and the last refusal.

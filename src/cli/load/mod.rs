@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use self::send::{Sender, Target};
 use self::source::Source;
 use self::summary::Tally;
+use super::said::say;
 use crate::app::AppError;
 use crate::config::{Secret, parse_duration, whole};
 
@@ -118,7 +119,7 @@ pub(super) async fn run(args: LoadArgs) -> Result<(), AppError> {
     watch.await;
     progress.finish_and_clear();
     let summary = tally.summary(began.elapsed());
-    println!("{summary}");
+    say(&summary)?;
     if summary.has_failures() {
         return Err(AppError::new("some requests failed or some spans were rejected; see above"));
     }

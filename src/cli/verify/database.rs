@@ -9,7 +9,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::receipts::{self, Receipts};
-use super::{Outcome, printable};
+use super::{Outcome, printable, told};
 use crate::app::{AppError, require_file};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::BaseSettings;
@@ -76,16 +76,13 @@ pub(super) async fn run(args: &DatabaseArgs) -> Outcome {
         Ok(verified) => {
             let (of_logs, tenant) = (outcome(&verified.looks), args.tenant.as_ref());
             let of_all = verified.receipts.outcome(of_logs);
-            print!("{}{}", verified.receipts.report(), report(&verified.looks, tenant));
+            let mut text = format!("{}{}", verified.receipts.report(), report(&verified.looks, tenant));
             if of_all != of_logs {
-                println!("UNKNOWN: a receipt was not used, so what it would show is not known");
+                text.push_str("UNKNOWN: a receipt was not used, so what it would show is not known\n");
             }
-            of_all
+            told(of_all, text.trim_end_matches('\n'))
         }
-        Err(error) => {
-            println!("UNKNOWN: {error}; nothing was shown");
-            Outcome::Unknown
-        }
+        Err(error) => told(Outcome::Unknown, format_args!("UNKNOWN: {error}; nothing was shown")),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the tests stand on.
 
+pub mod alone;
 pub mod app;
 pub mod audit;
 pub mod db;
+pub mod disk;
 pub mod evidence;
 pub mod fixtures;
 pub mod ledger;
