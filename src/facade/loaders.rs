@@ -49,10 +49,10 @@ pub(super) struct Reader {
 fn apart<T: Send + 'static>(
     call: impl Future<Output = Result<T>> + Send + 'static,
 ) -> impl Future<Output = Result<T>> + Send + 'static {
-    let reading = reads_for();
+    let tenant = reads_for();
     let call = async move {
-        match reading {
-            Some(reading) => reading_for(reading, call).await,
+        match tenant {
+            Some(tenant) => reading_for(tenant, call).await,
             None => call.await,
         }
     };

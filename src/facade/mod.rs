@@ -44,7 +44,7 @@ use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::store::Store;
 pub use crate::store::bulk;
-pub use crate::store::turns::{Reading, reading_for};
+pub use crate::store::turns::reading_for;
 use access::{AccessConfig, AccessState, RequestAudit};
 use loaders::{LoadQueue, Loaders};
 use own_records::Failures;

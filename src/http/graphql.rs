@@ -26,7 +26,7 @@ use crate::domain::scope::Scope;
 use crate::error::{Code, Error};
 use crate::facade::access::{AuditedRequest, RequestAudit};
 use crate::facade::loaders::LoadQueue;
-use crate::facade::{Logs, Reading, reading_for};
+use crate::facade::{Logs, reading_for};
 use crate::graphql::error::{RequestId, refusal};
 use crate::graphql::guard;
 use crate::graphql::schema::{self, Schema};
@@ -207,15 +207,14 @@ async fn run(
     place: FairPermit,
 ) -> Result<Response, Refusal> {
     let tenant = scope.tenant.clone();
-    let Prepared { request, asked, share, lane } = prepared;
+    let Prepared { request, asked, share, .. } = prepared;
     // Who has not read earlier answers is told so before anything is done.
     let mut answer_share = share.another();
     answer_share.grow(ANSWER_BYTES)?;
     let Attached { request, loads, audit } = (state.attach)(request, scope);
     let bytes_max = state.limits.answer_bytes;
     let driving = Box::pin(loads.drive_within(bytes_max, schema::execute(&state.schema, request, id)));
-    let reading = Reading { tenant: tenant.clone(), is_dear: lane == Lane::Dear };
-    let driven = reading_for(reading, driving).await;
+    let driven = reading_for(tenant.clone(), driving).await;
     let (response, bytes) = match driven {
         Ok(driven) => (driven.output, driven.bytes),
         Err(error) => (refusal(&error), 0),

@@ -25,7 +25,7 @@ use super::current::Current;
 use super::error;
 use super::state::HttpState;
 use crate::error::{Code, Error};
-use crate::facade::{Reading, reading_for};
+use crate::facade::reading_for;
 
 /// The header that names a request, in and out.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -105,7 +105,7 @@ pub(super) async fn admit(State(state): State<HttpState>, mut request: Request, 
             let tenant = scope.tenant.clone();
             request.extensions_mut().insert(scope);
             // Whatever it reads, it takes turns with other tenants at the connections.
-            reading_for(Reading { tenant, is_dear: false }, next.run(request)).await
+            reading_for(tenant, next.run(request)).await
         }
         Err(refusal) => error::response(error::status(&refusal), &refusal),
     }
