@@ -1,10 +1,14 @@
 //! API keys: made, listed, revoked, and checked. A key is `rl_<id>_<secret>`; only the secret's SHA-256 is kept.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use moka::sync::Cache;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 
 use super::access::Denial;
 use super::own_audit::{OwnEntry, chosen};
@@ -218,8 +222,8 @@ impl Logs {
         self.record_denial(denial, source).await
     }
 
-    /// The scope of a bearer API key `rl_<id>_<secret>`; `None` when it is unknown, wrong, expired or revoked. Cached for
-    /// 5 s.
+    /// The scope of a bearer API key `rl_<id>_<secret>`; `None` when it is unknown, wrong, expired or revoked. What was
+    /// read of a key is good for 5 s.
     ///
     /// # Errors
     /// `UNAVAILABLE` when keys cannot be read.
@@ -236,13 +240,57 @@ impl Logs {
 
     /// A key by its id, whatever its state.
     async fn find_key(&self, key_id: &str) -> Result<Option<Arc<ApiKey>>> {
-        if let Some(cached) = self.0.api_keys.get(key_id) {
-            return Ok(cached);
+        if let Some(known) = self.0.api_keys.get(key_id).filter(|known| known.read_at.elapsed() < KNOWN_FOR) {
+            if known.wants_look() {
+                let (logs, key_id) = (self.clone(), key_id.to_owned());
+                tokio::spawn(async move {
+                    if let Err(error) = logs.look_up_key(&key_id).await {
+                        tracing::debug!(?error, "a key is not looked up ahead; its next caller waits for it");
+                    }
+                });
+            }
+            return Ok(known.key.clone());
         }
+        self.look_up_key(key_id).await
+    }
+
+    /// Reads a key, and keeps it.
+    async fn look_up_key(&self, key_id: &str) -> Result<Option<Arc<ApiKey>>> {
+        let read_at = Instant::now();
         let key = self.0.store.get_api_key(key_id).await?.map(Arc::new);
-        self.0.api_keys.insert(key_id.to_owned(), key.clone());
+        let known = KnownKey { key: key.clone(), read_at, is_looked_for: AtomicBool::new(false) };
+        self.0.api_keys.insert(key_id.to_owned(), Arc::new(known));
         Ok(key)
     }
+}
+
+/// How long a key that was read is good: a revoked one stops working within this time, in every process.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
+/// From when on whoever uses a key has it read again, without waiting for it: a key in use is never waited for.
+const LOOK_AFTER: Duration = Duration::from_millis(2_500);
+
+/// What was read of a key.
+pub(in crate::facade) struct KnownKey {
+    /// `None` where there is none.
+    key: Option<Arc<ApiKey>>,
+    /// When it was asked for.
+    read_at: Instant,
+    is_looked_for: AtomicBool,
+}
+
+impl KnownKey {
+    /// Whether it is time to read it again; true once.
+    fn wants_look(&self) -> bool {
+        self.key.is_some() && self.read_at.elapsed() > LOOK_AFTER && !self.is_looked_for.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// Keys by their ids.
+pub(in crate::facade) type KnownKeys = Cache<String, Arc<KnownKey>>;
+
+/// Room for keys.
+pub(in crate::facade) fn known_keys() -> KnownKeys {
+    Cache::builder().max_capacity(10_000).time_to_live(KNOWN_FOR).build()
 }
 
 /// The actor that a key stands for.
@@ -310,6 +358,20 @@ mod tests {
         assert!(!is_valid(&key(), "s", at(10)));
         assert!(!is_valid(&key(), "t", at(9)));
         assert!(!is_valid(&ApiKey { revoked_at: Some(at(1)), ..key() }, "s", at(9)));
+    }
+
+    #[test]
+    fn a_key_in_use_is_read_again_by_one_caller_before_its_time_is_over() {
+        let known = |key, since: Duration| {
+            let read_at = Instant::now().checked_sub(since).expect("the clock is that old");
+            KnownKey { key, read_at, is_looked_for: AtomicBool::new(false) }
+        };
+        let (some, late) = (|| Some(Arc::new(key())), LOOK_AFTER + Duration::from_millis(1));
+        assert!(!known(some(), Duration::ZERO).wants_look(), "it was just read");
+        let known_long = known(some(), late);
+        assert!(known_long.wants_look() && !known_long.wants_look(), "once");
+        assert!(!known(None, late).wants_look(), "who guesses has nothing read ahead");
+        assert!(LOOK_AFTER < KNOWN_FOR);
     }
 
     #[test]

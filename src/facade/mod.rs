@@ -77,7 +77,7 @@ struct Inner {
     clock: SharedClock,
     config: LogsConfig,
     content_keys: Cache<TenantId, [u8; 32]>,
-    api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
+    api_keys: keys::KnownKeys,
     /// Rung when traces were touched, so that an idle sealer wakes up.
     touched: Notify,
     /// Where verified states are remembered outside the database.
@@ -105,8 +105,6 @@ impl Logs {
     #[must_use]
     pub fn new(store: Store, clock: SharedClock, config: LogsConfig) -> Self {
         let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
-        // A revoked key stops working within this time, in every process.
-        let api_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
         let access = AccessState::new(config.access);
         let content_tenants = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
         Self(Arc::new(Inner {
@@ -114,7 +112,7 @@ impl Logs {
             clock,
             config,
             content_keys,
-            api_keys,
+            api_keys: keys::known_keys(),
             touched: Notify::new(),
             trust: verify::Trust::default(),
             signing: checkpoints::Signing::default(),

@@ -15,6 +15,7 @@ use sea_orm::{
 
 use super::bulk::Bulk;
 use super::error::database;
+use super::finish::Finished;
 use super::place::Place;
 use super::turns::Turns;
 use crate::error::{Error, Result};
@@ -146,8 +147,19 @@ impl Database {
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let _under_way = UnderWay::begin(&self.under_way);
-        let _turn = self.turns.turn().await?;
-        match self.read.query_all_raw(statement).await {
+        // Who stops waiting gives its turn back when the database is done, and the connection is free: not before.
+        let rows = match self.turns.turn().await? {
+            None => self.read.query_all_raw(statement).await,
+            Some(turn) => {
+                let read = self.read.clone();
+                let reading = async move {
+                    let _turn = turn;
+                    read.query_all_raw(statement).await
+                };
+                Finished::of(reading).await
+            }
+        };
+        match rows {
             Ok(rows) => {
                 self.rows_read.fetch_add(rows.len() as u64, Ordering::Relaxed);
                 Ok(rows)

@@ -12,6 +12,7 @@ mod convert;
 mod database;
 mod error;
 pub mod exports;
+mod finish;
 pub mod holdings;
 mod idempotency;
 pub mod incidents;
