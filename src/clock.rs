@@ -1,5 +1,6 @@
 //! Time, record ids and entropy as inputs, so that tests can fix all three. Nothing else reads them.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -42,9 +43,32 @@ impl Clock for SystemClock {
     }
 
     fn entropy(&self) -> Result<[u8; 32]> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(Error::internal)?;
-        Ok(bytes)
+        READY.with_borrow_mut(Ready::take)
+    }
+}
+
+thread_local! {
+    static READY: RefCell<Ready> = const { RefCell::new(Ready { bytes: [[0; 32]; READY_MAX], left: 0 }) };
+}
+
+/// Pieces that are asked for at a time: every record takes one, and asking costs as much as hashing it.
+const READY_MAX: usize = 64;
+
+/// Random bytes of the operating system that nobody has had yet.
+struct Ready {
+    bytes: [[u8; 32]; READY_MAX],
+    left: usize,
+}
+
+impl Ready {
+    fn take(&mut self) -> Result<[u8; 32]> {
+        if self.left == 0 {
+            getrandom::fill(self.bytes.as_flattened_mut()).map_err(Error::internal)?;
+            self.left = READY_MAX;
+        }
+        self.left -= 1;
+        // What was given is kept nowhere else.
+        Ok(std::mem::take(&mut self.bytes[self.left]))
     }
 }
 
@@ -84,5 +108,28 @@ impl Clock for FixedClock {
         let mut bytes = [0; 32];
         bytes[24..].copy_from_slice(&(self.entropy.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes());
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn nothing_random_is_given_twice_or_kept() {
+        let given = || (0..READY_MAX * 3).map(|_| SystemClock.entropy().expect("entropy")).collect::<Vec<_>>();
+        let here = given();
+        let there = std::thread::spawn(given).join().expect("the other thread");
+        let all: HashSet<_> = here.iter().chain(&there).collect();
+        assert_eq!(all.len(), READY_MAX * 6);
+        assert!(!all.contains(&[0; 32]));
+        READY.with_borrow(|ready| {
+            assert!(
+                ready.bytes[ready.left..].iter().all(|given| *given == [0; 32]),
+                "what was given is gone from here"
+            );
+        });
     }
 }

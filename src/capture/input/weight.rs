@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::domain::input::{ContentInput, RunInput, StepInput, TraceInput};
+use crate::domain::input::{AuditEntryInput, ContentInput, RunInput, StepInput, TraceInput};
+use crate::domain::system::SystemRecordInput;
 
 /// What brings text.
 pub trait Weigh {
@@ -25,6 +26,18 @@ impl Weigh for TraceInput {
 impl Weigh for RunInput {
     fn weight(&self) -> usize {
         self.prompt.weight() + self.response.weight()
+    }
+}
+
+impl Weigh for SystemRecordInput {
+    fn weight(&self) -> usize {
+        self.details.as_ref().map_or(0, Weigh::weight)
+    }
+}
+
+impl Weigh for AuditEntryInput {
+    fn weight(&self) -> usize {
+        self.before.iter().chain(&self.after).map(Weigh::weight).sum()
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::audit::StoredAuditEntry;
 use super::batch::{Outcome, not_first};
 use super::once::KeyedRequest;
 use crate::capture::audit;
+use crate::capture::input::Weigh;
 use crate::domain::append::{AppendUnit, NewRecord};
 use crate::domain::audit::AuditEntry;
 use crate::domain::draft::DraftAudit;
@@ -48,8 +49,13 @@ impl LogsFacade {
         let keyed = self.keyed("appendAuditEntries", idempotency.as_ref()).await?;
         let mut parts: [Vec<(usize, DraftAudit)>; 2] = Default::default();
         let mut outcomes = Vec::with_capacity(entries.len());
-        for (place, entry) in entries.into_iter().enumerate() {
-            let draft = entry.and_then(|entry| audit::entry(entry, &self.scope.actor, now));
+        let (bytes, actor) = (entries.iter().flatten().map(Weigh::weight).sum(), self.scope.actor.clone());
+        let capture = move || {
+            let draft = |entry: Result<AuditEntryInput>| entry.and_then(|entry| audit::entry(entry, &actor, now));
+            entries.into_iter().map(draft).collect::<Vec<_>>()
+        };
+        let drafts = self.logs.0.aside.capture(&self.scope.tenant, bytes, capture).await?;
+        for (place, draft) in drafts.into_iter().enumerate() {
             outcomes.push(Outcome::Rejected(match draft {
                 Ok(draft) => {
                     let is_access = AuditEntry::stream(draft.entry.category) == Stream::Access;

@@ -2,6 +2,7 @@
 
 use super::super::{LogsFacade, system::StoredSystemRecord};
 use super::batch::{Outcome, not_first, put_back, sorted_out};
+use crate::capture::input::Weigh;
 use crate::capture::system;
 use crate::domain::append::{AppendUnit, NewRecord};
 use crate::domain::ids::{RecordId, TenantId};
@@ -63,8 +64,12 @@ impl LogsFacade {
         check_count(records.len())?;
         let keyed = self.keyed("recordSystemRecords", idempotency.as_ref()).await?;
         let now = self.logs.0.clock.now();
-        let drafts = records.into_iter().map(|record| record.and_then(|record| system::record(record, now)));
-        let (drafts, faults) = sorted_out(drafts);
+        let bytes = records.iter().flatten().map(Weigh::weight).sum();
+        let capture = move || {
+            let draft = |record: Result<SystemRecordInput>| record.and_then(|record| system::record(record, now));
+            records.into_iter().map(draft).collect::<Vec<_>>()
+        };
+        let (drafts, faults) = sorted_out(self.logs.0.aside.capture(&self.scope.tenant, bytes, capture).await?);
         let new: Vec<NewRecord> =
             drafts.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<_>>()?;
         let unit = AppendUnit::evidence(self.scope.tenant.clone(), new);
