@@ -1,6 +1,7 @@
 //! Commands. Their results go to standard output, everything else to standard error.
 #![expect(clippy::print_stderr, reason = "this is where the process talks to a person; see `said` for its output")]
 
+mod completions;
 mod demo;
 mod demo_metrics;
 mod demo_rehearsal;
@@ -50,6 +51,7 @@ enum Command {
     Keys(keys::KeysArgs),
     Load(load::LoadArgs),
     Verify(verify::VerifyArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Print the GraphQL schema.
@@ -97,6 +99,7 @@ fn start(command: Command) -> Result<ExitCode, AppError> {
             Command::Schema(SchemaArgs {}) => said::say(app::sdl().trim_end_matches('\n'))?,
             Command::Keys(args) => keys::run(args).await?,
             Command::Load(args) => load::run(args).await?,
+            Command::Completions(args) => completions::run(&args)?,
             Command::Verify(args) => return Ok(verify::run(&args).await),
         }
         Ok(ExitCode::SUCCESS)

@@ -78,7 +78,7 @@ fn every_setting_has_its_variable_and_a_description() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for words in [&["serve"][..], &["migrate"], &["schema"], &["keys"], &["load"]] {
+    for words in [&["serve"][..], &["migrate"], &["schema"], &["keys"], &["load"], &["completions"]] {
         let help = refused(&[words, &["--help"]].concat());
         assert!(help.contains("Examples:") && help.contains("runledger "), "{help}");
     }

@@ -1,7 +1,6 @@
 //! The tables, one file each, no logic. The order of the fields is the order in which `store` writes and reads columns;
-//! the migrations say what the columns mean to the database, `domain` what they mean to everyone else.
-
-#![expect(missing_docs, reason = "a column means what the domain's field of that name means")]
+//! the migrations say what the columns mean to the database, `domain` what they mean to everyone else: a column means what
+//! the domain's field of that name means.
 
 pub mod api_key;
 pub mod audit_entry;

@@ -5,8 +5,7 @@ use opentelemetry_proto::tonic::logs::v1 as logs;
 use opentelemetry_proto::tonic::metrics::v1 as metrics;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 
-/// A message, by its name in the protocol.
-#[expect(missing_docs, reason = "the protocol says what each is")]
+/// A message, by its name in the protocol, which says what each is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Traces,
