@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
@@ -78,8 +78,7 @@ struct Inner {
     config: LogsConfig,
     content_keys: Cache<TenantId, [u8; 32]>,
     api_keys: Cache<String, Option<Arc<crate::store::keys::ApiKey>>>,
-    /// Rung when traces were touched, so that an idle sealer wakes up.
-    touched: Notify,
+    sealing: sealer::Sealing,
     /// Where verified states are remembered outside the database.
     trust: verify::Trust,
     signing: checkpoints::Signing,
@@ -92,8 +91,6 @@ struct Inner {
     metric_writes: Semaphore,
     /// Where large requests are captured.
     aside: capture::Aside,
-    /// Steps of large traces that were sealed.
-    remembered: sealer::Memory,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -115,7 +112,7 @@ impl Logs {
             config,
             content_keys,
             api_keys,
-            touched: Notify::new(),
+            sealing: sealer::Sealing::default(),
             trust: verify::Trust::default(),
             signing: checkpoints::Signing::default(),
             access,
@@ -124,7 +121,6 @@ impl Logs {
             content_tenants,
             metric_writes: Semaphore::new(METRIC_WRITES_MAX),
             aside: capture::Aside::default(),
-            remembered: sealer::Memory::default(),
         }))
     }
 

@@ -151,7 +151,7 @@ impl Logs {
         let touches = !unit.touches.is_empty();
         let receipt = self.0.store.append(unit).await?;
         if touches {
-            self.0.touched.notify_one();
+            self.0.sealing.touched.notify_one();
         }
         Ok(receipt)
     }
@@ -165,7 +165,7 @@ impl Logs {
         }
         let receipts = join_all(begun.into_iter().map(|begun| async { begun?.receipt().await })).await;
         if touches && receipts.iter().any(Result::is_ok) {
-            self.0.touched.notify_one();
+            self.0.sealing.touched.notify_one();
         }
         receipts
     }
