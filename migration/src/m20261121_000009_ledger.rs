@@ -70,7 +70,7 @@ const STATEMENTS: &[&str] = &[
     // Work that one process does at a time, which process has it, and until when unless it renews that.
     "CREATE TABLE ledger_duty (
         name {text} NOT NULL PRIMARY KEY,
-        holder {uuid} NOT NULL,
+        holder {text} NOT NULL,
         held_until {int} NOT NULL
     ) {clustered}",
     // One row a run of verification that has something new to say.

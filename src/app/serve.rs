@@ -53,9 +53,10 @@ impl Server {
         let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
         let api = api::routes(config, &logs);
         let (sign, note, verify) = (config.checkpoint_interval, config.platform_log_interval, config.verify_interval);
-        let mut workers = work::of_logs(&logs, Times { sign, note, verify }, &instance.instance().id);
+        let id = &instance.instance().id;
+        let mut workers = work::of_logs(&logs, Times { sign, note, verify }, id);
         workers.push(Box::new(upkeep));
-        let workers = Workers::new(workers, store.leases())?;
+        let workers = Workers::new(workers, store.leases(id))?;
         state.watch(workers.pulses());
         let shutdown_timeout = config.shutdown_timeout;
         Ok(Self { store, logs, state, shutdown, shutdown_timeout, workers, tls, api, instance })

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
-use uuid::Uuid;
 
 use super::Store;
 use super::convert::decode_all;
@@ -24,17 +23,18 @@ pub enum Lease {
     Elsewhere(Duration),
 }
 
-/// The leases of one process, which no other process shares the name of.
+/// The leases of one process.
 pub struct Leases {
     store: Store,
-    holder: Uuid,
+    holder: String,
 }
 
 impl Store {
-    /// The leases of a process; asked again, those of another one.
+    /// The leases of a process, under a name that it has alone. One that has the same name after its restart still has those
+    /// that it did not give back.
     #[must_use]
-    pub fn leases(&self) -> Leases {
-        Leases { store: self.clone(), holder: self.clock().new_id().0 }
+    pub fn leases(&self, holder: &str) -> Leases {
+        Leases { store: self.clone(), holder: holder.to_owned() }
     }
 }
 
@@ -49,7 +49,7 @@ impl Leases {
         let sql = "INSERT INTO ledger_duty (name, holder, held_until) VALUES ($1, $2, $3) \
                    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until \
                    WHERE ledger_duty.holder = excluded.holder OR ledger_duty.held_until <= $4";
-        let values = [name.into(), self.holder.into(), until.as_micros().into(), now.as_micros().into()];
+        let values = [name.into(), self.holder.as_str().into(), until.as_micros().into(), now.as_micros().into()];
         let taken = db.write.execute_raw(db.statement(sql, values)).await.map_err(database)?;
         if taken.rows_affected() > 0 {
             return Ok(Lease::Mine);
@@ -68,7 +68,7 @@ impl Leases {
     pub async fn give_back(&self, name: &str) -> Result<()> {
         let db = self.store.db();
         let sql = "DELETE FROM ledger_duty WHERE name = $1 AND holder = $2";
-        let statement = db.statement(sql, [name.into(), self.holder.into()]);
+        let statement = db.statement(sql, [name.into(), self.holder.as_str().into()]);
         db.write.execute_raw(statement).await.map(drop).map_err(database)
     }
 }

@@ -98,16 +98,16 @@ fn say(said: &Mutex<Vec<String>>, words: &str) {
     said.lock().expect("not poisoned").push(words.to_owned());
 }
 
-/// Runs workers as one process.
-fn run<const N: usize>(store: &Store, workers: [&Scripted; N]) -> Running {
-    let workers = workers.map(|one| Box::new(one.clone()) as Box<dyn Worker>);
-    Workers::new(workers.into(), store.leases()).expect("put together").start(&CancellationToken::new())
+/// Runs a worker as a process of this name.
+fn run(store: &Store, process: &str, worker: &Scripted) -> Running {
+    let workers: Vec<Box<dyn Worker>> = vec![Box::new(worker.clone())];
+    Workers::new(workers, store.leases(process)).expect("put together").start(&CancellationToken::new())
 }
 
 db_test! {
     async fn a_lease_is_one_processs_until_it_is_over_or_given_back(db: TestDb) {
         let (store, other) = (db.store().await, db.store().await);
-        let (one, two) = (store.leases(), other.leases());
+        let (one, two) = (store.leases("one"), other.leases("two"));
         assert_eq!(one.take("work", MINUTE).await.expect("asked"), Lease::Mine);
         assert_eq!(two.take("work", MINUTE).await.expect("asked"), Lease::Elsewhere(MINUTE));
         assert_eq!(two.take("other work", MINUTE).await.expect("asked"), Lease::Mine, "each has a lease of its own");
@@ -134,9 +134,9 @@ db_test! {
     async fn one_of_two_processes_works_and_the_other_takes_over(db: TestDb) {
         let (store, other) = (db.store().await, db.store().await);
         let (one, two) = (Scripted::leased(), Scripted::leased());
-        let first = run(&store, [&one]);
+        let first = run(&store, "one", &one);
         one.reaches(3).await;
-        let second = run(&other, [&two]);
+        let second = run(&other, "two", &two);
         sleep(Duration::from_millis(200)).await;
         assert_eq!(two.rounds(), 0, "the other process has it");
         // Killed: nobody gives anything back.
@@ -145,10 +145,15 @@ db_test! {
         assert_eq!(two.rounds(), 0, "until the lease is over");
         db.clock.advance_us(MINUTE_US);
         two.reaches(1).await;
+        // Killed and started again: it is still its own.
+        drop(second);
+        let before = two.rounds();
+        let second = run(&other, "two", &two);
+        two.reaches(before + 2).await;
         // Stopped in order: whoever comes next need not wait.
         second.stop().await.expect("stopped");
         let before = one.rounds();
-        let third = run(&store, [&one]);
+        let third = run(&store, "one", &one);
         one.reaches(before + 1).await;
         third.stop().await.expect("stopped");
         assert_eq!(db.number("SELECT COUNT(*) FROM ledger_duty").await, 0);
@@ -162,7 +167,7 @@ db_test! {
         let (store, other) = (db.store().await, db.store().await);
         let endless: Round = |_, _| Box::pin(std::future::pending());
         let one = Scripted { lease: Some(Duration::from_secs(1)), ..Scripted::new("work", Stage::Writes, endless) };
-        let running = run(&store, [&one]);
+        let running = run(&store, "one", &one);
         one.reaches(1).await;
         let until = "SELECT held_until FROM ledger_duty WHERE name = 'work'";
         let begun = db.number(until).await;
@@ -170,7 +175,7 @@ db_test! {
         until!(db.number(until).await > begun, "renewed");
         assert_eq!(one.rounds(), 1);
         // As if it had not been heard of for long.
-        let leases = other.leases();
+        let leases = other.leases("two");
         while leases.take("work", MINUTE).await.expect("asked") != Lease::Mine {
             db.clock.advance_us(MINUTE_US);
         }
@@ -197,7 +202,7 @@ async fn what_fails_or_panics_comes_again() {
     };
     let worker = Scripted::new("failing", Stage::Writes, round);
     let began = Instant::now();
-    let running = run(&store, [&worker]);
+    let running = run(&store, "one", &worker);
     worker.reaches(2).await;
     assert!(began.elapsed() >= Duration::from_millis(500), "a failure is followed by a pause");
     worker.reaches(3).await;
@@ -227,7 +232,7 @@ async fn workers_stop_in_order() {
     let reader = of("reader", Stage::Reads, endless);
     let all: Vec<Box<dyn Worker>> = [&signer, &auditor, &writer, &reader].map(|one| Box::new(one.clone()) as _).into();
     let shutdown = CancellationToken::new();
-    let running = Workers::new(all, store.leases()).expect("put together").start(&shutdown);
+    let running = Workers::new(all, store.leases("one")).expect("put together").start(&shutdown);
     for worker in [&signer, &auditor, &writer, &reader] {
         worker.reaches(1).await;
     }

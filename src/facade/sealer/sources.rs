@@ -71,6 +71,6 @@ impl Logs {
         steps: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        if steps <= STEPS_HERE_MAX { Ok(work()) } else { self.0.aside.threads().run(work).await }
+        if steps <= STEPS_HERE_MAX { Ok(work()) } else { self.0.capturing.aside.threads().run(work).await }
     }
 }

@@ -1,7 +1,5 @@
 //! A write that leaves nothing behind: whether a database that was in trouble takes records again.
 
-use uuid::Uuid;
-
 use super::super::database::Database;
 use super::super::transaction::Transaction;
 use crate::error::Result;
@@ -23,8 +21,8 @@ pub(super) async fn write(db: &Database) -> Result<()> {
 async fn fill(db: &Database, txn: &mut Transaction) -> Result<()> {
     for row in 0..ROWS {
         let name = format!("probe/{}", format!("{row:08x}").repeat(NAME_WORDS));
-        let sql = "INSERT INTO ledger_duty (name, holder, held_until) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING";
-        txn.execute(db.statement(sql, [name.into(), Uuid::nil().into()])).await?;
+        let sql = "INSERT INTO ledger_duty (name, holder, held_until) VALUES ($1, '', 0) ON CONFLICT DO NOTHING";
+        txn.execute(db.statement(sql, [name.into()])).await?;
     }
     txn.execute(db.statement("DELETE FROM ledger_duty WHERE name LIKE 'probe/%'", [])).await.map(drop)
 }

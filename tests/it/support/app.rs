@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use runledger::capture::pricing::PriceTable;
+use runledger::clock::Clock;
 use runledger::domain::ids::TenantId;
 use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
@@ -176,7 +177,9 @@ impl TestApp {
     /// Some of them at work, by name.
     pub fn workers(&self, names: &[&str]) -> Running {
         let workers = self.all_workers().into_iter().filter(|worker| names.contains(&worker.name())).collect();
-        Workers::new(workers, self.store.leases()).expect("put together").start(&CancellationToken::new())
+        Workers::new(workers, self.store.leases(&self.clock.new_id().0.to_string()))
+            .expect("put together")
+            .start(&CancellationToken::new())
     }
 
     /// Sends a request through the router.
