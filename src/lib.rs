@@ -8,6 +8,7 @@
 //! | `ledger`, `capture` | pure: bytes and commitments; spans to records |
 //! | `entity`, `store` | tables; the only query builder |
 //! | `facade` | use cases, authorisation, evidence, loaders |
+//! | `work` | what a server does of its own accord |
 //! | `graphql`, `http` | the API |
 //! | `config`, `telemetry`, `app`, `cli` | settings, logs, composition, commands |
 
@@ -25,3 +26,4 @@ pub mod http;
 pub mod ledger;
 pub mod store;
 pub mod telemetry;
+pub mod work;

@@ -67,10 +67,11 @@ const STATEMENTS: &[&str] = &[
     ) {clustered}",
     // One key signs at a time, whichever process registers it first.
     "CREATE UNIQUE INDEX ledger_key_active ON ledger_key ((1)) WHERE retired_at IS NULL",
-    // Work that one process does at a time, and when it is due again.
+    // Work that one process does at a time, which process has it, and until when unless it renews that.
     "CREATE TABLE ledger_duty (
         name {text} NOT NULL PRIMARY KEY,
-        due_at {int} NOT NULL
+        holder {text} NOT NULL,
+        held_until {int} NOT NULL
     ) {clustered}",
     // One row a run of verification that has something new to say.
     "CREATE TABLE ledger_verification (

@@ -1,5 +1,5 @@
-//! A running server, and how it stops: no new requests, running ones finish, the sealer stops, the queue is written out,
-//! the logs are signed a last time.
+//! A running server, and how it stops: no new requests, running ones finish, the workers stop in order, the queue is written
+//! out, the logs are signed a last time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,13 +18,10 @@ use super::listen::Listeners;
 use super::{AppError, api, listen, parts};
 use crate::config::Config;
 use crate::facade::Logs;
-use crate::facade::checkpoints::CheckpointTimes;
 use crate::http::{self, HttpState};
 use crate::store::Store;
 use crate::telemetry;
-
-/// The histogram keeps its samples apart until they are summed up.
-const METRICS_UPKEEP: Duration = Duration::from_secs(30);
+use crate::work::{self, Times, Upkeep, Workers};
 
 /// Everything that a server needs, ready to run.
 pub struct Server {
@@ -33,9 +30,8 @@ pub struct Server {
     state: HttpState,
     shutdown: CancellationToken,
     shutdown_timeout: Duration,
-    checkpoints: CheckpointTimes,
+    workers: Workers,
     tls: Option<RustlsConfig>,
-    verify_interval: Duration,
     api: Router,
     instance: InstanceFile,
 }
@@ -52,30 +48,18 @@ impl Server {
         http::metrics::begin();
         telemetry::count_dropped_lines();
         let shutdown = CancellationToken::new();
-        let upkeep = metrics.clone();
-        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
-            loop {
-                tokio::time::sleep(METRICS_UPKEEP).await;
-                upkeep.run_upkeep();
-                telemetry::count_dropped_lines();
-            }
-        }));
         let backend = Arc::new(logs.clone());
+        let upkeep = Upkeep { metrics: metrics.clone() };
         let state = HttpState::new(backend, parts::http_settings(config), metrics, shutdown.clone())?;
         let api = api::routes(config, &logs);
-        let checkpoints = CheckpointTimes { sign: config.checkpoint_interval, note: config.platform_log_interval };
-        let (shutdown_timeout, verify_interval) = (config.shutdown_timeout, config.verify_interval);
-        Ok(Self { store, logs, state, shutdown, shutdown_timeout, checkpoints, tls, verify_interval, api, instance })
-    }
-
-    /// What only reads, but for what it found: where it is when the server stops does not matter.
-    fn spawn_readers(&self) {
-        let (logs, cancel) = (self.logs.clone(), self.shutdown.clone());
-        tokio::spawn(async move { logs.run_statistics(cancel).await });
-        if self.verify_interval > Duration::ZERO {
-            let (logs, cancel, interval) = (self.logs.clone(), self.shutdown.clone(), self.verify_interval);
-            tokio::spawn(async move { logs.run_verifier(interval, cancel).await });
-        }
+        let (sign, note, verify) = (config.checkpoint_interval, config.platform_log_interval, config.verify_interval);
+        let id = &instance.instance().id;
+        let mut workers = work::of_logs(&logs, Times { sign, note, verify }, id);
+        workers.push(Box::new(upkeep));
+        let workers = Workers::new(workers, store.leases(id))?;
+        state.watch(workers.pulses());
+        let shutdown_timeout = config.shutdown_timeout;
+        Ok(Self { store, logs, state, shutdown, shutdown_timeout, workers, tls, api, instance })
     }
 
     /// Serves until `stop` is done, then stops in order.
@@ -93,25 +77,7 @@ impl Server {
             let router = http::grpc_router(self.state.clone());
             servers.spawn(listen::serve(listener, router, self.tls.clone(), grpc_handle.clone(), connections));
         }
-        let sealer_cancel = CancellationToken::new();
-        let sealer = tokio::spawn({
-            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
-            async move { logs.run_sealer(cancel).await }
-        });
-        let signer_cancel = CancellationToken::new();
-        let signer = tokio::spawn({
-            let (logs, cancel, times) = (self.logs.clone(), signer_cancel.clone(), self.checkpoints);
-            async move { logs.run_checkpoints(times, cancel).await }
-        });
-        let own_audit = tokio::spawn({
-            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
-            async move { logs.run_own_audit(cancel).await }
-        });
-        let cleaner = tokio::spawn({
-            let (logs, cancel) = (self.logs.clone(), sealer_cancel.clone());
-            async move { logs.run_cleaner(cancel).await }
-        });
-        self.spawn_readers();
+        let workers = self.workers.start(&self.shutdown);
 
         let failed = tokio::select! {
             () = stop => None,
@@ -123,24 +89,9 @@ impl Server {
         grpc_handle.graceful_shutdown(Some(self.shutdown_timeout));
         while servers.join_next().await.is_some() {}
         let finish = async {
-            sealer_cancel.cancel();
-            if let Err(error) = sealer.await {
-                tracing::error!(?error, "the sealer ended badly");
-            }
-            if let Err(error) = cleaner.await {
-                tracing::error!(?error, "the cleaner ended badly");
-            }
-            if let Err(error) = own_audit.await {
-                tracing::error!(?error, "the audit of access ended badly");
-            }
-            let last_words = self.record_shutdown().await;
-            signer_cancel.cancel();
-            if let Err(error) = signer.await {
-                tracing::error!(?error, "the signer ended badly");
-            }
-            self.logs.finish_checkpoints().await;
+            let finished = workers.stop().await;
             self.store.close().await;
-            last_words
+            finished
         };
         let finished = tokio::time::timeout(self.shutdown_timeout.max(Duration::from_secs(1)), finish).await;
         finished.map_err(|_| AppError::new("records that wait could not be written within shutdown-timeout"))??;
@@ -167,16 +118,6 @@ impl Server {
             written => written?,
         }
         self.instance.save()
-    }
-
-    /// What was only counted, then the stop itself.
-    async fn record_shutdown(&self) -> Result<(), AppError> {
-        if let Err(error) = self.store.check_writable() {
-            tracing::error!(?error, "the stop is not on record: the ledger takes nothing more");
-            return Ok(());
-        }
-        self.logs.flush_own_audit(true).await?;
-        Ok(self.logs.record_shutdown(&self.instance.instance().id).await?)
     }
 }
 

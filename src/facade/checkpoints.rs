@@ -1,15 +1,11 @@
-//! The background work that signs logs: a log that has changed is signed once an interval, and what was signed is noted in
-//! the platform's log of logs. Only committed states are signed, and only those that extend what was signed before.
-//! Idle processes do nothing but look, once a minute, for what a process that died has left.
+//! How logs are signed, and what was signed is noted in the platform's log of logs. Only committed states are signed, and
+//! only those that extend what was signed before.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Logs;
@@ -25,22 +21,9 @@ use crate::ledger::proof::{self, Plan};
 use crate::ledger::tree::CompactRange;
 use crate::store::checkpoints::UnsignedLog;
 
-/// How often an idle process looks for what another one left unsigned.
-const SWEEP: Duration = Duration::from_secs(60);
 /// Checkpoints that are noted in one unit.
 const NOTE_TOGETHER: u32 = 200;
-/// The work of noting checkpoints, which one process does at a time.
-const NOTING: &str = "log_of_logs";
 const SIGN_RETRY_MS: u64 = 1_000;
-
-/// How often logs are signed and noted.
-#[derive(Clone, Copy, Debug)]
-pub struct CheckpointTimes {
-    /// How often a log that changes is signed.
-    pub sign: Duration,
-    /// How often new checkpoints are noted.
-    pub note: Duration,
-}
 
 /// The process's signing key, and why it does not sign.
 #[derive(Default)]
@@ -98,43 +81,14 @@ impl Signing {
 }
 
 impl Logs {
-    /// Signs and notes until `cancel`led. Errors are logged and the logs come again.
-    pub async fn run_checkpoints(&self, times: CheckpointTimes, cancel: CancellationToken) {
-        let work = async { tokio::join!(self.keep_signing(times.sign), self.keep_noting(times.note)) };
-        cancel.run_until_cancelled(Box::pin(work)).await;
+    /// Waits until this process has changed logs that it has not signed since.
+    pub async fn logs_changed(&self) {
+        self.0.store.changed_logs().any().await;
     }
 
-    async fn keep_signing(&self, interval: Duration) {
-        let mut sweep_at = Instant::now();
-        loop {
-            let is_sweep = sweep_at <= Instant::now();
-            match if is_sweep { self.sign_all().await } else { self.sign_changed().await } {
-                Ok(_) if is_sweep => sweep_at = Instant::now() + SWEEP,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(?error, "logs could not be signed; they come again"),
-            }
-            tokio::time::sleep(interval).await;
-            tokio::select! {
-                () = self.0.store.changed_logs().any() => {}
-                () = tokio::time::sleep_until(sweep_at) => {}
-            }
-        }
-    }
-
-    async fn keep_noting(&self, interval: Duration) {
-        let interval_us = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);
-        loop {
-            match self.note_checkpoints(interval_us).await {
-                // The next change is noted no earlier than an interval after this one.
-                Ok(Some(_)) => tokio::join!(self.0.signing.unnoted.notified(), tokio::time::sleep(interval)).1,
-                // Another process has its turn, and may have been too early for what this one signed.
-                Ok(None) => tokio::time::sleep(interval).await,
-                Err(error) => {
-                    tracing::warn!(?error, "checkpoints could not be noted; they come again");
-                    tokio::time::sleep(interval).await;
-                }
-            }
-        }
+    /// Waits until this process has signed what is to be noted, since somebody last waited.
+    pub async fn checkpoints_signed(&self) {
+        self.0.signing.unnoted.notified().await;
     }
 
     /// Signs every log whose state has no checkpoint, whoever changed it; how many.
@@ -227,19 +181,15 @@ impl Logs {
         Ok((!is_extended).then(contradicts))
     }
 
-    /// Appends the newest checkpoint of every log to the log of logs where it is not there yet; how many. `None` when
-    /// another process has done so within the interval.
+    /// Appends the newest checkpoint of every log to the log of logs where it is not there yet; how many. One process does
+    /// that at a time; a checkpoint that is noted twice does no harm.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database or the queue does not take them.
-    pub async fn note_checkpoints(&self, interval_us: i64) -> Result<Option<usize>> {
-        if self.0.signing.key.get().is_none() || !self.0.store.claim_duty(NOTING, interval_us).await? {
-            return Ok(None);
+    pub async fn note_checkpoints(&self) -> Result<usize> {
+        if self.0.signing.key.get().is_none() {
+            return Ok(0);
         }
-        self.note_all().await.map(Some)
-    }
-
-    async fn note_all(&self) -> Result<usize> {
         let mut noted = 0;
         loop {
             let unnoted = self.0.store.unnoted_checkpoints(NOTE_TOGETHER).await?;
@@ -283,10 +233,8 @@ impl Logs {
     pub async fn finish_checkpoints(&self) {
         let finished = async {
             self.sign_changed().await?;
-            // Whoever noted last, and when: a checkpoint that is noted twice does no harm.
-            if self.0.signing.key.get().is_some() {
-                self.note_all().await?;
-            }
+            // Whoever's turn it is.
+            self.note_checkpoints().await?;
             self.0.store.drain().await;
             self.sign_changed().await
         };

@@ -32,10 +32,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
-use tokio::sync::{Notify, Semaphore};
 
-use crate::capture::CaptureContext;
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
 use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
@@ -66,8 +63,6 @@ pub struct LogsConfig {
     pub telemetry_retention_us: i64,
 }
 
-/// Requests of metrics that are written at a time; more are told to come again.
-const METRIC_WRITES_MAX: usize = 8;
 /// How long the database may take to answer who asks whether the server is ready: probes wait a second.
 const PING_MAX: Duration = Duration::from_millis(900);
 const PING_AGAIN_MS: u64 = 1_000;
@@ -76,10 +71,8 @@ struct Inner {
     store: Store,
     clock: SharedClock,
     config: LogsConfig,
-    content_keys: Cache<TenantId, [u8; 32]>,
     api_keys: keys::KnownKeys,
-    /// Rung when traces were touched, so that an idle sealer wakes up.
-    touched: Notify,
+    sealing: sealer::Sealing,
     /// Where verified states are remembered outside the database.
     trust: verify::Trust,
     signing: checkpoints::Signing,
@@ -87,13 +80,7 @@ struct Inner {
     failures: Failures,
     /// What the watchers of this process were told last.
     observed: vitals::Observed,
-    /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
-    content_tenants: Cache<TenantId, bool>,
-    metric_writes: Semaphore,
-    /// Where large requests are captured.
-    aside: capture::Aside,
-    /// Steps of large traces that were sealed.
-    remembered: sealer::Memory,
+    capturing: capture::Capturing,
 }
 
 /// The process's own: store, clock, capture settings. Cheap to clone.
@@ -104,25 +91,19 @@ impl Logs {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: Store, clock: SharedClock, config: LogsConfig) -> Self {
-        let content_keys = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build();
         let access = AccessState::new(config.access);
-        let content_tenants = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build();
         Self(Arc::new(Inner {
             store,
             clock,
             config,
-            content_keys,
             api_keys: keys::known_keys(),
-            touched: Notify::new(),
+            sealing: sealer::Sealing::default(),
             trust: verify::Trust::default(),
             signing: checkpoints::Signing::default(),
             access,
             failures: Failures::default(),
             observed: vitals::Observed::default(),
-            content_tenants,
-            metric_writes: Semaphore::new(METRIC_WRITES_MAX),
-            aside: capture::Aside::default(),
-            remembered: sealer::Memory::default(),
+            capturing: capture::Capturing::default(),
         }))
     }
 
@@ -161,23 +142,6 @@ impl Logs {
     #[must_use]
     pub fn queue_depth(&self) -> (usize, usize) {
         self.0.store.queue_depth()
-    }
-
-    /// What capture needs for a tenant.
-    async fn capture_context(&self, tenant: &TenantId) -> Result<CaptureContext> {
-        let content_key = match self.0.content_keys.get(tenant) {
-            Some(key) => key,
-            None => {
-                let key = self.0.store.content_key(tenant).await?;
-                self.0.content_keys.insert(tenant.clone(), key);
-                key
-            }
-        };
-        Ok(CaptureContext {
-            content_key,
-            keeps_content: self.0.config.content_capture.contains(tenant),
-            prices: Arc::clone(&self.0.config.prices),
-        })
     }
 }
 

@@ -173,11 +173,17 @@ impl Logs {
         self.append_platform(records).await
     }
 
-    /// Records that the server stops in order: the last thing that it writes.
+    /// Records what was only counted, then that the server stops in order: the last thing that it writes. Of a ledger that
+    /// takes nothing more it says so in the log.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it could not be written: the next start will find a crash.
     pub async fn record_shutdown(&self, instance_id: &str) -> Result<()> {
+        if let Err(error) = self.0.store.check_writable() {
+            tracing::error!(?error, "the stop is not on record: the ledger takes nothing more");
+            return Ok(());
+        }
+        self.flush_own_audit(true).await?;
         let stop = OwnRecord::new(SystemComponent::Api, SystemEventType::Shutdown, "the server stopped");
         self.append_platform(vec![OwnRecord { instance_id: Some(instance_id.to_owned()), ..stop }]).await
     }

@@ -1,5 +1,5 @@
-//! The background work that ends traces: whatever is quiet for long enough is sealed, and its run recorded. Every process
-//! runs one; a trace is claimed in the database, so no two seal the same.
+//! How traces end: whatever is quiet for long enough is sealed, and its run recorded. Every process seals; a trace is claimed
+//! in the database, so no two seal the same.
 
 mod memory;
 mod sources;
@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
-pub(super) use self::memory::Memory;
+use self::memory::Memory;
 use self::sources::Ready;
 use super::Logs;
 use super::access::{ServerUse, open_for_server};
@@ -35,10 +35,15 @@ const SEAL_TOGETHER: usize = 64;
 const STEPS_TOGETHER: i64 = 5_000;
 /// After this time another process may take a claimed trace: its claimer has died.
 const LEASE_US: i64 = 30_000_000;
-/// The longest sleep: traces of a process that died are found within it.
-const SLEEP_MAX: Duration = Duration::from_secs(10);
-/// The shortest sleep, so that a stream of arrivals does not become a stream of queries.
-const SLEEP_MIN: Duration = Duration::from_millis(20);
+
+/// What the process that seals remembers.
+#[derive(Default)]
+pub(super) struct Sealing {
+    /// Rung when traces were touched, so that an idle sealer wakes up.
+    pub touched: Notify,
+    /// Steps of large traces that were sealed.
+    remembered: Memory,
+}
 
 /// What became of the traces of one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,49 +56,29 @@ pub struct SealRound {
     pub steps_read: usize,
 }
 
+impl SealRound {
+    /// Whether as many traces were due as are claimed at a time: then there may be more.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.due == CLAIM_MAX as usize
+    }
+}
+
 impl Logs {
-    /// Seals due traces until `cancel`led. Errors are logged and the trace comes again.
-    pub async fn run_sealer(&self, cancel: CancellationToken) {
-        while !cancel.is_cancelled() {
-            let sleep = match self.seal_due().await {
-                Ok(round) if round.due == CLAIM_MAX as usize => continue,
-                Ok(_) => self.sleep_until_due().await,
-                Err(error) => {
-                    tracing::error!(?error, "sealing failed; the traces come again");
-                    Duration::from_secs(1)
-                }
-            };
-            let quiet = async {
-                match sleep {
-                    // Nothing waits in the database: only an arrival, or another process's death, can change that.
-                    SLEEP_MAX => {
-                        let _ = tokio::time::timeout(SLEEP_MAX, self.0.touched.notified()).await;
-                        tokio::time::sleep(SLEEP_MIN).await;
-                    }
-                    sleep => tokio::time::sleep(sleep).await,
-                }
-            };
-            tokio::select! {
-                () = quiet => {}
-                () = cancel.cancelled() => {}
-            }
-        }
+    /// Waits until traces were touched by this process since somebody last waited.
+    pub async fn touched(&self) {
+        self.0.sealing.touched.notified().await;
     }
 
-    /// How long until the next trace is due; an arrival meanwhile is due no earlier than its settle time.
-    async fn sleep_until_due(&self) -> Duration {
-        let settle = u64::try_from(self.0.config.settle_us).map_or(SLEEP_MAX, Duration::from_micros);
-        match self.0.store.next_due_at().await {
-            Ok(Some(due)) => {
-                let wait = u64::try_from(due.since(self.0.clock.now())).map_or(Duration::ZERO, Duration::from_micros);
-                wait.min(settle).clamp(SLEEP_MIN, SLEEP_MAX - SLEEP_MIN)
-            }
-            Ok(None) => SLEEP_MAX,
-            Err(error) => {
-                tracing::error!(?error, "cannot read when the next trace is due");
-                Duration::from_secs(1)
-            }
-        }
+    /// How long until the next trace is due, `None` where none waits; an arrival meanwhile is due no earlier than its settle
+    /// time.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn next_seal(&self) -> Result<Option<Duration>> {
+        let wait = |us: i64| u64::try_from(us).map_or(Duration::ZERO, Duration::from_micros);
+        let due = self.0.store.next_due_at().await?;
+        Ok(due.map(|due| wait(due.since(self.0.clock.now())).min(wait(self.0.config.settle_us))))
     }
 
     /// Seals the traces that are due now, up to one round's worth.

@@ -1,9 +1,5 @@
 //! Metrics of services beside runs, and how long they are kept.
 
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
-
 use super::loaders::{PointCountOf, PointsOf, SeriesOf};
 use super::{Logs, LogsFacade};
 use crate::domain::run::StoredRun;
@@ -12,9 +8,6 @@ use crate::domain::telemetry_series::{
     MetricPoint, MetricSeries, POINTS_MAX, RUN_SERIES_MAX, RunTelemetry, SeriesWindow,
 };
 use crate::error::{Error, Result};
-
-/// How often old samples are looked for.
-const CLEAN_EVERY: Duration = Duration::from_secs(600);
 
 /// The telemetry of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,22 +77,7 @@ impl LogsFacade {
 }
 
 impl Logs {
-    /// Drops samples, series and waiting digests that are older than they are kept, until `cancel`led.
-    pub async fn run_cleaner(&self, cancel: CancellationToken) {
-        loop {
-            match self.clean_telemetry().await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "old telemetry dropped"),
-                Err(error) => tracing::error!(?error, "old telemetry stays for now"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(CLEAN_EVERY) => {}
-                () = cancel.cancelled() => return,
-            }
-        }
-    }
-
-    /// Drops what is older than it is kept; how many rows.
+    /// Drops samples, series and waiting digests that are older than they are kept; how many rows.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer.

@@ -10,7 +10,8 @@
 //! **What tells how a log stands**: its newest verification, except that a look at the newest entries alone never takes
 //! back what a look at all of them found: INVALID stays until a verification from the first entry says otherwise.
 //!
-//! Several processes may look at the same logs: each has its own trusted positions, and the rows they write agree.
+//! One process looks at a time. Each has its own trusted positions, so one that takes over looks from its own on; the rows
+//! that several write agree.
 
 mod integrity;
 pub mod look;
@@ -19,10 +20,8 @@ pub mod trusted;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::look::{Look, Looker, unwatched};
@@ -113,19 +112,6 @@ impl Logs {
         self.audit(tenant, &looks.iter().collect::<Vec<_>>(), actor).await?;
         self.keep_trusted(&looks)?;
         Ok(looks.into_iter().map(|look| look.verification).collect())
-    }
-
-    /// Verifies every log once an interval until `cancel`led. Errors are logged; the logs come again.
-    pub async fn run_verifier(&self, interval: Duration, cancel: CancellationToken) {
-        let work = async {
-            loop {
-                if let Err(error) = self.verify_changed().await {
-                    tracing::error!(?error, "logs could not be verified; they come again");
-                }
-                tokio::time::sleep(interval).await;
-            }
-        };
-        cancel.run_until_cancelled(work).await;
     }
 
     /// One round of the background: what has changed is verified, what has not is noted as seen. How many were verified.

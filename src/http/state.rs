@@ -1,6 +1,6 @@
 //! What handlers share, and the one door that every request for data goes through.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -18,6 +18,7 @@ use super::rate::RateLimit;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::error::{Code, Error, Result};
+use crate::work::pulse::Pulses;
 
 /// Admitted requests that are open at a time, their bodies still on the way or already worked on, and those of one tenant.
 /// More are told to come again.
@@ -77,6 +78,8 @@ struct Inner {
     rate: Option<RateLimit>,
     settings: HttpSettings,
     metrics: PrometheusHandle,
+    /// How the workers of this process do; not set where none run.
+    pulses: OnceLock<Pulses>,
     shutdown: CancellationToken,
     places: FairPool,
     turns: FairPool,
@@ -109,6 +112,7 @@ impl HttpState {
             rate: RateLimit::new(settings.rate_limit),
             settings,
             metrics,
+            pulses: OnceLock::new(),
             shutdown,
             places: FairPool::new(PLACES, PLACES_OF_A_TENANT, 0),
             turns: FairPool::new(TURNS, TURNS_OF_A_TENANT, WAITING_MAX),
@@ -154,6 +158,16 @@ impl HttpState {
 
     pub(super) fn metrics(&self) -> &PrometheusHandle {
         &self.0.metrics
+    }
+
+    /// Tells from now on how these workers do.
+    pub fn watch(&self, pulses: Pulses) {
+        // A process has one list of workers: the first stays.
+        let _ = self.0.pulses.set(pulses);
+    }
+
+    pub(super) fn pulses(&self) -> Option<&Pulses> {
+        self.0.pulses.get()
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -2,12 +2,11 @@
 //! does not sign any more.
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryTrait, Value};
+use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait, Value};
 use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, column_list, decode_all, digest_value};
-use super::error::database;
 use super::scoped::{scoped, scoped_statement};
 use super::transaction::Transaction;
 use crate::domain::checkpoint::SignedCheckpoint;
@@ -204,19 +203,5 @@ impl Store {
             let (log_id, origin) = (columns.take()?, columns.take::<&str>()?);
             decode_checkpoint(columns, log_id, origin)
         })
-    }
-
-    /// Whether this process does some work now that one process does at a time: it is due, and is due again `after_us`
-    /// later.
-    ///
-    /// # Errors
-    /// `UNAVAILABLE` when the database does not answer.
-    pub async fn claim_duty(&self, name: &str, after_us: i64) -> Result<bool> {
-        let now = self.clock().now();
-        let sql = "INSERT INTO ledger_duty (name, due_at) VALUES ($1, $2) \
-                   ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE ledger_duty.due_at <= $3";
-        let values = [name.into(), now.plus_micros(after_us).as_micros().into(), now.as_micros().into()];
-        let claimed = self.db().write.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
-        Ok(claimed.rows_affected() > 0)
     }
 }

@@ -15,13 +15,19 @@ use crate::error::Result;
 const BYTES_MIN: i64 = 128 << 10;
 
 impl Store {
+    /// Whether the database plans by statistics.
+    #[must_use]
+    pub fn has_statistics(&self) -> bool {
+        self.db().backend == DbBackend::Postgres
+    }
+
     /// Our tables that have no statistics, or twice the size that they had for them: each at most once a doubling. It goes
     /// by what the database keeps over a crash, not by its counters.
     ///
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer.
     pub async fn tables_without_statistics(&self) -> Result<Vec<String>> {
-        if self.db().backend != DbBackend::Postgres {
+        if !self.has_statistics() {
             return Ok(Vec::new());
         }
         // Whoever does not own a table cannot analyze it. A bare index build sets relpages, so columns are asked for too.

@@ -5,7 +5,6 @@ use runledger::facade::access::AccessAudit;
 use runledger::http::auth::AuthSettings;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{Answer, AppSettings, Encoding, TestApp};
 use crate::support::db::TestDb;
@@ -260,18 +259,13 @@ db_test! {
         assert_eq!(waiting, 1_024);
         assert!(app.logs.flush_own_audit(false).await.is_err());
         make_writable(&db, trigger).await;
-        let cancel = CancellationToken::new();
-        let background = tokio::spawn({
-            let (logs, cancel) = (app.logs.clone(), cancel.clone());
-            async move { logs.run_own_audit(cancel).await }
-        });
+        let background = app.workers(&["audit"]);
         let patience = std::time::Instant::now();
         while db.number("SELECT COUNT(*) FROM audit_entry").await < 1_024 {
             assert!(patience.elapsed().as_secs() < 60, "the background writes what waits");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        cancel.cancel();
-        background.await.expect("ends");
+        background.stop().await.expect("stopped");
         assert_eq!(looks(&db).await.len(), 1_024, "none is lost, none is there twice");
     }
 

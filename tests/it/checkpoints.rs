@@ -1,19 +1,15 @@
 //! What is signed and when, what is not, and what a signature proves.
 
-use std::time::Duration;
-
 use runledger::domain::checkpoint::SignedCheckpoint;
 use runledger::domain::ids::{RecordId, TenantId};
 use runledger::domain::scope::{Permission, Scope};
 use runledger::domain::vocabulary::Stream;
 use runledger::error::Code;
-use runledger::facade::checkpoints::CheckpointTimes;
 use runledger::ledger::checkpoint::Checkpoint;
 use runledger::ledger::proof;
 use runledger::ledger::receipt::Receipt;
 use runledger::ledger::tree::{self, CompactRange};
 use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
-use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{TestApp, signer};
 use crate::support::seed::{self, Unit, scope};
@@ -146,17 +142,13 @@ db_test! {
         append(&one, "ours", 0..3).await;
         append(&one, "theirs", 0..1).await;
         one.logs.sign_changed().await.expect("signed");
-        let ten_seconds = 10_000_000;
-        assert_eq!(one.logs.note_checkpoints(ten_seconds).await.expect("noted"), Some(2));
+        assert_eq!(one.logs.note_checkpoints().await.expect("noted"), 2);
         append(&two, "ours", 3..4).await;
         two.logs.sign_changed().await.expect("signed");
-        assert_eq!(two.logs.note_checkpoints(ten_seconds).await.expect("claimed"), None, "the other one had its turn");
-        db.clock.advance_us(ten_seconds);
-        assert_eq!(two.logs.note_checkpoints(ten_seconds).await.expect("noted"), Some(1));
-        db.clock.advance_us(ten_seconds);
+        assert_eq!(two.logs.note_checkpoints().await.expect("noted"), 1);
         // The log of logs has grown by that, and is signed; it is not noted in itself.
         assert!(one.logs.sign_all().await.expect("signed") == 1);
-        assert_eq!(one.logs.note_checkpoints(ten_seconds).await.expect("noted"), Some(0));
+        assert_eq!(one.logs.note_checkpoints().await.expect("noted"), 0);
         let events = db.query("SELECT subject, detail FROM ledger_event WHERE kind = 'checkpoint' ORDER BY seq").await;
         assert_eq!(events.len(), 3);
         let (subject, detail): (String, String) = events[2].try_get_many_by_index().expect("text");
@@ -167,31 +159,6 @@ db_test! {
         assert_eq!(detail["root"], signed.root.to_hex());
         one.store.close().await;
         two.store.close().await;
-    }
-}
-
-db_test! {
-    async fn the_background_work_signs_notes_and_finishes(db: TestDb) {
-        let app = TestApp::on(&db).await;
-        let times = CheckpointTimes { sign: Duration::from_millis(20), note: Duration::from_millis(50) };
-        let cancel = CancellationToken::new();
-        let work = tokio::spawn({ let (logs, cancel) = (app.logs.clone(), cancel.clone()); async move { logs.run_checkpoints(times, cancel).await } });
-        append(&app, "ours", 0..3).await;
-        let patience = tokio::time::Instant::now() + Duration::from_secs(20);
-        while db.number("SELECT COUNT(*) FROM ledger_checkpoint").await == 0 {
-            assert!(tokio::time::Instant::now() < patience, "a changed log is not signed");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        cancel.cancel();
-        work.await.expect("ended");
-        // What comes after it is signed at the end, that of the log of logs as well.
-        append(&app, "ours", 3..5).await;
-        app.logs.finish_checkpoints().await;
-        let unsigned = "SELECT COUNT(*) FROM ledger_log l WHERE NOT EXISTS \
-                        (SELECT 1 FROM ledger_checkpoint c WHERE c.log_id = l.log_id AND c.size = l.size)";
-        assert_eq!(db.number(unsigned).await, 0);
-        assert_eq!(db.number("SELECT COUNT(*) FROM ledger_log").await, 2);
-        app.store.close().await;
     }
 }
 
@@ -236,7 +203,7 @@ db_test! {
         // The platform's records are for everyone with the scope that their kind needs; other tenants' checkpoints are not.
         app.logs.announce_keys().await.expect("announced");
         app.logs.sign_all().await.expect("signed");
-        app.logs.note_checkpoints(0).await.expect("noted");
+        app.logs.note_checkpoints().await.expect("noted");
         let record = async |kind: &str| {
             let rows = db.query(&format!("SELECT record_id FROM ledger_entry WHERE kind = '{kind}' ORDER BY seq LIMIT 1")).await;
             RecordId(rows[0].try_get_by_index(0).expect("an id"))

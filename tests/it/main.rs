@@ -68,3 +68,4 @@ mod told;
 mod traps;
 mod verify_tampering;
 mod verify_valid;
+mod work;

@@ -177,6 +177,13 @@ fn every_counter_is_there_before_its_first_event() {
     for counter in METRICS.iter().filter(|metric| metric.kind == Kind::Counter) {
         assert!(text.lines().any(|line| line.starts_with(counter.name)), "{} is not there", counter.name);
     }
+    for worker in ["sealer", "signer", "noter", "verifier", "cleaner", "idempotency", "audit", "upkeep"] {
+        assert!(
+            value(&text, &format!("runledger_worker_success_age_seconds{{worker=\"{worker}\"}}")) < 60.0,
+            "{worker}"
+        );
+        assert!(value(&text, &format!("runledger_worker_rounds_total{{worker=\"{worker}\"}}")) >= 0.0, "{worker}");
+    }
     for series in [
         "runledger_otlp_spans_total{outcome=\"rejected\"} 0",
         "runledger_otlp_points_total{outcome=\"dropped\"} 0",
@@ -184,6 +191,7 @@ fn every_counter_is_there_before_its_first_event() {
         "runledger_http_requests_total{route=\"/v1/traces\",method=\"POST\",status=\"500\"} 0",
         "runledger_grpc_requests_total{route=\"/opentelemetry.proto.collector.trace.v1.TraceService/Export\",status=\"UNAVAILABLE\"} 0",
         "runledger_traces_sealed_total 0",
+        "runledger_worker_failures_total{worker=\"verifier\"} 0",
     ] {
         assert!(text.lines().any(|line| line == series), "{series} is not in {text}");
     }

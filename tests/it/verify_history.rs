@@ -165,7 +165,7 @@ db_test! {
         assert_eq!(status, Some(2), "there is nothing: {text}");
         every_kind(&app, "ours").await;
         app.logs.sign_all().await.expect("signed");
-        app.logs.note_checkpoints(0).await.expect("noted");
+        app.logs.note_checkpoints().await.expect("noted");
         app.store.close().await;
         let before = db.number("SELECT COUNT(*) FROM ledger_entry").await;
         let (status, text) = run(&db.url, folder.path(), &["--full"]);

@@ -162,10 +162,10 @@ db_test! {
 db_test! {
     async fn cut_off_where_only_the_log_of_logs_remembers(db: TestDb) {
         let app = prepared(&db).await;
-        app.logs.note_checkpoints(0).await.expect("noted");
+        app.logs.note_checkpoints().await.expect("noted");
         more(&app, "ours", 10).await;
         app.logs.sign_all().await.expect("signed");
-        app.logs.note_checkpoints(0).await.expect("noted");
+        app.logs.note_checkpoints().await.expect("noted");
         cut_off(&db, 500).await;
         tamper(&db, "DELETE FROM ledger_checkpoint").await;
         let found_by = found(&app, "ours").await;
@@ -201,7 +201,7 @@ db_test! {
 db_test! {
     async fn a_removed_tenant(db: TestDb) {
         let app = prepared(&db).await;
-        app.logs.note_checkpoints(0).await.expect("noted");
+        app.logs.note_checkpoints().await.expect("noted");
         app.logs.sign_all().await.expect("signed");
         let before = trusted(&look(&app, "ours").await);
         remove_tenant(&db).await;

@@ -43,7 +43,7 @@ db_test! {
         }
         app.seal_all().await;
         app.logs.sign_all().await.expect("signed");
-        app.logs.note_checkpoints(0).await.expect("noted");
+        app.logs.note_checkpoints().await.expect("noted");
         app.logs.sign_all().await.expect("signed");
         let looks = looker(&app, BTreeMap::new(), VerificationMode::Full).database().await.expect("a look");
         assert_eq!(anomalies(&looks), []);
@@ -110,7 +110,7 @@ db_test! {
                 for _ in 0..30 {
                     more(&app, "ours", 20).await;
                     app.logs.sign_all().await.expect("signed");
-                    app.logs.note_checkpoints(0).await.expect("noted");
+                    app.logs.note_checkpoints().await.expect("noted");
                 }
             }
         });

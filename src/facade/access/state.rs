@@ -1,4 +1,4 @@
-//! What a process remembers of its callers, and the background work that writes down what was only counted.
+//! What a process remembers of its callers, and how it writes down what was only counted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,6 @@ use std::time::Duration;
 use moka::sync::Cache;
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::super::Logs;
 use super::super::own_audit::OwnEntry;
@@ -30,11 +29,6 @@ const UNIT_ENTRIES: usize = 256;
 const ALLOWED_US: i64 = 60_000_000;
 /// What nobody has asked for in this time was recorded longer ago than [`ALLOWED_US`], and can be forgotten.
 const ALLOWED_IDLE: Duration = Duration::from_secs(61);
-/// How often the background looks for counts whose minute is over.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
-
-/// How often old idempotency keys are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// When a read of evidence is on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,26 +188,9 @@ impl Logs {
         decision
     }
 
-    /// Writes down what waits and what was counted, until `cancel`led. Errors are logged, and what could not be written
-    /// comes again.
-    pub async fn run_own_audit(&self, cancel: CancellationToken) {
-        let mut next_sweep = tokio::time::Instant::now();
-        while !cancel.is_cancelled() {
-            if let Err(error) = self.flush_own_audit(false).await {
-                tracing::warn!(?error, "the audit of access could not be written; it comes again");
-            }
-            if next_sweep <= tokio::time::Instant::now() {
-                next_sweep += SWEEP_EVERY;
-                if let Err(error) = self.forget_idempotency_keys().await {
-                    tracing::warn!(?error, "old idempotency keys could not be forgotten");
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(FLUSH_EVERY) => {}
-                () = self.access().has_news.notified() => {}
-                () = cancel.cancelled() => {}
-            }
-        }
+    /// Waits until looks wait for [`Self::flush_own_audit`], of those that came since somebody last waited.
+    pub async fn looks_waiting(&self) {
+        self.access().has_news.notified().await;
     }
 
     /// Writes down what waits, and the counts whose minute is over; all of them when the server stops.

@@ -54,7 +54,7 @@ impl LogsFacade {
             let draft = |entry: Result<AuditEntryInput>| entry.and_then(|entry| audit::entry(entry, &actor, now));
             entries.into_iter().map(draft).collect::<Vec<_>>()
         };
-        let drafts = self.logs.0.aside.capture(&self.scope.tenant, bytes, capture).await?;
+        let drafts = self.logs.0.capturing.aside.capture(&self.scope.tenant, bytes, capture).await?;
         for (place, draft) in drafts.into_iter().enumerate() {
             outcomes.push(Outcome::Rejected(match draft {
                 Ok(draft) => {

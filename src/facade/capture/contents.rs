@@ -57,11 +57,11 @@ impl Logs {
         if trace_ids.is_empty() {
             return Ok(SpanContents::new());
         }
-        let has_contents = match self.0.content_tenants.get(tenant) {
+        let has_contents = match self.0.capturing.content_tenants.get(tenant) {
             Some(known) => known,
             None => {
                 let found = self.0.store.has_span_contents(tenant).await?;
-                self.0.content_tenants.insert(tenant.clone(), found);
+                self.0.capturing.content_tenants.insert(tenant.clone(), found);
                 found
             }
         };

@@ -16,7 +16,6 @@ mod steps;
 mod system;
 mod traces;
 
-pub(in crate::facade) use aside::Aside;
 pub use audit::{AuditResult, RecordedAudit};
 pub use incidents::RecordedIncident;
 pub use otlp::{IngestReport, OtlpEncoding, Signal, decode_otlp, decode_otlp_if};
@@ -26,16 +25,21 @@ pub use steps::{RecordedSteps, StepResult};
 pub use system::{RecordedSystemRecords, SystemRecordResult};
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
+use self::aside::Aside;
 use self::once::{Answer, KeyedRequest};
 use super::{Logs, LogsFacade};
 use crate::capture::CaptureContext;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord, TraceTouch};
 use crate::domain::audit::AuditEntry;
 use crate::domain::draft::{DraftAudit, DraftPayload, DraftSeal, DraftStep};
-use crate::domain::ids::{Digest, RecordId, TraceId};
+use crate::domain::ids::{Digest, RecordId, TenantId, TraceId};
 use crate::domain::payload::{NewPayload, PayloadPart};
 use crate::domain::run::{LlmRun, StoredRun};
 use crate::domain::system::{DraftSystemRecord, SystemRecord};
@@ -62,10 +66,51 @@ pub struct Recorded {
     pub is_replayed: bool,
 }
 
+/// Requests of metrics that are written at a time; more are told to come again.
+const METRIC_WRITES_MAX: usize = 8;
+
+/// What the process keeps for capture.
+pub(super) struct Capturing {
+    content_keys: Cache<TenantId, [u8; 32]>,
+    /// Tenants for whom digests of content may wait; what other processes keep is noticed within the cache's time.
+    content_tenants: Cache<TenantId, bool>,
+    metric_writes: Semaphore,
+    /// Where large requests are captured.
+    pub aside: Aside,
+}
+
+impl Default for Capturing {
+    fn default() -> Self {
+        Self {
+            content_keys: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build(),
+            content_tenants: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build(),
+            metric_writes: Semaphore::new(METRIC_WRITES_MAX),
+            aside: Aside::default(),
+        }
+    }
+}
+
 /// Idempotency keys that one statement forgets.
 const FORGET_MAX: u32 = 1_000;
 
 impl Logs {
+    /// What capture needs for a tenant.
+    pub(super) async fn capture_context(&self, tenant: &TenantId) -> Result<CaptureContext> {
+        let content_key = match self.0.capturing.content_keys.get(tenant) {
+            Some(key) => key,
+            None => {
+                let key = self.0.store.content_key(tenant).await?;
+                self.0.capturing.content_keys.insert(tenant.clone(), key);
+                key
+            }
+        };
+        Ok(CaptureContext {
+            content_key,
+            keeps_content: self.0.config.content_capture.contains(tenant),
+            prices: Arc::clone(&self.0.config.prices),
+        })
+    }
+
     /// Forgets idempotency keys that were used too long ago; gives how many.
     ///
     /// # Errors
@@ -151,7 +196,7 @@ impl Logs {
         let touches = !unit.touches.is_empty();
         let receipt = self.0.store.append(unit).await?;
         if touches {
-            self.0.touched.notify_one();
+            self.0.sealing.touched.notify_one();
         }
         Ok(receipt)
     }
@@ -165,7 +210,7 @@ impl Logs {
         }
         let receipts = join_all(begun.into_iter().map(|begun| async { begun?.receipt().await })).await;
         if touches && receipts.iter().any(Result::is_ok) {
-            self.0.touched.notify_one();
+            self.0.sealing.touched.notify_one();
         }
         receipts
     }

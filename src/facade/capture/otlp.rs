@@ -78,7 +78,7 @@ impl LogsFacade {
         self.require(Permission::RunsWrite)?;
         let context = self.capture_context().await?;
         let (mapping, bytes) = (context.clone(), request.encoded_len());
-        let aside = &self.logs.0.aside;
+        let aside = &self.logs.0.capturing.aside;
         let mut draft = aside.capture(&self.scope.tenant, bytes, move || otlp::map_spans(&mapping, request)).await?;
         self.logs.fill_steps(&self.scope.tenant, &context, &mut draft.traces).await?;
         let mut report = IngestReport::default();

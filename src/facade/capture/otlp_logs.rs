@@ -36,7 +36,7 @@ impl LogsFacade {
             let request_hash = (!records.is_empty()).then(|| hasher.digest_bytes(&request.encode_to_vec()));
             Ok::<_, Error>((draft, records, request_hash))
         };
-        let captured = self.logs.0.aside.capture(&self.scope.tenant, bytes, map).await?;
+        let captured = self.logs.0.capturing.aside.capture(&self.scope.tenant, bytes, map).await?;
         let (draft, records, request_hash) = captured?;
         let mut report = SignalReport { dropped: draft.dropped, digested: draft.digested, ..SignalReport::default() };
         let mut rejected: HashMap<String, i64> = HashMap::new();
@@ -45,7 +45,7 @@ impl LogsFacade {
         }
         if !draft.contents.is_empty() {
             self.store().keep_span_contents(&self.scope.tenant, &draft.contents).await?;
-            self.logs.0.content_tenants.insert(self.scope.tenant.clone(), true);
+            self.logs.0.capturing.content_tenants.insert(self.scope.tenant.clone(), true);
         }
         if let Some(request_hash) = request_hash {
             self.append_records(records, request_hash, &mut report, &mut rejected).await?;

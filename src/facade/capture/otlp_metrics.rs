@@ -57,9 +57,15 @@ impl LogsFacade {
             to: now.plus_micros(AHEAD_US),
         };
         let bytes = request.encoded_len();
-        let draft = self.logs.0.aside.capture(&self.scope.tenant, bytes, move || map_metrics(&request, times)).await?;
+        let draft = self
+            .logs
+            .0
+            .capturing
+            .aside
+            .capture(&self.scope.tenant, bytes, move || map_metrics(&request, times))
+            .await?;
         let busy = |_| Error::unavailable("other metrics are being written; send them again", 1_000);
-        let _permit = self.logs.0.metric_writes.try_acquire().map_err(busy)?;
+        let _permit = self.logs.0.capturing.metric_writes.try_acquire().map_err(busy)?;
         if !draft.samples.is_empty() {
             self.store().write_metric_samples(&self.scope.tenant, &draft.samples).await?;
         }

@@ -98,7 +98,7 @@ impl LogsFacade {
             };
             named.into_iter().map(captured).collect()
         };
-        self.logs.0.aside.capture(&self.scope.tenant, bytes, capture).await
+        self.logs.0.capturing.aside.capture(&self.scope.tenant, bytes, capture).await
     }
 
     async fn steps_recorded(&self, outcomes: Vec<Outcome>, is_replayed: bool) -> Result<RecordedSteps> {

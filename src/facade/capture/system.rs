@@ -69,7 +69,7 @@ impl LogsFacade {
             let draft = |record: Result<SystemRecordInput>| record.and_then(|record| system::record(record, now));
             records.into_iter().map(draft).collect::<Vec<_>>()
         };
-        let (drafts, faults) = sorted_out(self.logs.0.aside.capture(&self.scope.tenant, bytes, capture).await?);
+        let (drafts, faults) = sorted_out(self.logs.0.capturing.aside.capture(&self.scope.tenant, bytes, capture).await?);
         let new: Vec<NewRecord> =
             drafts.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<_>>()?;
         let unit = AppendUnit::evidence(self.scope.tenant.clone(), new);

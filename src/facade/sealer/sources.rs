@@ -35,8 +35,10 @@ impl Logs {
         trace_ids: &[TraceId],
         make: impl Fn(&SealSource, &mut Vec<Digest>) -> T + Send + 'static,
     ) -> Result<Unread<Vec<Ready<T>>>> {
-        let mut kept: HashMap<TraceId, Kept> =
-            trace_ids.iter().map(|trace_id| (trace_id.clone(), self.0.remembered.take(tenant, trace_id))).collect();
+        let mut kept: HashMap<TraceId, Kept> = trace_ids
+            .iter()
+            .map(|trace_id| (trace_id.clone(), self.0.sealing.remembered.take(tenant, trace_id)))
+            .collect();
         let known: Vec<(TraceId, usize)> =
             kept.iter().map(|(trace_id, kept)| (trace_id.clone(), kept.known())).collect();
         let mut steps = 0;
@@ -56,7 +58,7 @@ impl Logs {
 
     /// Keeps in memory what was read of a trace, and gives what was made of it.
     pub(in crate::facade) fn remember<T>(&self, ready: Ready<T>) -> T {
-        self.0.remembered.keep(ready.source, ready.kept);
+        self.0.sealing.remembered.keep(ready.source, ready.kept);
         ready.made
     }
 
@@ -69,6 +71,6 @@ impl Logs {
         steps: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        if steps <= STEPS_HERE_MAX { Ok(work()) } else { self.0.aside.threads().run(work).await }
+        if steps <= STEPS_HERE_MAX { Ok(work()) } else { self.0.capturing.aside.threads().run(work).await }
     }
 }

@@ -15,6 +15,9 @@ pub const FLUSH_RECORDS: &str = "runledger_append_flush_records";
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const RECORDS: &[f64] = &[1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0];
 
+/// Rounds of work: some wait for a disk, some read all that there is.
+const LONG_SECONDS: &[f64] = &[0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0];
+
 /// What a number does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -81,6 +84,21 @@ pub const METRICS: &[Metric] = &[
     counter(
         "runledger_log_lines_dropped_total",
         "Lines of the server's log that were given up, because nobody took those before",
+    ),
+    counter("runledger_worker_rounds_total", "Rounds of the background's work by worker, those that failed too"),
+    counter(
+        "runledger_worker_failures_total",
+        "Rounds of the background's work that failed, by worker; they come again",
+    ),
+    Metric {
+        name: "runledger_worker_round_seconds",
+        kind: Kind::Histogram(LONG_SECONDS),
+        unit: Unit::Seconds,
+        help: "Time of a round of the background's work, by worker",
+    },
+    seconds(
+        "runledger_worker_success_age_seconds",
+        "Time since a worker's last round that went well, or since another process was seen to have its lease",
     ),
     count("runledger_append_queue_records", "Records that wait to be appended"),
     count(

@@ -109,7 +109,7 @@ pub async fn scrape(State(state): State<HttpState>, request: Request) -> Respons
             return error::response(error::status(&refusal), &refusal);
         }
     }
-    let observed = observed::text(&state.backend().vitals().await);
+    let observed = observed::text(&state.backend().vitals().await, state.pulses());
     let text = state.metrics().render() + &observed;
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

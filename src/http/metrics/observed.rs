@@ -10,13 +10,17 @@ use super::catalog;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::verification::VerificationStatus;
 use crate::facade::vitals::{LedgerVitals, LogVitals, Pool, Vitals};
+use crate::work::pulse::Pulses;
 
 /// The numbers in Prometheus' text form.
-pub(super) fn text(vitals: &Vitals) -> String {
+pub(super) fn text(vitals: &Vitals, pulses: Option<&Pulses>) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         catalog::describe();
         of_server(vitals);
+        for (worker, age) in pulses.into_iter().flat_map(Pulses::ages) {
+            gauge!("runledger_worker_success_age_seconds", "worker" => worker).set(age.as_secs_f64());
+        }
         if let Some((at, ledger)) = &vitals.ledger {
             set("runledger_logs_observed_age_seconds", age(*at, vitals.at));
             of_ledger(ledger, vitals.at);

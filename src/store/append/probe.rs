@@ -21,7 +21,7 @@ pub(super) async fn write(db: &Database) -> Result<()> {
 async fn fill(db: &Database, txn: &mut Transaction) -> Result<()> {
     for row in 0..ROWS {
         let name = format!("probe/{}", format!("{row:08x}").repeat(NAME_WORDS));
-        let sql = "INSERT INTO ledger_duty (name, due_at) VALUES ($1, 0) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO ledger_duty (name, holder, held_until) VALUES ($1, '', 0) ON CONFLICT DO NOTHING";
         txn.execute(db.statement(sql, [name.into()])).await?;
     }
     txn.execute(db.statement("DELETE FROM ledger_duty WHERE name LIKE 'probe/%'", [])).await.map(drop)

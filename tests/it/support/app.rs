@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,6 +12,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use runledger::capture::pricing::PriceTable;
+use runledger::clock::Clock;
 use runledger::domain::ids::TenantId;
 use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
@@ -20,6 +22,7 @@ use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};
 use runledger::ledger::note::NoteSigner;
 use runledger::store::{Store, StoreConfig};
+use runledger::work::{self, Running, Times, Worker, Workers};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -163,6 +166,20 @@ impl TestApp {
     /// The same application, asked with an API key.
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// All workers of a server that works often.
+    pub fn all_workers(&self) -> Vec<Box<dyn Worker>> {
+        let often = Duration::from_millis(50);
+        work::of_logs(&self.logs, Times { sign: often, note: often, verify: often }, "test")
+    }
+
+    /// Some of them at work, by name.
+    pub fn workers(&self, names: &[&str]) -> Running {
+        let workers = self.all_workers().into_iter().filter(|worker| names.contains(&worker.name())).collect();
+        Workers::new(workers, self.store.leases(&self.clock.new_id().0.to_string()))
+            .expect("put together")
+            .start(&CancellationToken::new())
     }
 
     /// Sends a request through the router.

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -67,6 +67,12 @@ pub struct TestDb {
 }
 
 impl TestDb {
+    /// A SQLite file in a folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        let url = format!("sqlite://{}", folder.join("test.db").display());
+        Self { url, backend: DbBackend::Sqlite, clock: Arc::new(TestClock::new()) }
+    }
+
     /// The settings that every test has unless it says otherwise: settle after 15 s, 60 s, 1 h.
     pub fn config(&self) -> StoreConfig {
         StoreConfig {
@@ -122,8 +128,7 @@ fn block_on<F: Future<Output = ()> + Send + 'static>(body: F) {
 /// Runs a body on a fresh SQLite file.
 pub fn on_sqlite<F: Future<Output = ()> + Send + 'static>(body: fn(TestDb) -> F) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    block_on(body(TestDb { url, backend: DbBackend::Sqlite, clock: Arc::new(TestClock::new()) }));
+    block_on(body(TestDb::in_folder(folder.path())));
 }
 
 /// Runs a body on a fresh PostgreSQL database.
