@@ -16,6 +16,7 @@ pub mod holdings;
 mod idempotency;
 pub mod incidents;
 pub mod keys;
+mod keytable;
 mod leaves;
 pub mod ledger;
 pub mod ledger_keys;
@@ -53,8 +54,8 @@ use tokio::task::JoinHandle;
 
 use self::append::{ChangedLogs, Queue, Writer, WriterThread};
 use self::bulk::Bulk;
-pub use self::database::Serving;
 use self::database::{Database, tables};
+pub use self::database::{Serving, observe_statements};
 pub use self::error::for_operator;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;
