@@ -50,9 +50,11 @@ async fn fill(db: &DatabaseConnection, leaves: u64) {
         let to = (from + CHUNK).min(leaves);
         let hashes: Vec<Digest> = (from..to).map(|seq| leaf_hash(&seq.to_be_bytes())).collect();
         hashes.iter().for_each(|hash| range.append(*hash, |node| nodes.push(node)));
-        let sql = "INSERT INTO ledger_entry (log_id, seq, kind, record_id, leaf_hash) \
-                   SELECT $1, s, 'trace_step', r, h FROM UNNEST($2::bigint[], $3::uuid[], $4::bytea[]) AS rows(s, r, h)";
+        let sql = "INSERT INTO ledger_entry (tenant_id, log_id, seq, kind, record_id, leaf_hash) \
+                   SELECT $1, $2, s, 'trace_step', r, h \
+                   FROM UNNEST($3::bigint[], $4::uuid[], $5::bytea[]) AS rows(s, r, h)";
         let values = vec![
+            TENANT.into(),
             LOG_ID.into(),
             array(ArrayType::BigInt, (from..to).map(|seq| seq.cast_signed().into())),
             array(ArrayType::Uuid, (from..to).map(|seq| record_id(seq).into())),
@@ -60,10 +62,11 @@ async fn fill(db: &DatabaseConnection, leaves: u64) {
         ];
         run(db, sql, values).await;
     }
-    let sql = "INSERT INTO ledger_node (log_id, level, idx, hash) \
-               SELECT $1, l, i, h FROM UNNEST($2::bigint[], $3::bigint[], $4::bytea[]) AS rows(l, i, h)";
+    let sql = "INSERT INTO ledger_node (tenant_id, log_id, level, idx, hash) \
+               SELECT $1, $2, l, i, h FROM UNNEST($3::bigint[], $4::bigint[], $5::bytea[]) AS rows(l, i, h)";
     for nodes in nodes.chunks(50_000) {
         let values = vec![
+            TENANT.into(),
             LOG_ID.into(),
             array(ArrayType::BigInt, nodes.iter().map(|node| node.level.into())),
             array(ArrayType::BigInt, nodes.iter().map(|node| node.idx.into())),
@@ -71,11 +74,11 @@ async fn fill(db: &DatabaseConnection, leaves: u64) {
         ];
         run(db, sql, values).await;
     }
-    let sql = "INSERT INTO ledger_log (log_id, tenant_id, stream, origin, size, root, edge, updated_at) \
+    let sql = "INSERT INTO ledger_log (tenant_id, log_id, stream, origin, size, root, edge, updated_at) \
                VALUES ($1, $2, 'evidence', 'bench/proofs', $3, $4, $5, 0)";
     let values = vec![
-        LOG_ID.into(),
         TENANT.into(),
+        LOG_ID.into(),
         range.size().cast_signed().into(),
         range.root().0.to_vec().into(),
         range.edge().into(),

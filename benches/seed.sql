@@ -77,8 +77,8 @@ INSERT INTO metric_point (tenant_id, series_id, at, value) SELECT tenant_id, ser
 FROM metric_series, generate_series(:since::bigint, :until, 10000000) AS instant WHERE tenant_id = 'bench';
 -- Entries of a log that nobody reads, and the attributes of each trace's first step: without them the planner would find
 -- their tables empty, and read them whole.
-INSERT INTO ledger_entry (log_id, seq, kind, record_id, leaf_hash)
-SELECT '00000000-0000-7000-8000-000000000000', seq, 'run', id, sha256(run_id::bytea)
+INSERT INTO ledger_entry (tenant_id, log_id, seq, kind, record_id, leaf_hash)
+SELECT 'bench', '00000000-0000-7000-8000-000000000000', seq, 'run', id, sha256(run_id::bytea)
 FROM llm_run WHERE tenant_id = 'bench' AND trace_id IS NOT NULL;
 INSERT INTO payload (tenant_id, record_id, part, text, salt)
 SELECT tenant_id, id, 'attributes', '{"gen_ai.operation.name":"invoke_agent"}', sha256(span_id::bytea)

@@ -58,17 +58,16 @@ pub async fn append_only(manager: &SchemaManager<'_>, table: &str) -> Result<(),
     Ok(())
 }
 
-/// Lets rows of `payload` be deleted where an event of the ledger names them, and nothing else.
-pub async fn allow_erasure(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+/// Makes `payload` append-only but for rows that an event of the ledger names, which may be deleted.
+pub async fn guard_payloads(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let triggers = match manager.get_database_backend() {
         DbBackend::Postgres => {
-            "DROP TRIGGER payload_append_only ON payload;
-             CREATE TRIGGER payload_append_only BEFORE UPDATE OR TRUNCATE ON payload
+            "CREATE TRIGGER payload_append_only BEFORE UPDATE OR TRUNCATE ON payload
                 FOR EACH STATEMENT EXECUTE FUNCTION runledger_append_only();
              CREATE FUNCTION runledger_erase_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 IF NOT EXISTS (SELECT 1 FROM ledger_event WHERE tenant_id = OLD.tenant_id
                     AND kind IN ('erase', 'prune') AND subject = OLD.record_id::text || '/' || OLD.part) THEN
-                    RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP;
+                    RAISE EXCEPTION 'payload is append-only: % is refused', TG_OP;
                 END IF;
                 RETURN OLD;
              END $$;
@@ -76,7 +75,8 @@ pub async fn allow_erasure(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 FOR EACH ROW EXECUTE FUNCTION runledger_erase_only();"
         }
         _ => {
-            "DROP TRIGGER payload_no_delete;
+            "CREATE TRIGGER payload_no_update BEFORE UPDATE ON payload BEGIN
+                SELECT RAISE(ABORT, 'payload is append-only: UPDATE is refused'); END;
              CREATE TRIGGER payload_no_delete BEFORE DELETE ON payload WHEN NOT EXISTS (
                 SELECT 1 FROM ledger_event WHERE tenant_id = OLD.tenant_id AND kind IN ('erase', 'prune')
                 AND subject = lower(substr(hex(OLD.record_id), 1, 8) || '-' || substr(hex(OLD.record_id), 9, 4) || '-'
@@ -88,17 +88,12 @@ pub async fn allow_erasure(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.get_connection().execute_unprepared(triggers).await.map(drop)
 }
 
-/// Makes `payload` append-only without exception again.
-pub async fn forbid_erasure(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let triggers = match manager.get_database_backend() {
-        DbBackend::Postgres => {
-            "DROP TRIGGER payload_no_delete ON payload; DROP FUNCTION runledger_erase_only();
-             DROP TRIGGER payload_append_only ON payload;"
-        }
-        _ => "DROP TRIGGER payload_no_delete; DROP TRIGGER payload_no_update;",
-    };
-    manager.get_connection().execute_unprepared(triggers).await?;
-    append_only(manager, "payload").await
+/// Drops the function behind the trigger of PostgreSQL.
+pub async fn drop_erase_only_function(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        manager.get_connection().execute_unprepared("DROP FUNCTION runledger_erase_only()").await?;
+    }
+    Ok(())
 }
 
 /// The function behind the triggers of PostgreSQL.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::ids::Digest;
+use super::ids::{Digest, TenantId};
 use super::time::Timestamp;
 
 /// Sizes of logs at one instant, by log id. A log that is not in it was empty or did not exist.
@@ -13,6 +13,8 @@ pub type LogSizes = BTreeMap<Uuid, i64>;
 /// A signed state of a log. Only committed states are signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCheckpoint {
+    /// Whose log it is of.
+    pub tenant_id: TenantId,
     /// The log.
     pub log_id: Uuid,
     /// The log's name, the first line of the note: `<ledger.origin>/<log id>`.

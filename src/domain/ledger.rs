@@ -26,6 +26,15 @@ pub struct LedgerEvent {
     pub actor_id: Option<String>,
 }
 
+/// Which log, and whose: where a log is found depends on its tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogName {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The log's opaque id.
+    pub log_id: Uuid,
+}
+
 /// A log: the tenant's evidence, or who read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerLog {

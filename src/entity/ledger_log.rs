@@ -6,8 +6,9 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "ledger_log")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub log_id: Uuid,
     pub tenant_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub log_id: Uuid,
     pub stream: String,
     pub origin: String,
     pub size: i64,

@@ -12,7 +12,7 @@ use super::Logs;
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
 use crate::domain::checkpoint::SignedCheckpoint;
 use crate::domain::ids::{Digest, TenantId};
-use crate::domain::ledger::{LedgerEvent, LedgerLog};
+use crate::domain::ledger::{LedgerEvent, LedgerLog, LogName};
 use crate::domain::vocabulary::{ActorType, LedgerEventKind, Stream};
 use crate::error::{Error, Result};
 use crate::ledger::checkpoint::Checkpoint;
@@ -97,7 +97,8 @@ impl Logs {
     /// `UNAVAILABLE` when the database does not answer.
     pub async fn sign_all(&self) -> Result<usize> {
         let changed = self.0.store.changed_logs().take();
-        self.sign_among(None).await.inspect_err(|_| self.0.store.changed_logs().add(changed))
+        let unsigned = self.0.store.unsigned_logs();
+        self.sign(unsigned).await.inspect_err(|_| self.0.store.changed_logs().add(changed))
     }
 
     /// Signs the logs that this process has changed since; how many. Reads nothing when there are none.
@@ -109,15 +110,16 @@ impl Logs {
         if changed.is_empty() {
             return Ok(0);
         }
-        self.sign_among(Some(&changed)).await.inspect_err(|_| self.0.store.changed_logs().add(changed))
+        let unsigned = self.0.store.unsigned_among(&changed);
+        self.sign(unsigned).await.inspect_err(|_| self.0.store.changed_logs().add(changed))
     }
 
-    async fn sign_among(&self, among: Option<&[Uuid]>) -> Result<usize> {
+    async fn sign(&self, unsigned: impl Future<Output = Result<Vec<UnsignedLog>>>) -> Result<usize> {
         let signing = &self.0.signing;
         let Some(key) = signing.key.get().filter(|_| signing.trouble().stopped.is_none()) else { return Ok(0) };
         let mut signed = Vec::new();
         let mut is_news = false;
-        for UnsignedLog { log, newest } in self.0.store.unsigned_logs(among).await? {
+        for UnsignedLog { log, newest } in unsigned.await? {
             match self.contradiction(&log, newest).await? {
                 Some(reason) => signing.refuse(&log, reason),
                 None => {
@@ -148,6 +150,7 @@ impl Logs {
     fn signed(&self, key: &NoteSigner, log: &LedgerLog) -> Result<SignedCheckpoint> {
         let checkpoint = Checkpoint { origin: log.origin.clone(), size: log.size.cast_unsigned(), root: log.root };
         Ok(SignedCheckpoint {
+            tenant_id: log.tenant_id.clone(),
             log_id: log.log_id,
             origin: log.origin.clone(),
             size: log.size,
@@ -259,7 +262,8 @@ impl Logs {
         if self.0.signing.key.get().is_none() {
             return Err(Error::unavailable("this process has no key to sign with", SIGN_RETRY_MS));
         }
-        self.sign_among(Some(&[log.log_id])).await?;
+        let name = [LogName { tenant: log.tenant_id.clone(), log_id: log.log_id }];
+        self.sign(self.0.store.unsigned_among(&name)).await?;
         self.0.signing.check_log(log.log_id)?;
         self.0.store.get_checkpoint(log, None).await
     }

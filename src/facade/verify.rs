@@ -121,31 +121,35 @@ impl Logs {
     pub async fn verify_changed(&self) -> Result<usize> {
         let looker = self.looker(VerificationMode::Incremental)?;
         let mut looked = 0;
-        let mut unchanged = Vec::new();
         for tenant in looker.tenants().await? {
             // What keeps one tenant from being verified keeps no other.
-            match self.verify_if_changed(&looker, &tenant, &mut unchanged).await {
+            match self.verify_if_changed(&looker, &tenant).await {
                 Ok(count) => looked += count,
                 Err(error) => {
                     tracing::error!(?error, %tenant, "a tenant's logs could not be verified; they come again")
                 }
             }
         }
-        self.0.store.touch_watch(&unchanged, VerificationMode::Incremental, self.0.clock.now()).await?;
         Ok(looked)
     }
 
-    async fn verify_if_changed(&self, looker: &Looker, tenant: &TenantId, unchanged: &mut Vec<Uuid>) -> Result<usize> {
+    async fn verify_if_changed(&self, looker: &Looker, tenant: &TenantId) -> Result<usize> {
         let heads = looker.store.log_heads(Some(tenant)).await?;
         let standings = self.0.store.standings(tenant).await?;
         if is_quiet(tenant, &heads, looker, &standings) {
-            unchanged.extend(heads.iter().map(|head| head.log_id));
+            let unchanged: Vec<Uuid> = heads.iter().map(|head| head.log_id).collect();
+            self.note_unchanged(tenant, &unchanged).await?;
             return Ok(0);
         }
         let looks = looker.tenant(tenant).await?;
-        unchanged.extend(self.keep_news(tenant, &looks, &standings).await?);
+        let unchanged = self.keep_news(tenant, &looks, &standings).await?;
         self.keep_trusted(&looks)?;
+        self.note_unchanged(tenant, &unchanged).await?;
         Ok(looks.len())
+    }
+
+    async fn note_unchanged(&self, tenant: &TenantId, log_ids: &[Uuid]) -> Result<()> {
+        self.0.store.touch_watch(tenant, log_ids, VerificationMode::Incremental, self.0.clock.now()).await
     }
 
     /// Stores the looks that have something to say; gives the logs of the others.

@@ -1,8 +1,9 @@
 //! The one place that writes evidence.
 //!
 //! Units wait in a bounded queue; one task a process takes what waits and writes it in one transaction: the logs are
-//! locked first, in order of their ids, so that processes that carry the same spans can never wait for each other in a
-//! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers.
+//! locked first, in order of their tenants and ids, so that processes that carry the same spans can never wait for each other in a
+//! ring; what is on record is read under that lock; what is new gets its seq and step_index; then commit, then answers. A
+//! statement is of one tenant: tenants may live on nodes of their own.
 
 mod changes;
 mod erase;

@@ -84,7 +84,7 @@ pub(super) fn runs(
     if let Some(as_of) = as_of {
         all.and(C::Seq.lt(as_of.size));
     }
-    all.and(newest_revision(as_of));
+    all.and(newest_revision(tenant, as_of));
     all.any(C::RunId, filter.run_ids.as_ref(), RunId::as_str)?;
     all.any(C::TraceId, filter.trace_ids.as_ref(), TraceId::as_str)?;
     all.texts(C::Name, filter.names.as_ref())?;
@@ -114,24 +114,24 @@ pub(super) fn runs(
     Ok(all.condition)
 }
 
-/// No later revision of the run is on record, as of a moment.
-pub(super) fn newest_revision(as_of: Option<AsOf>) -> SimpleExpr {
-    newer_run("revision", "run_id", as_of).not()
+/// No later revision of the tenant's run is on record, as of a moment.
+pub(super) fn newest_revision(tenant: &TenantId, as_of: Option<AsOf>) -> SimpleExpr {
+    newer_run(tenant, "revision", "run_id", as_of).not()
 }
 
 /// No later run of the same trace is on record.
-pub(super) fn newest_of_trace() -> SimpleExpr {
-    newer_run("seq", "trace_id", None).not()
+pub(super) fn newest_of_trace(tenant: &TenantId) -> SimpleExpr {
+    newer_run(tenant, "seq", "trace_id", None).not()
 }
 
-/// Another run shares `key` and has a larger `order`.
-fn newer_run(order: &'static str, key: &'static str, as_of: Option<AsOf>) -> SimpleExpr {
+/// Another run of the tenant shares `key` and has a larger `order`.
+fn newer_run(tenant: &TenantId, order: &'static str, key: &'static str, as_of: Option<AsOf>) -> SimpleExpr {
     let newer = |column: &'static str| Expr::col(("newer", column));
     let this = |column: &'static str| Expr::col((llm_run::Entity, Alias::new(column)));
     let mut select = Query::select()
         .expr(Expr::cust("1"))
         .from_as(llm_run::Entity, "newer")
-        .and_where(newer("tenant_id").equals((llm_run::Entity, llm_run::Column::TenantId)))
+        .and_where(newer("tenant_id").eq(tenant.as_str()))
         .and_where(newer(key).eq(this(key)))
         .and_where(newer(order).gt(this(order)))
         // The offset keeps PostgreSQL from making this a join, which it does badly without statistics: it is one look
@@ -180,7 +180,7 @@ pub(super) fn traces(
     if selects_running(filter, as_of) {
         all.and(C::TraceId.in_subquery(unsealed(tenant)));
     } else if let Some(statuses) = &filter.statuses {
-        all.condition = all.condition.add(any_status(backend, statuses, as_of)?);
+        all.condition = all.condition.add(any_status(backend, tenant, statuses, as_of)?);
     }
     Ok(all.condition)
 }
@@ -203,23 +203,28 @@ fn unsealed(tenant: &TenantId) -> SelectStatement {
 }
 
 /// The newest seal says one of these, or there is none and RUNNING is among them.
-fn any_status(backend: DbBackend, statuses: &[TraceStatus], as_of: Option<AsOf>) -> Result<Condition> {
+fn any_status(
+    backend: DbBackend,
+    tenant: &TenantId,
+    statuses: &[TraceStatus],
+    as_of: Option<AsOf>,
+) -> Result<Condition> {
     let sealed = ExecutionStatus::ALL.iter().filter(|status| statuses.contains(&TraceStatus::from(**status)));
     let words = sealed.map(|status| status.as_str());
-    let mut any = Condition::any().add(any_text(backend, newest_seal("status", as_of), words)?);
+    let mut any = Condition::any().add(any_text(backend, newest_seal(tenant, "status", as_of), words)?);
     if statuses.contains(&TraceStatus::Running) {
-        any = any.add(newest_seal("status", as_of).is_null());
+        any = any.add(newest_seal(tenant, "status", as_of).is_null());
     }
     Ok(any)
 }
 
 /// A column of the trace's newest seal as of a moment; null without a seal.
-pub(super) fn newest_seal(column: &'static str, as_of: Option<AsOf>) -> SimpleExpr {
+pub(super) fn newest_seal(tenant: &TenantId, column: &'static str, as_of: Option<AsOf>) -> SimpleExpr {
     let newest = |column: &'static str| Expr::col(("newest", column));
     let mut select = Query::select()
         .expr(newest(column))
         .from_as(trace_seal::Entity, "newest")
-        .and_where(newest("tenant_id").equals((trace::Entity, trace::Column::TenantId)))
+        .and_where(newest("tenant_id").eq(tenant.as_str()))
         .and_where(newest("trace_id").equals((trace::Entity, trace::Column::TraceId)))
         .order_by_expr(newest("revision"), Order::Desc)
         .limit(1)

@@ -1,5 +1,6 @@
 //! Connections: one writer and a few readers on SQLite, two pools on PostgreSQL; durability is checked, not assumed.
 
+pub(super) mod sent;
 pub(super) mod serving;
 pub(super) mod sqlite;
 pub(super) mod tables;
@@ -8,17 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use sea_orm::sqlx::{self, AssertSqlSafe};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, DbBackend, DbErr, QueryResult,
     Statement, Value,
 };
 
 use super::bulk::Bulk;
-use super::error::database;
+use super::error::{database, of_driver};
 use super::finish::Finished;
 use super::place::Place;
+use super::transaction::{Transaction, parts};
 use super::turns::Turns;
 use crate::error::{Error, Result};
+pub use sent::observe_statements;
 pub use serving::Serving;
 
 /// Connections of PostgreSQL for the sealer and keys, so that readers cannot starve them.
@@ -27,15 +31,15 @@ const POSTGRES_WRITERS: u32 = 2;
 const STATEMENT_CACHE: usize = 256;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_IDLE_TEST: Duration = Duration::from_secs(30);
-/// No plan of ours is worth compiling, and its estimates err on tables without statistics.
-const POSTGRES_READ: &[(&str, &str)] = &[("jit", "off")];
-/// For commands that must not change anything.
-const POSTGRES_READ_ONLY: &[(&str, &str)] = &[("jit", "off"), ("default_transaction_read_only", "on")];
-/// The writer looks keys up, few in a flush, in tables that may have grown since they were last analyzed: always by index.
-const POSTGRES_WRITE: &[(&str, &str)] =
-    &[("jit", "off"), ("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
-/// A read that takes longer is cancelled by the server; the API's own time limit is shorter.
-const POSTGRES_READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// How a read begins on PostgreSQL. A setting that matters is the transaction's: a pooler between here and the server, which
+/// hands sessions around by the transaction, drops those of a session. No plan of ours is worth compiling, and its estimates
+/// err on tables without statistics. A read that takes longer than 15 s is cancelled by the server; the API's own time limit
+/// is shorter.
+const POSTGRES_READ: &str = "BEGIN READ ONLY; SET LOCAL jit = off; SET LOCAL statement_timeout = 15000";
+/// For commands that go through everything and must not change anything.
+const POSTGRES_READ_ALL: &str = "BEGIN READ ONLY; SET LOCAL jit = off";
+/// For statistics, whose sample takes no longer than a read may.
+const POSTGRES_ANALYZE: &str = "BEGIN; SET LOCAL statement_timeout = 15000";
 
 /// Where the rows are.
 #[derive(Clone)]
@@ -44,6 +48,8 @@ pub(super) struct Database {
     pub read: DatabaseConnection,
     pub write: DatabaseConnection,
     place: Arc<Place>,
+    /// How a read begins on PostgreSQL.
+    reading: &'static str,
     /// Statements that were read with, since the start.
     reads: Arc<AtomicU64>,
     /// Rows that they gave.
@@ -80,16 +86,16 @@ impl Database {
             sqlite::make_private(&sqlite::path(url)?, &place)?;
             (open(sqlite::options(url, false), &place).await?, open(sqlite::options(url, true), &place).await?)
         } else {
-            let mut read = postgres(url, pool_size.max(1), POSTGRES_READ);
-            read.statement_timeout(POSTGRES_READ_TIMEOUT);
-            let mut write = postgres(url, POSTGRES_WRITERS, POSTGRES_WRITE);
+            let mut read = postgres(url, pool_size.max(1));
+            let mut write = postgres(url, POSTGRES_WRITERS);
             serving::hold(&mut read);
             serving::hold(&mut write);
             (open(write, &place).await?, open(read, &place).await?)
         };
         let turns = Turns::at(if backend == DbBackend::Sqlite { sqlite::READERS } else { pool_size });
         let (reads, rows_read, under_way, bulk) = Default::default();
-        let database = Self { backend, read, write, place, reads, rows_read, under_way, turns, bulk };
+        let reading = POSTGRES_READ;
+        let database = Self { backend, read, write, place, reading, reads, rows_read, under_way, turns, bulk };
         database.check_durability().await?;
         database.check_file()?;
         Ok(database)
@@ -101,18 +107,19 @@ impl Database {
         let read = if backend == DbBackend::Sqlite {
             sqlite::open_reader(url, &sqlite::path(url)?, &place).await?
         } else {
-            open(postgres(url, pool_size.max(1), POSTGRES_READ_ONLY), &place).await?
+            open(postgres(url, pool_size.max(1)), &place).await?
         };
         let turns = Turns::at(pool_size);
         let (reads, rows_read, under_way, bulk) = Default::default();
-        Ok(Self { backend, write: read.clone(), read, place, reads, rows_read, under_way, turns, bulk })
+        let reading = POSTGRES_READ_ALL;
+        Ok(Self { backend, write: read.clone(), read, place, reading, reads, rows_read, under_way, turns, bulk })
     }
 
     /// The same database for the one task that appends. On PostgreSQL it gets a connection of its own, which belongs to the
     /// runtime that this is called on.
     pub async fn for_appending(mut self, url: &str) -> Result<Self> {
         if self.backend == DbBackend::Postgres {
-            let mut write = postgres(url, 1, POSTGRES_WRITE);
+            let mut write = postgres(url, 1);
             serving::hold(&mut write);
             self.write = open(write, &self.place).await?;
             self.check_durability().await?;
@@ -136,7 +143,7 @@ impl Database {
             sqlite::make_private(&sqlite::path(url)?, &place)?;
             return open(sqlite::options(url, false), &place).await;
         }
-        open(postgres(url, 1, POSTGRES_READ), &place).await
+        open(postgres(url, 1), &place).await
     }
 
     /// A statement with numbered parameters (`$1`), which both databases read.
@@ -147,14 +154,15 @@ impl Database {
     pub async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let _under_way = UnderWay::begin(&self.under_way);
+        sent::note(&statement);
         // Who stops waiting gives its turn back when the database is done, and the connection is free: not before.
         let rows = match self.turns.turn().await? {
-            None => self.read.query_all_raw(statement).await,
+            None => self.read_rows(statement).await,
             Some(turn) => {
-                let read = self.read.clone();
+                let db = self.clone();
                 let reading = async move {
                     let _turn = turn;
-                    read.query_all_raw(statement).await
+                    db.read_rows(statement).await
                 };
                 Finished::of(reading).await
             }
@@ -166,6 +174,48 @@ impl Database {
             }
             Err(cause) => Err(self.explain(cause).await),
         }
+    }
+
+    async fn read_rows(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        if self.backend != DbBackend::Postgres {
+            return self.read.query_all_raw(statement).await;
+        }
+        let pool = self.read.get_postgres_connection_pool();
+        let mut txn = pool.begin_with(self.reading).await.map_err(of_driver)?;
+        let (sql, values) = parts(statement);
+        // Nobody waits for its end: the rollback goes out when the connection is given back.
+        let rows = sqlx::query_with(sql, values).fetch_all(&mut *txn).await.map_err(of_driver)?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
+    }
+
+    /// Gives the planner of PostgreSQL statistics of a table.
+    pub async fn analyze(&self, table: &str) -> Result<()> {
+        let analyzed = async {
+            let mut txn = self.read.get_postgres_connection_pool().begin_with(POSTGRES_ANALYZE).await?;
+            sqlx::raw_sql(AssertSqlSafe(format!("ANALYZE \"{table}\""))).execute(&mut *txn).await?;
+            txn.commit().await
+        };
+        analyzed.await.map_err(of_driver).map_err(database)
+    }
+
+    /// Rows of a statement on the connections that write: what it changes, or what was written a moment ago.
+    pub async fn written(&self, statement: Statement) -> Result<Vec<QueryResult>> {
+        if self.backend != DbBackend::Postgres {
+            return self.write.query_all_raw(statement).await.map_err(database);
+        }
+        let mut txn = Transaction::begin(self).await?;
+        let rows = txn.rows(statement).await;
+        txn.finish(rows).await
+    }
+
+    /// Rows that a statement changed, in a transaction of its own.
+    pub async fn change(&self, statement: Statement) -> Result<u64> {
+        if self.backend != DbBackend::Postgres {
+            return self.write.execute_raw(statement).await.map(|done| done.rows_affected()).map_err(database);
+        }
+        let mut txn = Transaction::begin(self).await?;
+        let changed = txn.execute(statement).await;
+        txn.finish(changed).await
     }
 
     /// What an error means; where the pool says only that it waited in vain, after a look at the server.
@@ -281,7 +331,7 @@ async fn open(options: ConnectOptions, place: &Place) -> Result<DatabaseConnecti
     }
 }
 
-fn postgres(url: &str, size: u32, settings: &'static [(&str, &str)]) -> ConnectOptions {
+fn postgres(url: &str, size: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(size)
@@ -290,9 +340,7 @@ fn postgres(url: &str, size: u32, settings: &'static [(&str, &str)]) -> ConnectO
         .set_application_name("runledger")
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        .map_sqlx_postgres_opts(move |options| {
-            options.statement_cache_capacity(STATEMENT_CACHE).options(settings.iter().copied())
-        });
+        .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(STATEMENT_CACHE));
     options
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait};
-use serde_json::json;
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait};
 
 use super::Store;
 use super::convert::exports::decode_log_export;
 use super::convert::{Columns, column_list, decode_all};
+use super::keytable::KeyTable;
 use super::scoped::{any_id, scoped, scoped_statement};
 use super::unread::Unread;
-use super::windows::{FirstRows, by_place, keys, keys_json};
+use super::windows::{FirstRows, by_place};
 use crate::domain::export::{EXPORTS_OF_RUN_MAX, LogExport, RunExportFacts};
 use crate::domain::ids::{IdKind, RecordId, RunId, TraceId};
 use crate::domain::run::Stored;
@@ -26,11 +26,11 @@ pub type RunKey = (RecordId, Option<TraceId>);
 
 /// What is on record about the run `k`, each a look into an index.
 const FACTS: &str = "SELECT k.place, \
-    (SELECT e.seq FROM ledger_log l JOIN ledger_entry e ON e.log_id = l.log_id \
-        WHERE l.tenant_id = $1 AND l.stream = 'evidence' AND e.record_id = {record}), \
+    (SELECT e.seq FROM ledger_log l JOIN ledger_entry e ON e.tenant_id = $1 AND e.log_id = l.log_id \
+        WHERE l.tenant_id = $1 AND l.stream = 'evidence' AND e.record_id = k.record), \
     (SELECT COUNT(*) FROM trace_step c WHERE c.tenant_id = $1 AND c.trace_id = k.trace \
         AND c.content_commitment IS NOT NULL), \
-    (SELECT COUNT(*) FROM trace_step c JOIN payload p ON p.tenant_id = c.tenant_id AND p.record_id = c.id \
+    (SELECT COUNT(*) FROM trace_step c JOIN payload p ON p.tenant_id = $1 AND p.record_id = c.id \
         WHERE c.tenant_id = $1 AND c.trace_id = k.trace AND c.content_commitment IS NOT NULL AND p.part = 'content') \
     FROM {keys}";
 
@@ -63,14 +63,12 @@ impl Store {
         let rows = FirstRows {
             table: TABLE,
             columns: &column_list::<log_export::Entity>("c"),
-            tenant: "$1",
             condition: "c.run_id = k.run",
             order: "c.seq DESC",
             limit: EXPORTS_OF_RUN_MAX,
         };
-        let wanted = keys_json(run_ids.iter().map(|run_id| json!({ "run": run_id.as_str() })));
-        let sql = rows.sql(self.db().backend);
-        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
+        let keys = KeyTable::placed(run_ids.len()).texts("run", run_ids.iter().map(RunId::as_str));
+        let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
         let decode = |columns: &mut Columns<'_>| decode_log_export(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|exports| exports.sort_by_key(|export| -export.seq));
@@ -89,14 +87,13 @@ impl Store {
         let rows = FirstRows {
             table: "audit_entry",
             columns: "c.occurred_at",
-            tenant: "$1",
-            condition: "c.entity_type = 'LOG_EXPORT' AND c.entity_id = k.run AND c.event_type = 'BundleDownloaded'",
+            condition: "c.entity_type = 'LOG_EXPORT' AND c.entity_id = k.name AND c.event_type = 'BundleDownloaded'",
             order: "c.occurred_at, c.seq",
             limit: 1,
         };
-        let wanted = keys_json(ids.iter().map(|id| json!({ "run": id.typed(IdKind::Export) })));
-        let sql = rows.sql(self.db().backend);
-        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
+        let names: Vec<String> = ids.iter().map(|id| id.typed(IdKind::Export)).collect();
+        let keys = KeyTable::placed(names.len()).texts("name", names.iter().map(String::as_str));
+        let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
         let found = by_place(ids.len(), rows, "audit_entry", |columns| columns.instant()).await?;
         Ok(Unread(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect()))
     }
@@ -110,16 +107,12 @@ impl Store {
         scope: &Scope,
         runs: &[RunKey],
     ) -> Result<Unread<HashMap<RunKey, RunExportFacts>>> {
-        let record = match self.db().backend {
-            DbBackend::Postgres => "CAST(k.record AS uuid)",
-            _ => "unhex(k.record)",
-        };
-        let sql = FACTS.replace("{record}", record).replace("{keys}", keys(self.db().backend));
-        let wanted = keys_json(runs.iter().map(|(id, trace_id)| {
-            let trace_id = trace_id.as_ref().map(TraceId::as_str);
-            json!({ "record": id.0.simple().to_string(), "trace": trace_id })
-        }));
-        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
+        let backend = self.db().backend;
+        let keys = KeyTable::placed(runs.len())
+            .ids("record", runs.iter().map(|(id, _)| id.0))
+            .texts("trace", runs.iter().map(|(_, trace_id)| trace_id.as_ref().map_or("", TraceId::as_str)));
+        let sql = FACTS.replace("{keys}", &keys.table(backend, "k", 2));
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, keys.values(backend)?)).await?;
         let found = by_place(runs.len(), rows, TABLE, |columns| {
             Ok(RunExportFacts {
                 ledger_seq: columns.take()?,

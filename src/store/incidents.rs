@@ -8,10 +8,11 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select};
 use super::Store;
 use super::convert::incidents::decode_incident_evidence;
 use super::convert::{column_list, decode_all};
+use super::keytable::KeyTable;
 use super::paginate::ChildPages;
-use super::scoped::{any_id, any_text, scoped, scoped_statement};
+use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
-use super::windows::{FirstRows, by_place, keys_json};
+use super::windows::{FirstRows, by_place};
 use crate::domain::ids::{RecordId, RunId, TenantId};
 use crate::domain::incident::IncidentEvidence;
 use crate::domain::run::Stored;
@@ -23,14 +24,14 @@ const TABLE: &str = "incident_evidence";
 
 type StoredIncident = Stored<IncidentEvidence>;
 
-/// No later revision of the incident is on record.
-fn newest_revision() -> SimpleExpr {
+/// No later revision of the tenant's incident is on record.
+fn newest_revision(tenant: &TenantId) -> SimpleExpr {
     let newer = |column: &'static str| Expr::col(("newer", column));
     let this = |column: incident_evidence::Column| (incident_evidence::Entity, column);
     let select = Query::select()
         .expr(Expr::cust("1"))
         .from_as(incident_evidence::Entity, "newer")
-        .and_where(newer("tenant_id").equals(this(incident_evidence::Column::TenantId)))
+        .and_where(newer("tenant_id").eq(tenant.as_str()))
         .and_where(newer("incident_id").equals(this(incident_evidence::Column::IncidentId)))
         .and_where(newer("revision").gt(Expr::col(this(incident_evidence::Column::Revision))))
         .take();
@@ -65,7 +66,7 @@ impl Store {
         let names = incident_ids.iter().map(String::as_str);
         let select = scoped::<incident_evidence::Entity>(&scope.tenant)
             .filter(any_text(self.db().backend, incident_evidence::Column::IncidentId.into_expr(), names)?)
-            .filter(newest_revision());
+            .filter(newest_revision(&scope.tenant));
         let found = self.incident_rows(&scope.tenant, select).await?;
         Ok(Unread(found.into_iter().map(|evidence| (evidence.incident_id.clone(), evidence)).collect()))
     }
@@ -101,19 +102,17 @@ impl Store {
         run_ids: &[RunId],
         limit: usize,
     ) -> Result<Unread<HashMap<RunId, Vec<StoredIncident>>>> {
-        let is_newest = "NOT EXISTS (SELECT 1 FROM incident_evidence n WHERE n.tenant_id = c.tenant_id \
+        let is_newest = "NOT EXISTS (SELECT 1 FROM incident_evidence n WHERE n.tenant_id = $1 \
                          AND n.incident_id = c.incident_id AND n.revision > c.revision)";
         let rows = FirstRows {
             table: TABLE,
             columns: &column_list::<incident_evidence::Entity>("c"),
-            tenant: "$1",
             condition: &format!("c.source_run_id = k.run AND {is_newest}"),
             order: "c.seq DESC",
             limit,
         };
-        let keys = keys_json(run_ids.iter().map(|run_id| serde_json::json!({ "run": run_id.as_str() })));
-        let sql = rows.sql(self.db().backend);
-        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [keys.into()])).await?;
+        let keys = KeyTable::placed(run_ids.len()).texts("run", run_ids.iter().map(RunId::as_str));
+        let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
         let decode = |columns: &mut super::convert::Columns<'_>| decode_incident_evidence(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|incidents| incidents.sort_by_key(|incident| -incident.seq));

@@ -1,11 +1,10 @@
 //! API keys and tenants' content keys: operational, never evidence.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QueryTrait, Set};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QueryTrait, Set};
 
 use super::Store;
 use super::convert::{Columns, decode_all};
-use super::error::database;
 use super::scoped::{any_text, scoped};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::scope::{Permission, Permissions};
@@ -71,8 +70,7 @@ impl Store {
             revoked_at: key.revoked_at.map(Timestamp::as_micros),
         };
         let insert = api_key::Entity::insert(model.into_active_model());
-        insert.exec_without_returning(&self.db().write).await.map_err(database)?;
-        Ok(())
+        self.db().change(insert.build(self.db().backend)).await.map(drop)
     }
 
     /// A key by its public half, whatever its tenant: this is how a tenant is found.
@@ -104,8 +102,7 @@ impl Store {
     pub async fn revoke_api_key(&self, tenant: &TenantId, key_id: &str) -> Result<bool> {
         let sql = "UPDATE api_key SET revoked_at = COALESCE(revoked_at, $1) WHERE tenant_id = $2 AND key_id = $3";
         let values = [self.clock().now().as_micros().into(), tenant.as_str().into(), key_id.into()];
-        let updated = self.db().write.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
-        Ok(updated.rows_affected() > 0)
+        Ok(self.db().change(self.db().statement(sql, values)).await? > 0)
     }
 
     /// Takes a key back that nobody has the token of.
@@ -115,8 +112,7 @@ impl Store {
     pub async fn delete_api_key(&self, tenant: &TenantId, key_id: &str) -> Result<()> {
         let sql = "DELETE FROM api_key WHERE tenant_id = $1 AND key_id = $2";
         let values = [tenant.as_str().into(), key_id.into()];
-        self.db().write.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
-        Ok(())
+        self.db().change(self.db().statement(sql, values)).await.map(drop)
     }
 
     /// The tenant's content key, made on first use; the same for every process.
@@ -134,7 +130,7 @@ impl Store {
         };
         let first_wins = OnConflict::column(tenant_secret::Column::TenantId).do_nothing().to_owned();
         let insert = tenant_secret::Entity::insert(fresh).on_conflict(first_wins);
-        self.db().write.execute_raw(insert.build(self.db().backend)).await.map_err(database)?;
+        self.db().change(insert.build(self.db().backend)).await?;
         let stored = self.stored_content_key(tenant).await?;
         stored.ok_or_else(|| Error::internal("a content key that was stored is gone"))
     }

@@ -6,11 +6,8 @@
 
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait;
-
 use super::Store;
 use super::convert::decode_all;
-use super::error::database;
 use crate::domain::time::Timestamp;
 use crate::error::Result;
 
@@ -50,8 +47,7 @@ impl Leases {
                    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until \
                    WHERE ledger_duty.holder = excluded.holder OR ledger_duty.held_until <= $4";
         let values = [name.into(), self.holder.as_str().into(), until.as_micros().into(), now.as_micros().into()];
-        let taken = db.write.execute_raw(db.statement(sql, values)).await.map_err(database)?;
-        if taken.rows_affected() > 0 {
+        if db.change(db.statement(sql, values)).await? > 0 {
             return Ok(Lease::Mine);
         }
         let sql = "SELECT held_until FROM ledger_duty WHERE name = $1";
@@ -69,6 +65,6 @@ impl Leases {
         let db = self.store.db();
         let sql = "DELETE FROM ledger_duty WHERE name = $1 AND holder = $2";
         let statement = db.statement(sql, [name.into(), self.holder.as_str().into()]);
-        db.write.execute_raw(statement).await.map(drop).map_err(database)
+        db.change(statement).await.map(drop)
     }
 }

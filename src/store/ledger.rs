@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait, Value};
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Value};
 
 use super::Store;
 use super::convert::{Columns, decode_in_turns};
 use super::convert::{audit::decode_audit_entry, exports::decode_log_export, incidents::decode_incident_evidence};
 use super::convert::{ledger_events::decode_ledger_event, policies::decode_policy_activation, runs::decode_run};
 use super::convert::{steps::decode_step, system::decode_system_record, traces::decode_seal};
+use super::keytable::Keys;
 use super::proofs::decode_entry;
-use super::scoped::{Tenanted, any_id, id_keys, scoped, scoped_statement, text_keys};
+use super::scoped::{Tenanted, any_id, scoped, scoped_statement};
 use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::ledger::LedgerEntry;
@@ -26,7 +27,8 @@ use crate::error::Result;
 const TABLE: &str = "ledger_entry";
 const ENTRY: &str = "e.seq, e.kind, e.record_id, e.leaf_hash";
 /// The log's id as a constant of the statement: entries are read along their key.
-const IN_LOG: &str = "e.log_id = (SELECT log_id FROM ledger_log WHERE tenant_id = $1 AND stream = $2)";
+const IN_LOG: &str =
+    "e.tenant_id = $1 AND e.log_id = (SELECT log_id FROM ledger_log WHERE tenant_id = $1 AND stream = $2)";
 
 /// Which entries of a log are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,15 +53,13 @@ impl Store {
         tenant: &TenantId,
         ids: &[RecordId],
     ) -> Result<Unread<HashMap<RecordId, LedgerEntry>>> {
-        let among = match self.db().backend {
-            DbBackend::Postgres => "= ANY($2::uuid[])",
-            _ => "IN (SELECT unhex(value) FROM json_each($2))",
-        };
+        let (backend, keys) = (self.db().backend, Keys::records(ids));
         let sql = format!(
-            "SELECT {ENTRY} FROM ledger_log l JOIN {TABLE} e ON e.log_id = l.log_id \
-             WHERE l.tenant_id = $1 AND e.record_id {among}"
+            "SELECT {ENTRY} FROM ledger_log l JOIN {TABLE} e ON e.tenant_id = $1 AND e.log_id = l.log_id \
+             WHERE l.tenant_id = $1 AND e.record_id {}",
+            keys.among(backend, "$2")
         );
-        let statement = scoped_statement(self.db(), tenant, sql, [id_keys(self.db().backend, ids)?]);
+        let statement = scoped_statement(self.db(), tenant, sql, [keys.value(backend)?]);
         let entries = decode_in_turns(self.db().rows(statement).await?, TABLE, decode_entry).await?;
         Ok(Unread(entries.into_iter().map(|entry| (entry.record_id, entry)).collect()))
     }
@@ -77,13 +77,11 @@ impl Store {
         let backend = self.db().backend;
         let mut values: Vec<Value> =
             vec![stream.as_str().into(), range.from.into(), range.to.into(), i64::from(range.limit).into()];
-        let of_kind = match (range.kinds, backend) {
-            ([], _) => "",
-            (_, DbBackend::Postgres) => "AND e.kind = ANY($6::text[])",
-            _ => "AND e.kind IN (SELECT value FROM json_each($6))",
-        };
+        let mut of_kind = String::new();
         if !range.kinds.is_empty() {
-            values.push(text_keys(backend, range.kinds.iter().map(|kind| kind.as_str()))?);
+            let kinds = Keys::texts(range.kinds.iter().map(|kind| kind.as_str()));
+            of_kind = format!("AND e.kind {}", kinds.among(backend, "$6"));
+            values.push(kinds.value(backend)?);
         }
         let sql = format!(
             "SELECT {ENTRY} FROM {TABLE} e WHERE {IN_LOG} AND e.seq >= $3 AND e.seq < $4 {of_kind} \

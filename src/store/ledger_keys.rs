@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, column_list, decode_all, digest_value};
+use super::scoped::{EveryTenant, every_tenant};
 use super::transaction::Transaction;
 use crate::domain::checkpoint::{LedgerKey, LogSizes};
 use crate::domain::ids::Digest;
@@ -154,7 +155,8 @@ impl Store {
 
     /// The sizes of the logs that have entries.
     async fn sizes(&self, txn: &mut Transaction) -> Result<LogSizes> {
-        let statement = self.db().statement("SELECT log_id, size FROM ledger_log WHERE size > 0", []);
+        let sql = "SELECT log_id, size FROM ledger_log WHERE size > 0";
+        let statement = every_tenant(self.db(), EveryTenant::LogSizes, sql, []);
         let rows = txn.rows(statement).await?;
         let sizes = decode_all(&rows, "ledger_log", |columns| Ok((columns.take()?, columns.take()?)))?;
         Ok(sizes.into_iter().collect())

@@ -17,6 +17,7 @@ pub mod holdings;
 mod idempotency;
 pub mod incidents;
 pub mod keys;
+mod keytable;
 pub mod lease;
 mod leaves;
 pub mod ledger;
@@ -55,8 +56,8 @@ use tokio::task::JoinHandle;
 
 use self::append::{ChangedLogs, Queue, Writer, WriterThread};
 use self::bulk::Bulk;
-pub use self::database::Serving;
 use self::database::{Database, tables};
+pub use self::database::{Serving, observe_statements};
 pub use self::error::for_operator;
 use crate::clock::SharedClock;
 use crate::domain::settle::SettlePolicy;

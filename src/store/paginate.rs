@@ -6,7 +6,8 @@ use sea_orm::{DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Quer
 
 use super::convert::{Columns, column_list};
 use super::database::Database;
-use super::scoped::{scoped_statement, text_keys};
+use super::keytable::Keys;
+use super::scoped::scoped_statement;
 use crate::domain::ids::TenantId;
 use crate::domain::page::{Count, Direction, PageRequest, Position};
 use crate::error::Result;
@@ -125,7 +126,7 @@ impl ChildPages<'_> {
                 inside_d = inside("d"),
             )
         };
-        let keys = text_keys(db.backend, parents)?;
+        let keys = Keys::texts(parents).value(db.backend)?;
         let [first, second] = self.values;
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let values = [keys, first, second, self.from.into(), self.to.into(), limit.into()];

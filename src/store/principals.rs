@@ -1,9 +1,8 @@
 //! Actors that are on record as seen: operational, so that each is recorded once.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait};
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait};
 
 use super::Store;
-use super::error::database;
 use super::scoped::scoped;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Actor;
@@ -32,7 +31,6 @@ impl Store {
                    ON CONFLICT DO NOTHING";
         let (tenant, actor_type) = (tenant.as_str().into(), actor.actor_type.as_str().into());
         let values = [tenant, actor_type, actor.id.as_str().into(), self.clock().now().as_micros().into()];
-        self.db().write.execute_raw(self.db().statement(sql, values)).await.map_err(database)?;
-        Ok(())
+        self.db().change(self.db().statement(sql, values)).await.map(drop)
     }
 }

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::ArrayType;
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement, Value};
+use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait, Statement};
 use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, decode_all, decode_in_turns};
-use super::scoped::any_id;
+use super::keytable::KeyTable;
+use super::scoped::{any_id, scoped, scoped_statement};
 use super::unread::Unread;
 use crate::domain::ids::{Digest, RecordId};
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
 use crate::domain::vocabulary::RecordKind;
-use crate::error::{Error, Result};
+use crate::entity::ledger_entry;
+use crate::error::Result;
 use crate::ledger::proof::Span;
 
 const ENTRY: &str = "ledger_entry";
@@ -32,7 +33,7 @@ impl Store {
             if spans.is_empty() {
                 continue;
             }
-            let rows = self.db().rows(self.select_hashes(log.log_id, &spans, is_node)?).await?;
+            let rows = self.db().rows(self.select_hashes(log, &spans, is_node)?).await?;
             let table = if is_node { NODE } else { ENTRY };
             let decode = |columns: &mut Columns<'_>| Ok(((columns.take()?, columns.take()?), columns.digest()?));
             found.extend(decode_in_turns(rows, table, decode).await?);
@@ -42,31 +43,31 @@ impl Store {
         Ok(spans.iter().map(of).collect())
     }
 
-    fn select_hashes(&self, log_id: Uuid, spans: &[Span], is_node: bool) -> Result<Statement> {
+    fn select_hashes(&self, log: &LedgerLog, spans: &[Span], is_node: bool) -> Result<Statement> {
         let (table, place, hash) = if is_node { (NODE, "idx", "hash") } else { (ENTRY, "seq", "leaf_hash") };
         let same_level = if is_node { "c.level = r.level AND" } else { "" };
-        let inside = format!("c.log_id = $1 AND {same_level} c.{place} >= r.from_idx AND c.{place} < r.to_idx");
-        if self.db().backend == DbBackend::Postgres {
-            let array = |part: fn(&Span) -> i64| {
-                let values = spans.iter().map(|span| part(span).into()).collect();
-                Value::Array(ArrayType::BigInt, Some(Box::new(values)))
-            };
-            let sql = format!(
-                "SELECT r.level, c.{place}, c.{hash} FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) \
-                 AS r(level, from_idx, to_idx) CROSS JOIN LATERAL (SELECT * FROM {table} c WHERE {inside} \
-                 ORDER BY c.{place}) c"
-            );
-            let arrays = [array(|span| span.level), array(|span| span.from), array(|span| span.to)];
-            return Ok(self.db().statement(sql, std::iter::once(log_id.into()).chain(arrays)));
-        }
-        let spans: Vec<[i64; 3]> = spans.iter().map(|span| [span.level, span.from, span.to]).collect();
-        let spans = serde_json::to_string(&spans).map_err(Error::internal)?;
-        let sql = format!(
-            "WITH r AS MATERIALIZED (SELECT json_extract(value, '$[0]') AS level, json_extract(value, '$[1]') AS from_idx, \
-             json_extract(value, '$[2]') AS to_idx FROM json_each($2)) \
-             SELECT r.level, c.{place}, c.{hash} FROM r CROSS JOIN {table} c WHERE {inside}"
+        let inside = format!(
+            "c.tenant_id = $1 AND c.log_id = $2 AND {same_level} c.{place} >= r.from_idx AND c.{place} < r.to_idx"
         );
-        Ok(self.db().statement(sql, [log_id.into(), spans.into()]))
+        let keys = KeyTable::new()
+            .numbers("level", spans.iter().map(|span| span.level))
+            .numbers("from_idx", spans.iter().map(|span| span.from))
+            .numbers("to_idx", spans.iter().map(|span| span.to));
+        let backend = self.db().backend;
+        let spans = keys.table(backend, "r", 3);
+        let sql = if backend == DbBackend::Postgres {
+            format!(
+                "SELECT r.level, c.{place}, c.{hash} FROM {spans} CROSS JOIN LATERAL (SELECT * FROM {table} c \
+                 WHERE {inside} ORDER BY c.{place}) c"
+            )
+        } else {
+            format!(
+                "WITH r AS MATERIALIZED (SELECT * FROM {spans}) \
+                 SELECT r.level, c.{place}, c.{hash} FROM r CROSS JOIN {table} c WHERE {inside}"
+            )
+        };
+        let values = std::iter::once(log.log_id.into()).chain(keys.values(backend)?);
+        Ok(scoped_statement(self.db(), &log.tenant_id, sql, values))
     }
 
     /// The entries from one place to before another, in order.
@@ -75,8 +76,9 @@ impl Store {
     /// As for [`Self::hashes`].
     pub async fn entries_between(&self, log: &LedgerLog, from: i64, to: i64) -> Result<Unread<Vec<LedgerEntry>>> {
         let sql = "SELECT seq, kind, record_id, leaf_hash FROM ledger_entry \
-                   WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq";
-        let statement = self.db().statement(sql, [log.log_id.into(), from.into(), to.into()]);
+                   WHERE tenant_id = $1 AND log_id = $2 AND seq >= $3 AND seq < $4 ORDER BY seq";
+        let values = [log.log_id.into(), from.into(), to.into()];
+        let statement = scoped_statement(self.db(), &log.tenant_id, sql.to_owned(), values);
         decode_in_turns(self.db().rows(statement).await?, ENTRY, decode_entry).await.map(Unread)
     }
 
@@ -89,18 +91,23 @@ impl Store {
         logs: &[LedgerLog],
         ids: &[RecordId],
     ) -> Result<Unread<Vec<(Uuid, LedgerEntry)>>> {
-        use crate::entity::ledger_entry::{Column, Entity};
+        use ledger_entry::Column as C;
         let backend = self.db().backend;
-        let log_ids: Vec<RecordId> = logs.iter().map(|log| RecordId(log.log_id)).collect();
-        let select = Entity::find().filter(any_id(backend, Column::LogId.into_expr(), &log_ids)?).filter(any_id(
-            backend,
-            Column::RecordId.into_expr(),
-            ids,
-        )?);
-        decode_all(&self.db().rows(select.build(backend)).await?, ENTRY, |columns| {
-            Ok((columns.take()?, decode_entry(columns)?))
-        })
-        .map(Unread)
+        let mut logs: Vec<&LedgerLog> = logs.iter().collect();
+        logs.sort_by(|left, right| left.tenant_id.cmp(&right.tenant_id));
+        let mut found = Vec::new();
+        for logs in logs.chunk_by(|left, right| left.tenant_id == right.tenant_id) {
+            let Some(LedgerLog { tenant_id, .. }) = logs.first() else { continue };
+            let log_ids: Vec<RecordId> = logs.iter().map(|log| RecordId(log.log_id)).collect();
+            let select = scoped::<ledger_entry::Entity>(tenant_id)
+                .filter(any_id(backend, C::LogId.into_expr(), &log_ids)?)
+                .filter(any_id(backend, C::RecordId.into_expr(), ids)?);
+            found.extend(decode_all(&self.db().rows(select.build(backend)).await?, ENTRY, |columns| {
+                columns.skip(1);
+                Ok((columns.take()?, decode_entry(columns)?))
+            })?);
+        }
+        Ok(Unread(found))
     }
 }
 

@@ -111,7 +111,7 @@ impl Store {
         let names = run_ids.iter().map(RunId::as_str);
         let select = scoped::<llm_run::Entity>(&scope.tenant)
             .filter(any_text(self.db().backend, llm_run::Column::RunId.into_expr(), names)?)
-            .filter(condition::newest_revision(None));
+            .filter(condition::newest_revision(&scope.tenant, None));
         Ok(Unread(self.runs(&scope.tenant, select).await?.into_iter().map(|run| (run.run_id.clone(), run)).collect()))
     }
 
@@ -173,7 +173,7 @@ impl Store {
         let names = trace_ids.iter().map(TraceId::as_str);
         let select = scoped::<llm_run::Entity>(tenant)
             .filter(any_text(self.db().backend, llm_run::Column::TraceId.into_expr(), names)?)
-            .filter(condition::newest_of_trace());
+            .filter(condition::newest_of_trace(tenant));
         self.runs(tenant, select).await
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryTrait, Value};
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Value};
 
 use super::Store;
 use super::convert::steps::decode_step;
 use super::convert::{Columns, column_list, decode_all, decode_in_turns};
-use super::error::database;
-use super::scoped::{any_text, scoped, scoped_statement, text_keys};
+use super::keytable::{KeyTable, Keys};
+use super::scoped::{EveryTenant, any_text, every_tenant, scoped, scoped_statement};
 use super::unread::Unread;
 use crate::domain::draft::{DueTrace, SealSource};
 use crate::domain::ids::{TenantId, TraceId};
@@ -18,12 +18,22 @@ use crate::domain::trace::TraceStep;
 use crate::entity::{trace_state, trace_step};
 use crate::error::Result;
 
+/// Looks for due traces that no other process has claimed meanwhile.
+const CLAIM_TRIES: usize = 4;
+
 /// What is known of a trace for sealing, beside its evidence.
 struct State {
     step_count: i64,
     signals: TraceSignals,
     seal_revision: i64,
     version: i64,
+}
+
+/// A trace that is due, and since when.
+struct Due {
+    tenant: TenantId,
+    trace_id: String,
+    due_at: i64,
 }
 
 impl Store {
@@ -33,30 +43,61 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` when the database does not answer.
     pub async fn claim_due_traces(&self, limit: u32, lease_us: i64) -> Result<Vec<DueTrace>> {
-        let now = self.clock().now();
-        // Rows that another process is claiming are left to it. SQLite has one writer at a time.
-        let skip = if self.db().backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
-        let sql = format!(
-            "WITH due AS MATERIALIZED (SELECT tenant_id, trace_id FROM trace_state WHERE due_at <= $2 \
-             ORDER BY due_at, tenant_id, trace_id LIMIT $3 {skip}) \
-             UPDATE trace_state SET due_at = $1 FROM due \
-             WHERE trace_state.tenant_id = due.tenant_id AND trace_state.trace_id = due.trace_id \
-             RETURNING trace_state.tenant_id, trace_state.trace_id, has_root, has_remote_parent, is_open, \
-             step_count"
-        );
-        let lease_until = now.plus_micros(lease_us).as_micros();
-        let values = [lease_until.into(), now.as_micros().into(), i64::from(limit).into()];
-        let rows = self.db().write.query_all_raw(self.db().statement(sql, values)).await.map_err(database)?;
+        for _ in 0..CLAIM_TRIES {
+            let due = self.due_traces(limit).await?;
+            let lease_until = self.clock().now().plus_micros(lease_us);
+            let mut claimed = Vec::with_capacity(due.len());
+            for of_tenant in due.chunk_by(|left, right| left.tenant == right.tenant) {
+                claimed.extend(self.claim(of_tenant, lease_until).await?);
+            }
+            // Where another process was faster with each of them, others may wait behind them.
+            if !claimed.is_empty() || due.is_empty() {
+                return Ok(claimed);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Traces that are due, in the order of tenants and names. Nothing is locked: whoever changes the instant first has a
+    /// trace.
+    async fn due_traces(&self, limit: u32) -> Result<Vec<Due>> {
+        let sql = "SELECT tenant_id, trace_id, due_at FROM trace_state WHERE due_at <= $1 \
+                   ORDER BY due_at, tenant_id, trace_id LIMIT $2";
+        let values = [self.clock().now().as_micros().into(), i64::from(limit).into()];
+        let rows = self.db().written(every_tenant(self.db(), EveryTenant::DueTraces, sql, values)).await?;
         let mut due = decode_all(&rows, "trace_state", |columns| {
             let tenant = TenantId::trusted(columns.take::<&str>()?);
+            Ok(Due { tenant, trace_id: columns.take()?, due_at: columns.take()? })
+        })?;
+        due.sort_by(|left, right| (&left.tenant, &left.trace_id).cmp(&(&right.tenant, &right.trace_id)));
+        Ok(due)
+    }
+
+    /// Claims those traces of one tenant that are still due as they were read. Rows are met in the order of their names, as
+    /// the writer meets them, so that nobody waits in a ring.
+    async fn claim(&self, due: &[Due], lease_until: Timestamp) -> Result<Vec<DueTrace>> {
+        let Some(Due { tenant, .. }) = due.first() else { return Ok(Vec::new()) };
+        let backend = self.db().backend;
+        let keys = KeyTable::new()
+            .texts("trace_id", due.iter().map(|one| one.trace_id.as_str()))
+            .numbers("due_at", due.iter().map(|one| one.due_at));
+        let sql = format!(
+            "UPDATE trace_state SET due_at = $2 FROM {} WHERE trace_state.tenant_id = $1 \
+             AND trace_state.trace_id = k.trace_id AND trace_state.due_at = k.due_at \
+             RETURNING trace_state.trace_id, has_root, has_remote_parent, is_open, step_count",
+            keys.table(backend, "k", 3)
+        );
+        let values = std::iter::once(lease_until.as_micros().into()).chain(keys.values(backend)?);
+        let rows = self.db().written(scoped_statement(self.db(), tenant, sql, values)).await?;
+        let mut claimed = decode_all(&rows, "trace_state", |columns| {
             let trace_id = TraceId::trusted(columns.take::<&str>()?);
             let (has_root, has_remote_parent): (bool, bool) = (columns.take()?, columns.take()?);
             let is_open: bool = columns.take()?;
             let is_silent = is_open || !(has_root || has_remote_parent);
-            Ok(DueTrace { tenant, trace_id, is_silent, step_count: columns.take()? })
+            Ok(DueTrace { tenant: tenant.clone(), trace_id, is_silent, step_count: columns.take()? })
         })?;
-        due.sort_by(|left, right| (&left.tenant, &left.trace_id).cmp(&(&right.tenant, &right.trace_id)));
-        Ok(due)
+        claimed.sort_by(|left, right| left.trace_id.cmp(&right.trace_id));
+        Ok(claimed)
     }
 
     /// When the next trace is due, or the next claim ends; `None` when none waits. For the sealer's sleep.
@@ -65,7 +106,7 @@ impl Store {
     /// `UNAVAILABLE` when the database does not answer.
     pub async fn next_due_at(&self) -> Result<Option<Timestamp>> {
         let sql = "SELECT due_at FROM trace_state WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
-        let rows = self.db().rows(self.db().statement(sql, [])).await?;
+        let rows = self.db().rows(every_tenant(self.db(), EveryTenant::NextDue, sql, [])).await?;
         rows.first().map(|row| Columns::of(row, "trace_state")?.instant()).transpose()
     }
 
@@ -170,12 +211,8 @@ impl Store {
             return Ok(HashMap::new());
         }
         let backend = self.db().backend;
-        let among = match backend {
-            DbBackend::Postgres => "= ANY($2::text[])",
-            _ => "IN (SELECT value FROM json_each($2))",
-        };
-        let names = text_keys(backend, trace_ids.iter().map(TraceId::as_str))?;
-        self.read_steps(tenant, among, vec![names]).await
+        let names = Keys::texts(trace_ids.iter().map(TraceId::as_str));
+        self.read_steps(tenant, &names.among(backend, "$2"), vec![names.value(backend)?]).await
     }
 
     /// Steps with their facts, trace by trace, of the traces whose name fits `wanted`.
@@ -187,7 +224,7 @@ impl Store {
     ) -> Result<HashMap<TraceId, Vec<(TraceStep, String)>>> {
         let sql = format!(
             "SELECT {}, f.facts FROM trace_step s LEFT JOIN step_fact f \
-             ON f.tenant_id = s.tenant_id AND f.trace_id = s.trace_id AND f.span_id = s.span_id \
+             ON f.tenant_id = $1 AND f.trace_id = s.trace_id AND f.span_id = s.span_id \
              WHERE s.tenant_id = $1 AND s.trace_id {wanted} ORDER BY s.trace_id, s.step_index",
             column_list::<trace_step::Entity>("s")
         );

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 use super::Store;
 use super::convert::decode_in_turns;
-use super::error::database;
 use super::scoped::{any_text, scoped};
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::span_content::{ContentSide, SpanContent};
@@ -41,7 +40,7 @@ impl Store {
                 received_at: Set(now),
             });
             let insert = span_content::Entity::insert_many(rows).on_conflict(OnConflict::new().do_nothing().to_owned());
-            self.db().write.execute_raw(insert.build(self.db().backend)).await.map_err(database)?;
+            self.db().change(insert.build(self.db().backend)).await?;
         }
         Ok(())
     }

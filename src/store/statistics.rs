@@ -2,12 +2,11 @@
 //! two hundred, and then goes through all of a tenant's rows where a key of the primary key was asked for. Autovacuum comes
 //! once a minute, if it is on at all. (SQLite decides by the schema alone.)
 
-use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait, DbBackend, Value};
+use sea_orm::DbBackend;
 
 use super::Store;
 use super::convert::{decode_all, table_name};
-use super::error::database;
+use super::keytable::Keys;
 use crate::entity;
 use crate::error::Result;
 
@@ -37,10 +36,9 @@ impl Store {
                    AND (pg_relation_size(c.oid) >= 2 * c.relpages::bigint * current_setting('block_size')::bigint \
                    OR NOT EXISTS (SELECT 1 FROM pg_stats s \
                    WHERE s.schemaname = current_schema() AND s.tablename = c.relname)) ORDER BY c.relname";
-        let tables = read_tables().into_iter().map(Value::from).collect();
-        let tables = Value::Array(ArrayType::String, Some(Box::new(tables)));
-        let rows = self.db().read.query_all_raw(self.db().statement(sql, [tables, BYTES_MIN.into()])).await;
-        decode_all(&rows.map_err(database)?, "pg_class", |columns| columns.take())
+        let tables = Keys::texts(read_tables()).value(self.db().backend)?;
+        let rows = self.db().rows(self.db().statement(sql, [tables, BYTES_MIN.into()])).await?;
+        decode_all(&rows, "pg_class", |columns| columns.take())
     }
 
     /// Gives the planner statistics of these tables. A sample is read of each, whose size is bounded; a table that takes
@@ -50,9 +48,7 @@ impl Store {
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer in time.
     pub async fn analyze(&self, tables: &[String]) -> Result<()> {
         for table in tables {
-            // On a reader's connection, for its time limit.
-            let sql = format!("ANALYZE \"{table}\"");
-            self.db().read.execute_raw(self.db().statement(sql, [])).await.map_err(database)?;
+            self.db().analyze(table).await?;
         }
         Ok(())
     }

@@ -9,8 +9,9 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Sta
 use super::Store;
 use super::convert::steps::decode_step;
 use super::convert::{decode_all, decode_in_turns};
+use super::keytable::Keys;
 use super::paginate::ChildPages;
-use super::scoped::{any_id, any_text, scoped, text_keys};
+use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId, TraceId};
 use crate::domain::page::{Page, PageRequest, Position, Row};
@@ -26,23 +27,20 @@ const TABLE: &str = "trace_step";
 /// Kinds and statuses as values for `$3` and `$4`, and the condition with them; the text has four shapes at most.
 fn step_condition(store: &Store, filter: &StepFilter) -> Result<(String, [Value; 2])> {
     let backend = store.db().backend;
+    let kinds = Keys::texts(filter.kinds.iter().map(|kind| kind.as_str()));
+    let statuses = Keys::texts(filter.statuses.iter().map(|status| status.as_str()));
     let mut condition = String::new();
-    let mut any = |column: &str, parameter: &str, is_wanted: bool| {
+    let mut any = |column: &str, keys: &Keys, parameter: &str, is_wanted: bool| {
         if is_wanted {
-            condition.push_str(&match backend {
-                sea_orm::DbBackend::Postgres => format!(" AND c.{column} = ANY({parameter}::text[])"),
-                _ => format!(" AND c.{column} IN (SELECT value FROM json_each({parameter}))"),
-            });
+            condition.push_str(&format!(" AND c.{column} {}", keys.among(backend, parameter)));
         } else if backend == sea_orm::DbBackend::Postgres {
             // PostgreSQL refuses a parameter whose type nothing tells.
             condition.push_str(&format!(" AND {parameter}::text[] IS NOT NULL"));
         }
     };
-    any("kind", "$3", !filter.kinds.is_empty());
-    any("status", "$4", !filter.statuses.is_empty());
-    let kinds = text_keys(backend, filter.kinds.iter().map(|kind| kind.as_str()))?;
-    let statuses = text_keys(backend, filter.statuses.iter().map(|status| status.as_str()))?;
-    Ok((condition, [kinds, statuses]))
+    any("kind", &kinds, "$3", !filter.kinds.is_empty());
+    any("status", &statuses, "$4", !filter.statuses.is_empty());
+    Ok((condition, [kinds.value(backend)?, statuses.value(backend)?]))
 }
 
 impl Store {

@@ -6,10 +6,10 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
-use super::convert::system::{decode_system_record, decode_visible_record};
+use super::convert::system::decode_system_record;
 use super::convert::{decode_all, decode_in_turns};
 use super::paginate::{SortKey, count_capped, paginate};
-use super::scoped::{any_id, scoped, scoped_visible};
+use super::scoped::{any_id, scoped};
 use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest, Position, Row};
@@ -97,11 +97,23 @@ impl Store {
         scope: &Scope,
         ids: &[RecordId],
     ) -> Result<Unread<HashMap<RecordId, StoredSystemRecord>>> {
+        let mut found = self.system_records_of(&scope.tenant, ids).await?;
+        if let Some(missing) = platforms(scope, ids, &found) {
+            found.extend(self.system_records_of(&TenantId::platform(), &missing).await?);
+        }
+        Ok(Unread(found))
+    }
+
+    async fn system_records_of(
+        &self,
+        tenant: &TenantId,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, StoredSystemRecord>> {
         let wanted = any_id(self.db().backend, system_record::Column::Id.into_expr(), ids)?;
-        let select = scoped_visible::<system_record::Entity>(&scope.tenant).filter(wanted);
+        let select = scoped::<system_record::Entity>(tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let records = decode_in_turns(rows, TABLE, decode_visible_record).await?;
-        Ok(Unread(records.into_iter().map(|record| (record.id, record)).collect()))
+        let records = decode_in_turns(rows, TABLE, |columns| decode_system_record(columns, tenant)).await?;
+        Ok(records.into_iter().map(|record| (record.id, record)).collect())
     }
 
     /// Details of system records by record id, the platform's too; erased and absent ones are absent.
@@ -113,14 +125,28 @@ impl Store {
         scope: &Scope,
         ids: &[RecordId],
     ) -> Result<Unread<HashMap<RecordId, String>>> {
+        let mut found = self.system_details_of(&scope.tenant, ids).await?;
+        if let Some(missing) = platforms(scope, ids, &found) {
+            found.extend(self.system_details_of(&TenantId::platform(), &missing).await?);
+        }
+        Ok(Unread(found))
+    }
+
+    async fn system_details_of(&self, tenant: &TenantId, ids: &[RecordId]) -> Result<HashMap<RecordId, String>> {
         use payload::Column as C;
-        let select = scoped_visible::<payload::Entity>(&scope.tenant)
+        let select = scoped::<payload::Entity>(tenant)
             .filter(any_id(self.db().backend, C::RecordId.into_expr(), ids)?)
             .filter(C::Part.eq(PayloadPart::Details.as_str()))
             .select_only()
             .columns([C::RecordId, C::Text]);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let texts = decode_in_turns(rows, "payload", |columns| Ok((columns.id()?, columns.take()?))).await?;
-        Ok(Unread(texts.into_iter().collect()))
+        Ok(texts.into_iter().collect())
     }
+}
+
+/// Ids that are left for the platform's log, which every tenant sees; `None` where there is nothing to look for.
+fn platforms<T>(scope: &Scope, ids: &[RecordId], found: &HashMap<RecordId, T>) -> Option<Vec<RecordId>> {
+    let missing: Vec<RecordId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
+    (!missing.is_empty() && !scope.tenant.is_platform()).then_some(missing)
 }

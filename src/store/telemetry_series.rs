@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::sea_query::{ArrayType, Expr, OnConflict};
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryTrait, Set, Value};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{DbBackend, EntityTrait, QueryTrait, Set};
 
 use super::Store;
 use super::convert::{Columns, column_list, give_way};
-use super::error::database;
-use super::scoped::scoped_statement;
+use super::keytable::KeyTable;
+use super::scoped::{EveryTenant, every_tenant, scoped_statement};
 use super::transaction::Transaction;
 use super::unread::Unread;
 use crate::domain::ids::TenantId;
@@ -67,27 +67,13 @@ impl Store {
         let instance = |key: &RunTelemetry| key.service_instance_id.clone().unwrap_or_default();
         let columns = column_list::<metric_series::Entity>("s");
         let is_postgres = self.db().backend == DbBackend::Postgres;
-        let (table, values): (&str, Vec<Value>) = if is_postgres {
-            let places = (0..keys.len()).map(|place| i64::try_from(place).unwrap_or(i64::MAX));
-            let values = vec![
-                numbers(places),
-                numbers(keys.iter().map(|key| key.from.as_micros())),
-                numbers(keys.iter().map(|key| key.to.as_micros())),
-                texts(keys.iter().map(|key| key.service_name.clone())),
-                texts(keys.iter().map(instance)),
-            ];
-            (
-                "unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) AS k(place, lo, hi, name, instance)",
-                values,
-            )
-        } else {
-            let rows: Vec<_> = (keys.iter().enumerate())
-                .map(|(place, key)| (place, key.from.as_micros(), key.to.as_micros(), &key.service_name, instance(key)))
-                .collect();
-            let table = "(SELECT value->>0 AS place, value->>1 AS lo, value->>2 AS hi, value->>3 AS name, \
-                         value->>4 AS instance FROM json_each($2)) k";
-            (table, vec![serde_json::to_string(&rows).map_err(Error::internal)?.into()])
-        };
+        let instances: Vec<String> = keys.iter().map(instance).collect();
+        let table = KeyTable::placed(keys.len())
+            .numbers("lo", keys.iter().map(|key| key.from.as_micros()))
+            .numbers("hi", keys.iter().map(|key| key.to.as_micros()))
+            .texts("name", keys.iter().map(|key| key.service_name.as_str()))
+            .texts("instance", instances.iter().map(String::as_str));
+        let (table, values) = (table.table(self.db().backend, "k", 2), table.values(self.db().backend)?);
         let inside = format!(
             "c.tenant_id = $1 AND c.service_name = k.name AND c.service_instance_id = k.instance AND EXISTS (SELECT 1 \
              FROM metric_point p WHERE p.tenant_id = $1 AND p.series_id = c.series_id AND p.at BETWEEN k.lo AND k.hi) \
@@ -125,7 +111,8 @@ impl Store {
         keys: &[SeriesWindow],
         limit: u32,
     ) -> Result<Unread<HashMap<SeriesWindow, Vec<MetricPoint>>>> {
-        let (table, values) = self.windows(keys)?;
+        let keytable = windows(keys);
+        let (table, values) = (keytable.table(self.db().backend, "k", 2), keytable.values(self.db().backend)?);
         let inside = format!(
             "c.tenant_id = $1 AND c.series_id = k.series_id AND c.at BETWEEN k.lo AND k.hi ORDER BY c.at LIMIT {limit}"
         );
@@ -159,7 +146,8 @@ impl Store {
         scope: &Scope,
         keys: &[SeriesWindow],
     ) -> Result<Unread<HashMap<SeriesWindow, i64>>> {
-        let (table, values) = self.windows(keys)?;
+        let keytable = windows(keys);
+        let (table, values) = (keytable.table(self.db().backend, "k", 2), keytable.values(self.db().backend)?);
         let sql = format!(
             "SELECT k.place, COUNT(*) FROM {table} CROSS JOIN metric_point p WHERE p.tenant_id = $1 \
              AND p.series_id = k.series_id AND p.at BETWEEN k.lo AND k.hi GROUP BY k.place"
@@ -172,30 +160,6 @@ impl Store {
             counts.insert(key_at(keys, columns.take()?)?.clone(), columns.take()?);
         }
         Ok(Unread(counts))
-    }
-
-    /// Windows of series as a table `k(place, lo, hi, series_id)`.
-    fn windows(&self, keys: &[SeriesWindow]) -> Result<(&'static str, Vec<Value>)> {
-        if self.db().backend == DbBackend::Postgres {
-            let places = (0..keys.len()).map(|place| i64::try_from(place).unwrap_or(i64::MAX));
-            let ids = keys.iter().map(|key| key.series.0.into()).collect();
-            let values = vec![
-                numbers(places),
-                numbers(keys.iter().map(|key| key.from.as_micros())),
-                numbers(keys.iter().map(|key| key.to.as_micros())),
-                Value::Array(ArrayType::Uuid, Some(Box::new(ids))),
-            ];
-            return Ok((
-                "unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::uuid[]) AS k(place, lo, hi, series_id)",
-                values,
-            ));
-        }
-        let rows: Vec<_> = (keys.iter().enumerate())
-            .map(|(place, key)| (place, key.from.as_micros(), key.to.as_micros(), key.series.0.simple().to_string()))
-            .collect();
-        let table = "(SELECT value->>0 AS place, value->>1 AS lo, value->>2 AS hi, unhex(value->>3) AS series_id \
-                     FROM json_each($2)) k";
-        Ok((table, vec![serde_json::to_string(&rows).map_err(Error::internal)?.into()]))
     }
 
     /// Deletes samples and waiting digests from before an instant, and series without samples since; how many rows.
@@ -212,15 +176,16 @@ impl Store {
         let mut dropped = 0;
         for (table, key, age) in tables {
             let tenants = format!("SELECT DISTINCT tenant_id FROM {table}");
-            for row in &self.db().rows(self.db().statement(tenants, [])).await? {
+            let tenants = every_tenant(self.db(), EveryTenant::TenantsOfTelemetry, &tenants, []);
+            for row in &self.db().rows(tenants).await? {
                 let tenant = TenantId::trusted(Columns::of(row, table)?.take::<&str>()?);
                 let sql = format!(
-                    "DELETE FROM {table} WHERE (tenant_id, {key}) IN (SELECT tenant_id, {key} FROM {table} \
+                    "DELETE FROM {table} WHERE tenant_id = $1 AND ({key}) IN (SELECT {key} FROM {table} \
                      WHERE tenant_id = $1 AND {age} < $2 LIMIT {ROWS_OF_A_DELETION})"
                 );
                 loop {
                     let statement = scoped_statement(self.db(), &tenant, sql.clone(), [before.as_micros().into()]);
-                    let rows = self.db().write.execute_raw(statement).await.map_err(database)?.rows_affected();
+                    let rows = self.db().change(statement).await?;
                     dropped += rows;
                     if rows < u64::from(ROWS_OF_A_DELETION) {
                         break;
@@ -296,10 +261,10 @@ fn key_at<K>(keys: &[K], place: i64) -> Result<&K> {
     key.ok_or_else(|| Error::internal("a row for a key that was not asked for"))
 }
 
-fn numbers(numbers: impl Iterator<Item = i64>) -> Value {
-    Value::Array(ArrayType::BigInt, Some(Box::new(numbers.map(Value::from).collect())))
-}
-
-fn texts(texts: impl Iterator<Item = String>) -> Value {
-    Value::Array(ArrayType::String, Some(Box::new(texts.map(Value::from).collect())))
+/// Windows of series as a table `k(place, lo, hi, series_id)`.
+fn windows(keys: &[SeriesWindow]) -> KeyTable {
+    KeyTable::placed(keys.len())
+        .numbers("lo", keys.iter().map(|key| key.from.as_micros()))
+        .numbers("hi", keys.iter().map(|key| key.to.as_micros()))
+        .ids("series_id", keys.iter().map(|key| key.series.0))
 }

@@ -51,19 +51,19 @@ fn position(view: &StoredTrace, order: TraceOrder) -> Position {
 }
 
 /// With the columns of the newest seal as of a moment, and the number of steps now.
-fn view(mut select: Select<trace::Entity>, as_of: Option<AsOf>) -> Select<trace::Entity> {
+fn view(tenant: &TenantId, mut select: Select<trace::Entity>, as_of: Option<AsOf>) -> Select<trace::Entity> {
     let state = |column: trace_state::Column| Expr::col(("state", column));
     let seal = |column: trace_seal::Column| Expr::col(("seal", column));
     let newest_revision: SimpleExpr = match as_of {
         // The same number, kept beside the number of steps that is read anyway.
         None => state(trace_state::Column::SealedRevision),
-        Some(_) => condition::newest_seal("revision", as_of),
+        Some(_) => condition::newest_seal(tenant, "revision", as_of),
     };
     let same_state = Condition::all()
-        .add(state(trace_state::Column::TenantId).equals((trace::Entity, trace::Column::TenantId)))
+        .add(state(trace_state::Column::TenantId).eq(tenant.as_str()))
         .add(state(trace_state::Column::TraceId).equals((trace::Entity, trace::Column::TraceId)));
     let same_seal = Condition::all()
-        .add(seal(trace_seal::Column::TenantId).equals((trace::Entity, trace::Column::TenantId)))
+        .add(seal(trace_seal::Column::TenantId).eq(tenant.as_str()))
         .add(seal(trace_seal::Column::TraceId).equals((trace::Entity, trace::Column::TraceId)))
         .add(seal(trace_seal::Column::Revision).eq(newest_revision));
     QueryTrait::query(&mut select)
@@ -151,7 +151,7 @@ impl Store {
             .limit(1)
             .take();
         let wanted = trace::Column::TraceId.in_subquery(newest);
-        let select = view(scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
+        let select = view(&scope.tenant, scoped::<trace::Entity>(&scope.tenant).filter(wanted), None);
         Ok(Unread(self.views(&scope.tenant, select).await?.pop()))
     }
 
@@ -168,7 +168,7 @@ impl Store {
             .filter(is_named_so.or(is_named_otherwise))
             .order_by_desc(trace::Column::Seq)
             .limit(1);
-        Ok(Unread(self.views(&scope.tenant, view(select, None)).await?.pop()))
+        Ok(Unread(self.views(&scope.tenant, view(&scope.tenant, select, None)).await?.pop()))
     }
 
     /// The newest seals of each trace, [`SEALS_OF_TRACE_MAX`] at most, newest first.
@@ -193,14 +193,14 @@ impl Store {
     /// Traces by record id, in no order.
     pub(super) async fn traces_with_ids(&self, tenant: &TenantId, ids: &[RecordId]) -> Result<Vec<StoredTrace>> {
         let wanted = any_id(self.db().backend, trace::Column::Id.into_expr(), ids)?;
-        self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
+        self.views(tenant, view(tenant, scoped::<trace::Entity>(tenant).filter(wanted), None)).await
     }
 
     /// Traces by name, in no order.
     pub(super) async fn traces_named(&self, tenant: &TenantId, trace_ids: &[TraceId]) -> Result<Vec<StoredTrace>> {
         let names = trace_ids.iter().map(TraceId::as_str);
         let wanted = any_text(self.db().backend, trace::Column::TraceId.into_expr(), names)?;
-        self.views(tenant, view(scoped::<trace::Entity>(tenant).filter(wanted), None)).await
+        self.views(tenant, view(tenant, scoped::<trace::Entity>(tenant).filter(wanted), None)).await
     }
 
     /// The query of a list.
@@ -216,7 +216,7 @@ impl Store {
         let select = scoped::<trace::Entity>(tenant).filter(selected);
         let is_few = self.db().backend == DbBackend::Sqlite && condition::selects_running(filter, as_of);
         let sort = if is_few { sort_key_of_few(order) } else { sort_key(order) };
-        Ok(paginate(view(select, as_of), &sort, page))
+        Ok(paginate(view(tenant, select, as_of), &sort, page))
     }
 
     async fn views(&self, tenant: &TenantId, select: Select<trace::Entity>) -> Result<Vec<StoredTrace>> {

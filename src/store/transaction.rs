@@ -16,13 +16,18 @@ use sea_orm::sqlx::{self, AssertSqlSafe, Postgres, Sqlite};
 use sea_orm::{DbBackend, DbErr, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
-use super::database::Database;
+use super::database::{Database, sent};
 use super::error::{database, of_driver, said, uncommitted};
 use super::trouble::Trouble;
 use crate::error::{Error, Result};
 
 /// Connections that are tried for one transaction: one that waited in the pool may have broken there.
 const TRIES: usize = 2;
+
+/// How a write begins on PostgreSQL. Settings are the transaction's, so that a pooler cannot lose them. The writer looks keys
+/// up, few in a flush, in tables that may have grown since they were last analyzed: always by index.
+const BEGIN: &str = "BEGIN; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+                     SET LOCAL enable_mergejoin = off";
 
 enum Connection {
     Postgres(PoolConnection<Postgres>),
@@ -62,7 +67,7 @@ impl Transaction {
         let mut tries = 1;
         loop {
             let mut begun = Self { connection: acquire(db).await?, state: State::Failed, is_suspect: false };
-            let begin = if db.backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+            let begin = if db.backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { BEGIN };
             match begun.run(begin).await {
                 Ok(()) => {
                     begun.state = State::Open;
@@ -88,6 +93,7 @@ impl Transaction {
     /// What a statement selects.
     pub async fn rows(&mut self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.check_open()?;
+        sent::note(&statement);
         let (sql, values) = parts(statement);
         let rows = with!(&mut self.connection, connection => {
             let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await;
@@ -99,6 +105,7 @@ impl Transaction {
     /// Rows that a statement changed.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64> {
         self.check_open()?;
+        sent::note(&statement);
         let (sql, values) = parts(statement);
         let done = with!(&mut self.connection, connection => {
             let done = sqlx::query_with(sql, values).execute(&mut **connection).await;
@@ -110,6 +117,7 @@ impl Transaction {
     /// Writes rows that are bound as columns, which PostgreSQL alone takes.
     pub async fn execute_columns(&mut self, sql: Arc<str>, columns: PgArguments) -> Result<()> {
         self.check_open()?;
+        sent::note_columns(&sql);
         let Connection::Postgres(connection) = &mut self.connection else {
             return Err(Error::internal("columns are bound on PostgreSQL only"));
         };
@@ -208,7 +216,8 @@ async fn acquire(db: &Database) -> Result<Connection> {
     }
 }
 
-fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+/// A statement's text and values, as the driver takes them.
+pub(super) fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
     (AssertSqlSafe(statement.sql), SqlxValues(statement.values.unwrap_or(Values(Vec::new()))))
 }
 

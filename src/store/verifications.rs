@@ -3,15 +3,11 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, decode_all};
-use super::error::database;
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped, scoped_statement};
 use super::transaction::Transaction;
@@ -135,19 +131,26 @@ impl Store {
         txn.finish(written).await
     }
 
-    /// Notes that logs were looked at and stand as before.
+    /// Notes that logs of a tenant were looked at and stand as before.
     ///
     /// # Errors
     /// As for [`Self::insert_verification`].
-    pub async fn touch_watch(&self, log_ids: &[Uuid], mode: VerificationMode, at: Timestamp) -> Result<()> {
+    pub async fn touch_watch(
+        &self,
+        tenant: &TenantId,
+        log_ids: &[Uuid],
+        mode: VerificationMode,
+        at: Timestamp,
+    ) -> Result<()> {
         use ledger_watch::Column as C;
         for log_ids in log_ids.chunks(TOGETHER) {
             let ids: Vec<RecordId> = log_ids.iter().copied().map(RecordId).collect();
             let update = ledger_watch::Entity::update_many()
                 .col_expr(C::CheckedAt, at.as_micros().into())
                 .col_expr(C::Mode, mode.as_str().into())
+                .filter(C::TenantId.eq(tenant.as_str()))
                 .filter(any_id(self.db().backend, C::LogId.into_expr(), &ids)?);
-            self.db().write.execute_raw(update.build(self.db().backend)).await.map_err(database)?;
+            self.db().change(update.build(self.db().backend)).await?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ mod window;
 
 use std::sync::Arc;
 
-use sea_orm::Value;
+use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
 pub use self::landmarks::Keys;
@@ -26,7 +26,7 @@ use self::window::Reader;
 use super::Store;
 use super::convert::Columns;
 use super::database::Database;
-use super::scoped::scoped_statement;
+use super::scoped::{EveryTenant, every_tenant, scoped_statement};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::verification::{Anomaly, AnomalyKind, TrustedPosition, VerificationMode};
 use crate::domain::vocabulary::Stream;
@@ -94,21 +94,29 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer.
     pub async fn log_heads(&self, tenant: Option<&TenantId>) -> Result<Vec<LogHead>> {
-        let sql = "SELECT l.log_id, l.tenant_id, l.stream, l.origin, l.size, l.root, l.edge, \
-                   COALESCE((SELECT MAX(e.seq) + 1 FROM ledger_entry e WHERE e.log_id = l.log_id), 0) FROM ledger_log l";
+        let heads = |tenant: &str| {
+            format!(
+                "SELECT l.tenant_id, l.log_id, l.stream, l.origin, l.size, l.root, l.edge, COALESCE((SELECT MAX(e.seq) + 1 \
+                 FROM ledger_entry e WHERE e.tenant_id = {tenant} AND e.log_id = l.log_id), 0) FROM ledger_log l"
+            )
+        };
         let statement = match tenant {
-            None => self.db().statement(format!("{sql} ORDER BY l.tenant_id, l.log_id"), []),
+            None => {
+                let sql = format!("{} ORDER BY l.tenant_id, l.log_id", heads("l.tenant_id"));
+                every_tenant(self.db(), EveryTenant::LogHeads, &sql, [])
+            }
             Some(tenant) => {
-                let sql = format!("{sql} WHERE l.tenant_id = $1 ORDER BY l.log_id");
+                let sql = format!("{} WHERE l.tenant_id = $1 ORDER BY l.log_id", heads("$1"));
                 scoped_statement(self.db(), tenant, sql, [])
             }
         };
         let rows = self.db().rows(statement).await?;
         let head = |row| {
             let mut columns = Columns::of(row, "ledger_log")?;
+            let tenant = TenantId::trusted(columns.take::<&str>()?);
             Ok(LogHead {
                 log_id: columns.take()?,
-                tenant: TenantId::trusted(columns.take::<&str>()?),
+                tenant,
                 stream: Stream::parse(columns.take::<&str>()?),
                 origin: columns.take()?,
                 size: columns.take()?,
@@ -214,13 +222,13 @@ impl Store {
         guards::check(self.db()).await
     }
 
-    /// Whether a log has a signed checkpoint.
+    /// Whether a tenant's log has a signed checkpoint.
     ///
     /// # Errors
     /// As for [`Self::verify_log`].
-    pub async fn is_signed(&self, log_id: Uuid) -> Result<bool> {
-        let sql = "SELECT 1 FROM ledger_checkpoint WHERE log_id = $1 LIMIT 1";
-        Ok(!self.db().rows(self.db().statement(sql, [log_id.into()])).await?.is_empty())
+    pub async fn is_signed(&self, tenant: &TenantId, log_id: Uuid) -> Result<bool> {
+        let sql = "SELECT 1 FROM ledger_checkpoint WHERE tenant_id = $1 AND log_id = $2 LIMIT 1".to_owned();
+        Ok(!self.db().rows(scoped_statement(self.db(), tenant, sql, [log_id.into()])).await?.is_empty())
     }
 }
 
@@ -251,15 +259,16 @@ async fn stored_range(db: &Database, head: &LogHead, size: i64) -> Result<Option
     let mut hashes = Vec::new();
     for (level, first, count) in range::parts(size.cast_unsigned()) {
         let sql = if level == 0 {
-            "SELECT leaf_hash FROM ledger_entry WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq".to_owned()
+            "SELECT leaf_hash FROM ledger_entry WHERE tenant_id = $1 AND log_id = $2 AND seq >= $3 AND seq < $4 \
+             ORDER BY seq"
+                .to_owned()
         } else {
             format!(
-                "SELECT hash FROM ledger_node WHERE log_id = $1 AND level = {level} AND idx >= $2 AND idx < $3 \
-                 ORDER BY idx"
+                "SELECT hash FROM ledger_node WHERE tenant_id = $1 AND log_id = $2 AND level = {level} \
+                 AND idx >= $3 AND idx < $4 ORDER BY idx"
             )
         };
-        let values = [head.log_id.into(), first.into(), Value::from(first + count)];
-        let rows = db.rows(db.statement(sql, values)).await?;
+        let rows = rows_of_log(db, head, sql, [first.into(), Value::from(first + count)]).await?;
         let part: Vec<Digest> =
             rows.iter().filter_map(|row| Columns::of(row, "ledger_node").ok()?.digest().ok()).collect();
         if i64::try_from(part.len()).ok() != Some(count) {
@@ -268,6 +277,17 @@ async fn stored_range(db: &Database, head: &LogHead, size: i64) -> Result<Option
         hashes.push(part);
     }
     Ok(range::assemble(size.cast_unsigned(), &hashes))
+}
+
+/// Rows of a statement that is of one log: its tenant is `$1`, its id `$2`.
+async fn rows_of_log(
+    db: &Database,
+    head: &LogHead,
+    sql: String,
+    values: impl IntoIterator<Item = Value> + Send,
+) -> Result<Vec<QueryResult>> {
+    let values: Vec<Value> = std::iter::once(head.log_id.into()).chain(values).collect();
+    db.rows(scoped_statement(db, &head.tenant, sql, values)).await
 }
 
 async fn has_rows(db: &Database, head: &LogHead, table: Table, stream: Stream, from: i64) -> Result<bool> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::convert::{Columns, decode_all};
+use super::scoped::{EveryTenant, every_tenant};
 use crate::domain::ids::RecordId;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::verification::VerificationStatus;
@@ -21,18 +22,20 @@ pub const LOGS_MAX: i64 = 100;
 /// Every log that has entries, with its newest telling verification and its newest checkpoint.
 const LOGS: &str = "FROM ledger_log l \
     LEFT JOIN ledger_watch w ON w.tenant_id = l.tenant_id AND w.log_id = l.log_id \
-    LEFT JOIN ledger_verification v ON v.tenant_id = w.tenant_id AND v.id = w.verification_id \
-    LEFT JOIN ledger_checkpoint c ON c.log_id = l.log_id \
-        AND c.size = (SELECT MAX(m.size) FROM ledger_checkpoint m WHERE m.log_id = l.log_id) \
+    LEFT JOIN ledger_verification v ON v.tenant_id = l.tenant_id AND v.id = w.verification_id \
+    LEFT JOIN ledger_checkpoint c ON c.tenant_id = l.tenant_id AND c.log_id = l.log_id \
+        AND c.size = (SELECT MAX(m.size) FROM ledger_checkpoint m \
+            WHERE m.tenant_id = l.tenant_id AND m.log_id = l.log_id) \
     WHERE l.size > 0";
 
 /// The first record of each log that its newest checkpoint does not cover, or of those the oldest: ids begin with the time at
 /// which they were given. CROSS JOIN keeps SQLite from reading all entries of all logs first.
 const OLDEST_UNSIGNED: &str = "SELECT e.record_id FROM ledger_log l \
-    LEFT JOIN ledger_checkpoint c ON c.log_id = l.log_id \
-        AND c.size = (SELECT MAX(m.size) FROM ledger_checkpoint m WHERE m.log_id = l.log_id) \
+    LEFT JOIN ledger_checkpoint c ON c.tenant_id = l.tenant_id AND c.log_id = l.log_id \
+        AND c.size = (SELECT MAX(m.size) FROM ledger_checkpoint m \
+            WHERE m.tenant_id = l.tenant_id AND m.log_id = l.log_id) \
     CROSS JOIN ledger_entry e \
-    WHERE l.size > COALESCE(c.size, 0) AND e.log_id = l.log_id AND e.seq = COALESCE(c.size, 0) \
+    WHERE l.size > COALESCE(c.size, 0) AND e.tenant_id = l.tenant_id AND e.log_id = l.log_id AND e.seq = COALESCE(c.size, 0) \
     ORDER BY e.record_id LIMIT 1";
 
 /// A pool of connections.
@@ -99,7 +102,7 @@ impl Store {
             "SELECT v.status, COUNT(*), CAST(COALESCE(SUM(v.anomaly_count), 0) AS BIGINT), MIN(w.checked_at), \
              CAST(SUM(CASE WHEN c.size = l.size THEN 0 ELSE 1 END) AS BIGINT), MAX(c.made_at) {LOGS} GROUP BY v.status"
         );
-        let rows = self.db().rows(self.db().statement(sql, [])).await?;
+        let rows = self.db().rows(every_tenant(self.db(), EveryTenant::Vitals, &sql, [])).await?;
         let mut vitals = LedgerVitals::default();
         let groups = decode_all(&rows, "ledger_log", |columns| {
             let status = columns.optional_word(VerificationStatus::parse)?;
@@ -120,7 +123,7 @@ impl Store {
     }
 
     async fn oldest_unsigned(&self) -> Result<Option<Timestamp>> {
-        let rows = self.db().rows(self.db().statement(OLDEST_UNSIGNED, [])).await?;
+        let rows = self.db().rows(every_tenant(self.db(), EveryTenant::Vitals, OLDEST_UNSIGNED, [])).await?;
         let ids = decode_all(&rows, "ledger_entry", |columns| columns.id())?;
         Ok(ids.first().map(|id| given_at(*id)))
     }
@@ -131,7 +134,7 @@ impl Store {
              c.made_at {LOGS} ORDER BY CASE v.status WHEN 'INVALID' THEN 0 WHEN 'UNKNOWN' THEN 1 WHEN 'VALID' THEN 3 \
              ELSE 2 END, w.checked_at, l.log_id LIMIT $1"
         );
-        let rows = self.db().rows(self.db().statement(sql, [LOGS_MAX.into()])).await?;
+        let rows = self.db().rows(every_tenant(self.db(), EveryTenant::Vitals, &sql, [LOGS_MAX.into()])).await?;
         decode_all(&rows, "ledger_log", |columns: &mut Columns<'_>| {
             Ok(LogVitals {
                 log_id: columns.take()?,

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sea_orm::{DbBackend, QueryResult, Statement};
-use serde_json::{Value as Json, json};
 
 use super::Store;
 use super::convert::audit::decode_audit_entry;
 use super::convert::steps::decode_replay_step;
 use super::convert::system::decode_system_record;
 use super::convert::{Columns, column_list, give_way};
+use super::database::Database;
+use super::keytable::KeyTable;
 use super::scoped::scoped_statement;
 use super::unread::Unread;
 use crate::domain::audit::AuditEntry;
@@ -46,12 +47,10 @@ pub struct InflectionKey {
     pub step_indices: Vec<i64>,
 }
 
-/// The first rows of `table` for each key `k`; `condition` and `order` speak of a row as `c`.
+/// The tenant's first rows of `table` for each key `k`; `condition` and `order` speak of a row as `c`.
 pub(super) struct FirstRows<'a> {
     pub table: &'a str,
     pub columns: &'a str,
-    /// The parameter that holds the tenant.
-    pub tenant: &'a str,
     pub condition: &'a str,
     pub order: &'a str,
     pub limit: usize,
@@ -60,56 +59,40 @@ pub(super) struct FirstRows<'a> {
 impl FirstRows<'_> {
     /// `SELECT k.place, columns`, in no order. PostgreSQL takes a limited lateral select a key; SQLite has none, and takes
     /// the ids of a limited select.
-    pub fn sql(&self, backend: DbBackend) -> String {
-        let Self { table, columns, tenant, condition, order, limit } = self;
-        let keys = keys(backend);
+    pub fn sql(&self, backend: DbBackend, keys: &KeyTable) -> String {
+        let Self { table, columns, condition, order, limit } = self;
+        let keys = keys.table(backend, "k", KEYS_FROM);
         if backend == DbBackend::Postgres {
             return format!(
                 "SELECT k.place, {columns} FROM {keys} CROSS JOIN LATERAL (SELECT * FROM {table} c \
-                 WHERE c.tenant_id = {tenant} AND {condition} ORDER BY {order} LIMIT {limit}) c"
+                 WHERE c.tenant_id = $1 AND {condition} ORDER BY {order} LIMIT {limit}) c"
             );
         }
         let (condition, order) = (condition.replace("c.", "d."), order.replace("c.", "d."));
         format!(
-            "SELECT k.place, {columns} FROM {keys} CROSS JOIN {table} c WHERE c.tenant_id = {tenant} AND c.id IN \
-             (SELECT d.id FROM {table} d WHERE d.tenant_id = {tenant} AND {condition} ORDER BY {order} LIMIT {limit})"
+            "SELECT k.place, {columns} FROM {keys} CROSS JOIN {table} c WHERE c.tenant_id = $1 AND c.id IN \
+             (SELECT d.id FROM {table} d WHERE d.tenant_id = $1 AND {condition} ORDER BY {order} LIMIT {limit})"
         )
     }
-}
 
-/// The keys in `$2` as a table `k`.
-pub(super) fn keys(backend: DbBackend) -> &'static str {
-    match backend {
-        DbBackend::Postgres => {
-            "jsonb_to_recordset(CAST($2 AS jsonb)) \
-             AS k(place bigint, record text, lower bigint, upper bigint, run text, trace text, steps bigint[])"
-        }
-        _ => {
-            "(SELECT j.key AS place, json_extract(j.value, '$.record') AS record, json_extract(j.value, '$.lower') AS lower, json_extract(j.value, '$.upper') AS upper, \
-             json_extract(j.value, '$.run') AS run, json_extract(j.value, '$.trace') AS trace, \
-             json_extract(j.value, '$.steps') AS steps FROM json_each($2) j) k"
-        }
+    /// The statement, for these keys of a tenant.
+    pub fn statement(&self, db: &Database, tenant: &TenantId, keys: &KeyTable) -> Result<Statement> {
+        Ok(scoped_statement(db, tenant, self.sql(db.backend, keys), keys.values(db.backend)?))
     }
 }
 
-/// Keys as the value of `$2`, each with its place in the list.
-pub(super) fn keys_json(keys: impl Iterator<Item = Json>) -> String {
-    let placed = keys.enumerate().map(|(place, mut key)| {
-        key["place"] = place.into();
-        key
-    });
-    Json::Array(placed.collect()).to_string()
+/// The first parameter of the keys: the tenant is before them.
+const KEYS_FROM: usize = 2;
+
+/// Windows as keys.
+fn windows_table<'w>(windows: impl ExactSizeIterator<Item = &'w Window> + Clone) -> KeyTable {
+    KeyTable::placed(windows.len())
+        .numbers("lower", windows.clone().map(|window| window.from_us))
+        .numbers("upper", windows.map(|window| window.to_us))
 }
 
-fn window_key(window: Window) -> Json {
-    json!({ "lower": window.from_us, "upper": window.to_us })
-}
-
-fn run_window_key(key: &RunWindow) -> Json {
-    let mut json = window_key(key.window);
-    json["run"] = key.run_id.as_str().into();
-    json["trace"] = key.trace_id.as_ref().map(TraceId::as_str).into();
-    json
+fn name_of(trace_id: Option<&TraceId>) -> &str {
+    trace_id.map_or("", TraceId::as_str)
 }
 
 /// Rows by the place of their key.
@@ -151,27 +134,26 @@ impl Store {
         scope: &Scope,
         windows: &[Window],
     ) -> Result<Unread<HashMap<Window, Vec<Arc<Stored<SystemRecord>>>>>> {
-        let columns = format!("c.tenant_id, {}", column_list::<system_record::Entity>("c"));
-        let rows_of = |tenant| {
-            let (table, order) = ("system_record", "c.occurred_at, c.id");
-            let rows = FirstRows { table, columns: &columns, tenant, condition: INSIDE, order, limit: LIMIT };
-            rows.sql(self.db().backend)
+        let columns = column_list::<system_record::Entity>("c");
+        let rows = FirstRows {
+            table: "system_record",
+            columns: &columns,
+            condition: INSIDE,
+            order: "c.occurred_at, c.id",
+            limit: LIMIT,
         };
-        let platform = TenantId::platform();
-        let mut sql = rows_of("$1");
-        let mut values = vec![keys_json(windows.iter().copied().map(window_key)).into()];
-        if scope.tenant != platform {
-            sql = format!("{sql} UNION ALL {}", rows_of("$3"));
-            values.push(platform.as_str().into());
+        let keys = windows_table(windows.iter());
+        let mut found: HashMap<Window, Vec<_>> = windows.iter().map(|window| (*window, Vec::new())).collect();
+        let platform = (!scope.tenant.is_platform()).then(TenantId::platform);
+        for log in std::iter::once(&scope.tenant).chain(&platform) {
+            let raw = self.db().rows(rows.statement(self.db(), log, &keys)?).await?;
+            let decode = |columns: &mut Columns<'_>| decode_system_record(columns, log).map(Arc::new);
+            let records = by_place(windows.len(), raw, "system_record", decode).await?;
+            for (window, records) in windows.iter().zip(records) {
+                found.entry(*window).or_default().extend(records);
+            }
         }
-        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, values)).await?;
-        let found = by_place(windows.len(), rows, "system_record", |columns| {
-            let tenant = columns.take::<&str>()?;
-            let tenant = if tenant == platform.as_str() { &platform } else { &scope.tenant };
-            decode_system_record(columns, tenant).map(Arc::new)
-        })
-        .await?;
-        Ok(Unread(windows.iter().copied().zip(found).collect()))
+        Ok(Unread(found))
     }
 
     /// Of the governance entries that are a run's and of those that have no run, the first in each window by
@@ -186,15 +168,18 @@ impl Store {
         windows: &[RunWindow],
     ) -> Result<Unread<HashMap<RunWindow, Vec<Arc<Stored<AuditEntry>>>>>> {
         let columns = column_list::<audit_entry::Entity>("c");
+        let backend = self.db().backend;
+        let keys = windows_table(windows.iter().map(|key| &key.window))
+            .texts("run", windows.iter().map(|key| key.run_id.as_str()))
+            .texts("trace", windows.iter().map(|key| name_of(key.trace_id.as_ref())));
         let rows_of = |theirs| {
             let condition = format!("{theirs} AND c.category = 'GOVERNANCE' AND {INSIDE}");
             let (table, order) = ("audit_entry", "c.occurred_at, c.id");
-            let rows = FirstRows { table, columns: &columns, tenant: "$1", condition: &condition, order, limit: LIMIT };
-            rows.sql(self.db().backend)
+            let rows = FirstRows { table, columns: &columns, condition: &condition, order, limit: LIMIT };
+            rows.sql(backend, &keys)
         };
         let sql = format!("{} UNION ALL {}", rows_of("c.run_id IN (k.run, k.trace)"), rows_of("c.run_id IS NULL"));
-        let keys = keys_json(windows.iter().map(run_window_key));
-        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [keys.into()])).await?;
+        let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, keys.values(backend)?)).await?;
         let decode = |columns: &mut Columns<'_>| decode_audit_entry(columns, &scope.tenant).map(Arc::new);
         let found = by_place(windows.len(), rows, "audit_entry", decode).await?;
         Ok(Unread(windows.iter().cloned().zip(found).collect()))
@@ -212,18 +197,14 @@ impl Store {
         let rows = FirstRows {
             table: "trace_step",
             columns: "c.id, c.step_index, c.skill_name, c.status, c.started_at, c.duration_us",
-            tenant: "$1",
             condition: "c.trace_id = k.trace AND c.started_at < k.upper \
                         AND (c.started_at >= k.lower OR c.started_at + c.duration_us > k.lower)",
             order: "c.started_at, c.id",
             limit: LIMIT,
         };
-        let keys = windows.iter().map(|(trace_id, window)| {
-            let mut key = window_key(*window);
-            key["trace"] = trace_id.as_str().into();
-            key
-        });
-        let rows = self.db().rows(self.of_keys(scope, &rows, keys)).await?;
+        let keys = windows_table(windows.iter().map(|(_, window)| window))
+            .texts("trace", windows.iter().map(|(trace_id, _)| trace_id.as_str()));
+        let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
         let decode = |columns: &mut Columns<'_>| decode_replay_step(columns).map(Arc::new);
         let found = by_place(windows.len(), rows, "trace_step", decode).await?;
         Ok(Unread(windows.iter().cloned().zip(found).collect()))
@@ -243,7 +224,6 @@ impl Store {
         let blocked = FirstRows {
             table: "audit_entry",
             columns: "'blocked', c.occurred_at, c.seq",
-            tenant: "$1",
             condition: "c.run_id IN (k.run, k.trace) AND c.category = 'GOVERNANCE' AND c.action IN ('BLOCKED', 'MODIFIED')",
             order: "c.occurred_at, c.seq",
             limit: 1,
@@ -251,27 +231,34 @@ impl Store {
         let failed = FirstRows {
             table: "trace_step",
             columns: &format!("'failed', {end}, c.seq"),
-            tenant: "$1",
             condition: "c.trace_id = k.trace AND c.status = 'FAILURE'",
             order: &format!("{end}, c.seq"),
             limit: 1,
         };
-        let named = match backend {
-            DbBackend::Postgres => "unnest(k.steps) AS s(value)",
-            _ => "json_each(k.steps) s",
-        };
+        let keys = KeyTable::placed(runs.len())
+            .texts("run", runs.iter().map(|run| run.run_id.as_str()))
+            .texts("trace", runs.iter().map(|run| name_of(run.trace_id.as_ref())));
+        let named: Vec<(i64, &str, i64)> = runs
+            .iter()
+            .zip(0_i64..)
+            .flat_map(|(run, place)| {
+                let trace = name_of(run.trace_id.as_ref());
+                run.step_indices.iter().map(move |step| (place, trace, *step))
+            })
+            .collect();
+        let named = KeyTable::new()
+            .numbers("place", named.iter().map(|(place, ..)| *place))
+            .texts("trace", named.iter().map(|(_, trace, _)| *trace))
+            .numbers("step", named.iter().map(|(.., step)| *step));
         let sql = format!(
-            "{} UNION ALL {} UNION ALL SELECT k.place, 'named', {end}, c.step_index FROM {} CROSS JOIN {named} \
-             JOIN trace_step c ON c.tenant_id = $1 AND c.trace_id = k.trace AND c.step_index = s.value",
-            blocked.sql(backend),
-            failed.sql(backend),
-            keys(backend),
+            "{} UNION ALL {} UNION ALL SELECT s.place, 'named', {end}, c.step_index FROM {} CROSS JOIN trace_step c \
+             WHERE c.tenant_id = $1 AND c.trace_id = s.trace AND c.step_index = s.step",
+            blocked.sql(backend, &keys),
+            failed.sql(backend, &keys),
+            named.table(backend, "s", KEYS_FROM + keys.parameters(backend)),
         );
-        let keys = runs.iter().map(|run| {
-            let trace_id = run.trace_id.as_ref().map(TraceId::as_str);
-            json!({ "run": run.run_id.as_str(), "trace": trace_id, "steps": run.step_indices })
-        });
-        let statement = scoped_statement(self.db(), &scope.tenant, sql, [keys_json(keys).into()]);
+        let values = keys.values(backend)?.into_iter().chain(named.values(backend)?);
+        let statement = scoped_statement(self.db(), &scope.tenant, sql, values);
         let rows = self.db().rows(statement).await?;
         let found = by_place(runs.len(), rows, "trace_step", |columns| {
             let source = columns.take::<&str>()?.to_owned();
@@ -280,10 +267,6 @@ impl Store {
         })
         .await?;
         Ok(Unread(runs.iter().cloned().zip(found.into_iter().map(facts)).collect()))
-    }
-
-    fn of_keys(&self, scope: &Scope, rows: &FirstRows<'_>, keys: impl Iterator<Item = Json>) -> Statement {
-        scoped_statement(self.db(), &scope.tenant, rows.sql(self.db().backend), [keys_json(keys).into()])
     }
 }
 

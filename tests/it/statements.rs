@@ -46,7 +46,7 @@ const EVERY_TOPIC: &str = "query($first: Int!) { llmRuns(first: $first) { nodes 
       telemetry { status series { name points(first: 10) { value } } } } } } }";
 
 /// What it reads: each of these in at most one statement, whatever the size of the page.
-const RELATIONS: [&str; 17] = [
+const RELATIONS: [&str; 20] = [
     "runs",
     "their traces",
     "steps of the traces",
@@ -56,12 +56,15 @@ const RELATIONS: [&str; 17] = [
     "what else decides the inflection, for both replays",
     "steps in the windows",
     "system records in the windows, of both replays",
+    "and the platform's",
     "governance entries in the windows",
     "exports",
     "facts behind the compliance tags",
     "the environment that the runs began in",
+    "and the platform's",
     "its details",
     "system records that affected the runs",
+    "and the platform's",
     "series of metrics",
     "samples of the series",
 ];

@@ -46,28 +46,25 @@ db_test! {
     async fn a_change_that_ends_half_way_leaves_the_schema_as_it_was(db: TestDb) {
         db.store().await.close().await;
         let newest = migrate::status(&db.url).await.expect("status").last().expect("some").0.clone();
-        assert!(newest.ends_with("idempotency"), "{newest}: its last statement makes the index that is in the way below");
+        assert!(newest.ends_with("telemetry"), "{newest}: its last statement makes the index that is in the way below");
         let is_applied = async || migrate::status(&db.url).await.expect("status").last().expect("some").1;
-        // The last statement, either way, finds its name taken.
-        let block = "DROP INDEX idempotency_created; CREATE INDEX idempotency_created ON ledger_log (tenant_id)";
-        let release = "DROP INDEX idempotency_created; CREATE INDEX idempotency_created ON idempotency (created_at)";
-
-        db.execute(block).await.expect("in the way");
-        migrate::down(&db.url, 1).await.expect_err("the index is there already");
-        assert!(is_applied().await);
-        assert_eq!(db.number("SELECT COUNT(space) FROM idempotency").await, 0, "the table is the newer one");
-        db.execute(release).await.expect("out of the way");
-        assert_eq!(migrate::down(&db.url, 1).await.expect("down"), std::slice::from_ref(&newest));
-
         let count = tables(&db).await;
-        db.execute(block).await.expect("in the way");
+        assert_eq!(migrate::down(&db.url, 1).await.expect("down"), std::slice::from_ref(&newest));
+        let left = tables(&db).await;
+        // The last statement finds its name taken.
+        db.execute("CREATE INDEX span_content_age ON ledger_log (tenant_id)").await.expect("in the way");
         migrate::up(&db.url).await.expect_err("the index is there already");
         assert!(!is_applied().await);
-        assert_eq!(tables(&db).await, count, "nothing is left of the attempt");
-        assert!(db.execute("SELECT space FROM idempotency").await.is_err(), "the table is the older one");
-        db.execute(release).await.expect("out of the way");
-        assert_eq!(migrate::up(&db.url).await.expect("up"), [newest]);
-        assert_eq!(db.number("SELECT COUNT(space) FROM idempotency").await, 0);
+        assert_eq!(tables(&db).await, left, "nothing is left of the attempt");
+        db.execute("DROP INDEX span_content_age").await.expect("out of the way");
+        assert_eq!(migrate::up(&db.url).await.expect("up"), std::slice::from_ref(&newest));
+        assert_eq!(tables(&db).await, count);
+
+        // And the other way: a table that is to be dropped is gone.
+        db.execute("DROP TABLE metric_series").await.expect("in the way");
+        migrate::down(&db.url, 1).await.expect_err("there is no such table");
+        assert!(is_applied().await);
+        assert_eq!(db.number("SELECT COUNT(*) FROM span_content").await, 0, "it was dropped first, and is back");
     }
 }
 
@@ -115,25 +112,50 @@ db_test! {
             _ => "SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT LIKE '%(tenant_id%' ORDER BY name",
         };
         let names: Vec<String> = db.query(odd).await.iter().map(|row| row.try_get_by_index(0).expect("text")).collect();
-        // Operational look-ups across tenants, and tables of one log each; PostgreSQL lists keys among its indexes.
+        // Reference tables, and operational look-ups across tenants; PostgreSQL lists keys among its indexes.
         let expected: &[&str] = match db.backend {
             DbBackend::Postgres => &[
                 "api_key_pkey",
                 "idempotency_created",
-                "ledger_checkpoint_pkey",
                 "ledger_duty_pkey",
-                "ledger_entry_pkey",
-                "ledger_entry_record",
                 "ledger_key_active",
                 "ledger_key_pkey",
-                "ledger_log_origin_key",
-                "ledger_log_pkey",
-                "ledger_node_pkey",
                 "trace_state_due",
             ],
-            _ => &["idempotency_created", "ledger_entry_record", "ledger_key_active", "trace_state_due"],
+            _ => &["idempotency_created", "ledger_key_active", "trace_state_due"],
         };
         assert_eq!(names, expected);
+    }
+
+    async fn every_table_key_and_unique_index_begins_with_the_tenant(db: TestDb) {
+        db.store().await.close().await;
+        let tables = match db.backend {
+            DbBackend::Postgres => {
+                "SELECT CAST(table_name AS TEXT) FROM information_schema.columns WHERE table_schema = 'public' \
+                 AND table_name NOT LIKE 'seaql%' AND ordinal_position = 1 AND column_name <> 'tenant_id' ORDER BY 1"
+            }
+            _ => {
+                "SELECT t.name FROM sqlite_master t JOIN pragma_table_info(t.name) c ON c.cid = 0 WHERE t.type = 'table' \
+                 AND t.name NOT LIKE 'seaql%' AND c.name <> 'tenant_id' ORDER BY 1"
+            }
+        };
+        let keys = match db.backend {
+            DbBackend::Postgres => {
+                "SELECT DISTINCT CAST(r.relname AS TEXT) FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid \
+                 LEFT JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = i.indkey[0] \
+                 WHERE i.indisunique AND r.relnamespace = CAST('public' AS regnamespace) AND r.relname NOT LIKE 'seaql%' \
+                 AND a.attname IS DISTINCT FROM 'tenant_id' ORDER BY 1"
+            }
+            _ => {
+                "SELECT DISTINCT t.name FROM sqlite_master t JOIN pragma_index_list(t.name) i JOIN pragma_index_info(i.name) c \
+                 ON c.seqno = 0 WHERE t.type = 'table' AND t.name NOT LIKE 'seaql%' AND i.\"unique\" = 1 \
+                 AND c.name IS NOT 'tenant_id' ORDER BY 1"
+            }
+        };
+        for sql in [tables, keys] {
+            let found: Vec<String> = db.query(sql).await.iter().map(|row| row.try_get_by_index(0).expect("text")).collect();
+            assert_eq!(found, migration::REFERENCE_TABLES);
+        }
     }
 }
 

@@ -91,7 +91,7 @@ db_test! {
         let app = prepared(&db).await;
         let id = if db.backend == sea_orm::DbBackend::Postgres { "gen_random_uuid()" } else { "randomblob(16)" };
         let sql = format!(
-            "INSERT INTO ledger_entry (log_id, seq, kind, record_id, leaf_hash) SELECT log_id, 618 + 1, kind, {id}, leaf_hash \
+            "INSERT INTO ledger_entry (tenant_id, log_id, seq, kind, record_id, leaf_hash) SELECT tenant_id, log_id, 618 + 1, kind, {id}, leaf_hash \
              FROM ledger_entry WHERE log_id = {LOG} AND seq = 0"
         );
         let found_by = after(&db, &app, &sql).await;

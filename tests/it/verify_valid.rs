@@ -58,7 +58,7 @@ db_test! {
         let app = TestApp::on(&db).await;
         assert!(look(&app, "nobody").await.is_empty());
         every_kind(&app, "ours").await;
-        db.execute("INSERT INTO ledger_log SELECT log_id, 'empty', 'evidence', 'x', 0, root, edge, 0 FROM ledger_log WHERE 1 = 0")
+        db.execute("INSERT INTO ledger_log SELECT 'empty', log_id, 'evidence', 'x', 0, root, edge, 0 FROM ledger_log WHERE 1 = 0")
             .await
             .expect("nothing");
         let answer = app.query("{ auditIntegrity { integrity { status lastVerified hashChainValid trustLevel } } }").await;

@@ -83,7 +83,7 @@ impl LogsFacade {
         let standings = self.standings(log_id).await?;
         let mut is_signed = !standings.is_empty();
         for standing in &standings {
-            is_signed = is_signed && self.store().is_signed(standing.verification.log_id).await?;
+            is_signed = is_signed && self.store().is_signed(&self.scope.tenant, standing.verification.log_id).await?;
         }
         let mut check = integrity(&standings, log_id.is_none(), self.logs.0.clock.now());
         check.trust_level = is_signed.then_some(TrustLevel::Signed);

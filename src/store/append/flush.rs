@@ -201,7 +201,7 @@ impl Writer {
                 let started = Instant::now();
                 let committed = txn.commit().await;
                 metrics::histogram!("runledger_append_commit_seconds").record(started.elapsed());
-                self.changed.add(self.logs.ids_of(keys));
+                self.changed.add(self.logs.names_of(keys));
                 committed?;
                 if !expected.is_empty() && !self.logs.are_seen(&expected).await? {
                     self.db.renew_writer().await;
@@ -248,8 +248,10 @@ impl Writer {
             let refused = self.try_each(txn, &planned, units).await?;
             planned = plan(Known::load(txn, units).await?, &refused);
         }
-        let Plan { batch, updates, outcomes, has_changes } = planned;
-        self.inserter.write(txn, batch, updates).await?;
+        let Plan { writes, outcomes, has_changes } = planned;
+        for (batch, updates) in writes.into_values() {
+            self.inserter.write(txn, batch, updates).await?;
+        }
         erase::payloads(txn, &self.db, units, &outcomes).await?;
         Ok((outcomes, has_changes))
     }
@@ -264,7 +266,10 @@ impl Writer {
         let mut refused = HashMap::new();
         for place in 0..units.iter().map(|prepared| prepared.unit.records.len()).sum() {
             txn.mark().await?;
-            let tried = self.inserter.write(txn, plan.batch.of(place), Updates::default()).await;
+            let tried = match plan.writes.values().next() {
+                Some((batch, _)) => self.inserter.write(txn, batch.of(place), Updates::default()).await,
+                None => Ok(()),
+            };
             txn.undo().await?;
             match tried {
                 Err(error) if is_passing(&error) => return Err(error),

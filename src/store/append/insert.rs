@@ -109,14 +109,15 @@ impl Table {
         format!("INSERT INTO {} ({})", self.name, columns.join(", "))
     }
 
-    /// The statement for rows as arrays, whose parameters follow the first `parameters`.
+    /// The statement for rows as arrays, whose parameters follow the first `parameters`. The tenant, which every table
+    /// begins with, is one for all rows: `$1`.
     fn text_of_arrays(&self, parameters: &mut usize) -> String {
         let array = |column: &Column| {
             *parameters += 1;
             format!("${parameters}::{}[]", column.kind.sql_type())
         };
-        let arrays: Vec<String> = self.columns.iter().map(array).collect();
-        format!("{} SELECT * FROM UNNEST({}){}", self.head(), arrays.join(", "), self.tail)
+        let arrays: Vec<String> = self.columns.iter().skip(1).map(array).collect();
+        format!("{} SELECT $1::text, * FROM UNNEST({}){}", self.head(), arrays.join(", "), self.tail)
     }
 
     /// The statement for so many rows of values, the first column of which is null in those that are left out.
@@ -127,10 +128,10 @@ impl Table {
         format!("{} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL{}", self.head(), self.tail)
     }
 
-    /// Binds rows as arrays, one a column.
+    /// Binds rows as arrays, one a column but for the tenant's.
     fn bind(&self, rows: &[Value], into: &mut PgArguments) -> Result<()> {
         let width = self.columns.len();
-        for (at, column) in self.columns.iter().enumerate() {
+        for (at, column) in self.columns.iter().enumerate().skip(1) {
             let cells = rows.iter().skip(at).step_by(width);
             match column.kind {
                 Kind::Number => {
@@ -201,9 +202,13 @@ impl Inserter {
         }
     }
 
-    /// One statement of PostgreSQL, for any number of rows.
+    /// One statement of PostgreSQL, for any number of rows of one tenant.
     fn columns(&mut self, parts: &[Part]) -> Result<(Arc<str>, PgArguments)> {
         let mut columns = PgArguments::default();
+        let Some(Value::String(Some(tenant))) = parts.first().and_then(|part| part.values.first()) else {
+            return Err(Error::internal("rows of no tenant"));
+        };
+        columns.add(tenant.as_str()).map_err(Error::internal)?;
         for Part { table, values } in parts {
             table.bind(values, &mut columns)?;
         }
@@ -248,7 +253,7 @@ fn step_up(rows: usize) -> usize {
 
 /// All tables as one statement of PostgreSQL.
 fn one_statement(tables: &[Chunk]) -> String {
-    let mut parameters = 0;
+    let mut parameters = 1;
     let mut texts: Vec<String> = tables.iter().map(|(table, _)| table.text_of_arrays(&mut parameters)).collect();
     let last = texts.pop().unwrap_or_default();
     if texts.is_empty() {
@@ -275,10 +280,10 @@ mod tests {
         let secrets = Arc::new(Table::of::<tenant_secret::Entity>(Existing::Update(&["content_key"])));
         assert_eq!(
             one_statement(&[(Arc::clone(&tags), 0), (secrets, 0)]),
-            "WITH w0 AS (INSERT INTO llm_run_tag (tenant_id, tag, seq) SELECT * \
-             FROM UNNEST($1::text[], $2::text[], $3::bigint[])) \
-             INSERT INTO tenant_secret (tenant_id, content_key, created_at) SELECT * \
-             FROM UNNEST($4::text[], $5::bytea[], $6::bigint[]) \
+            "WITH w0 AS (INSERT INTO llm_run_tag (tenant_id, tag, seq) SELECT $1::text, * \
+             FROM UNNEST($2::text[], $3::bigint[])) \
+             INSERT INTO tenant_secret (tenant_id, content_key, created_at) SELECT $1::text, * \
+             FROM UNNEST($4::bytea[], $5::bigint[]) \
              ON CONFLICT (tenant_id) DO UPDATE SET content_key = excluded.content_key"
         );
         assert_eq!(

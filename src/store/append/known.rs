@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use sea_orm::sea_query::ArrayType;
-use sea_orm::{DbBackend, QueryResult, Statement, Value};
+use sea_orm::{QueryResult, Statement};
 
 use super::super::convert::incidents::decode_incident_evidence;
 use super::super::convert::runs::decode_run;
 use super::super::convert::traces::{decode_seal, decode_trace};
 use super::super::convert::{Columns, column_list};
 use super::super::idempotency::decode_claimed;
+use super::super::keytable::KeyTable;
 use super::super::transaction::Transaction;
 use super::prepare::Prepared;
 use crate::domain::append::{Claimed, NewRecord};
@@ -23,7 +23,7 @@ use crate::domain::settle::TraceSignals;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Trace, TraceSeal, TraceStep};
 use crate::entity::{incident_evidence, llm_run, trace, trace_seal};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What is known of a trace beyond its evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Known {
         self.claims.discard();
     }
 
-    /// Reads what is on record: one statement a table, and none for a table that the units do not touch.
+    /// Reads what is on record: one statement a table and tenant, and none for a table that the units do not touch.
     pub async fn load(txn: &mut Transaction, units: &[&Prepared]) -> Result<Self> {
         let claims = load_claims(txn, units).await?;
         let states = load_states(txn, state_keys(units)).await?;
@@ -206,7 +206,8 @@ fn trace_of(record: &NewRecord) -> Option<&TraceId> {
     }
 }
 
-/// Rows of a table that belong to keys `k` with columns `a`, `b` and `c`; none are asked for without keys.
+/// Rows of a table that belong to keys: of the tenant that is a key's first part, with `k.b` and `k.c` as the others. One
+/// statement a tenant; none are asked for without keys.
 async fn lookup<const N: usize>(
     txn: &mut Transaction,
     mut keys: Vec<[Cow<'_, str>; N]>,
@@ -218,27 +219,23 @@ async fn lookup<const N: usize>(
     keys.retain(|key| !key.iter().any(|part| part.contains('\0')));
     keys.sort_unstable();
     keys.dedup();
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
     let backend = txn.backend();
-    let names = ["a", "b", "c"];
-    let (source, values): (String, Vec<Value>) = if backend == DbBackend::Postgres {
-        let arrays: Vec<String> = (1..=N).map(|at| format!("${at}::text[]")).collect();
-        let values = (0..N).map(|at| {
-            let part = keys.iter().map(|key| Value::from(key[at].as_ref())).collect();
-            Value::Array(ArrayType::String, Some(Box::new(part)))
+    let mut rows = Vec::new();
+    for keys in keys.chunk_by(|left, right| left.first() == right.first()) {
+        let Some(tenant) = keys.first().and_then(|key| key.first()) else { continue };
+        let names = ["b", "c"].into_iter().zip(1..N);
+        let keytable = names.fold(KeyTable::new(), |keytable, (name, at)| {
+            keytable.texts(name, keys.iter().filter_map(|key| key.get(at).map(AsRef::as_ref)))
         });
-        (format!("unnest({}) AS k({})", arrays.join(", "), names[..N].join(", ")), values.collect())
-    } else {
-        let parts: Vec<String> = (0..N).map(|at| format!("value->>{at} AS {}", names[at])).collect();
-        let keys: Vec<&[Cow<'_, str>]> = keys.iter().map(|key| key.as_slice()).collect();
-        let json = serde_json::to_string(&keys).map_err(Error::internal)?;
-        (format!("(SELECT {} FROM json_each($1)) k", parts.join(", ")), vec![json.into()])
-    };
-    // A cross join makes SQLite walk the keys and seek each, whatever it thinks of their number.
-    let sql = format!("SELECT {columns} FROM {source} CROSS JOIN {table} t WHERE {condition}");
-    txn.rows(Statement::from_sql_and_values(backend, sql, values)).await
+        // A cross join makes SQLite walk the keys and seek each, whatever it thinks of their number.
+        let sql = format!(
+            "SELECT {columns} FROM {} CROSS JOIN {table} t WHERE t.tenant_id = $1 AND {condition}",
+            keytable.table(backend, "k", 2)
+        );
+        let values = std::iter::once(tenant.as_ref().into()).chain(keytable.values(backend)?);
+        rows.extend(txn.rows(Statement::from_sql_and_values(backend, sql, values)).await?);
+    }
+    Ok(rows)
 }
 
 fn tenant_of(row: &QueryResult, table: &'static str) -> Result<TenantId> {
@@ -253,7 +250,7 @@ async fn load_claims(txn: &mut Transaction, units: &[&Prepared]) -> Result<Layer
         }
     }
     let columns = "t.tenant_id, t.space, t.idempotency_key, t.operation, t.request_hash, t.answer, t.existing";
-    let condition = "t.tenant_id = k.a AND t.space = k.b AND t.idempotency_key = k.c";
+    let condition = "t.space = k.b AND t.idempotency_key = k.c";
     let rows = lookup(txn, keys, columns, "idempotency", condition).await?;
     let decode = |row| {
         let mut columns = Columns::of(row, "idempotency")?;
@@ -267,7 +264,7 @@ async fn load_claims(txn: &mut Transaction, units: &[&Prepared]) -> Result<Layer
 async fn load_states(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 2]>) -> Result<Layered<TraceKey, TraceState>> {
     let columns = "t.tenant_id, t.trace_id, t.step_count, t.has_root, t.has_remote_parent, t.has_llm_work, t.is_open, \
                    t.sealed_revision, t.last_seen_at, t.due_at, t.version";
-    let rows = lookup(txn, keys, columns, "trace_state", "t.tenant_id = k.a AND t.trace_id = k.b").await?;
+    let rows = lookup(txn, keys, columns, "trace_state", "t.trace_id = k.b").await?;
     let decode = |row| {
         let mut columns = Columns::of(row, "trace_state")?;
         let key = (TenantId::trusted(columns.take::<&str>()?), TraceId::trusted(columns.take::<&str>()?));
@@ -289,7 +286,7 @@ async fn load_traces(
     txn: &mut Transaction,
     keys: Vec<[Cow<'_, str>; 2]>,
 ) -> Result<Layered<TraceKey, (RecordId, Trace)>> {
-    let condition = "t.tenant_id = k.a AND t.trace_id = k.b";
+    let condition = "t.trace_id = k.b";
     let rows = lookup(txn, keys, &column_list::<trace::Entity>("t"), "trace", condition).await?;
     let decode = |row| {
         let tenant = tenant_of(row, "trace")?;
@@ -304,7 +301,7 @@ async fn load_steps(
     keys: Vec<[Cow<'_, str>; 3]>,
 ) -> Result<Layered<StepKey, (RecordId, Digest)>> {
     let columns = "t.tenant_id, t.trace_id, t.span_id, t.record_id, t.digest";
-    let condition = "t.tenant_id = k.a AND t.trace_id = k.b AND t.span_id = k.c";
+    let condition = "t.trace_id = k.b AND t.span_id = k.c";
     let rows = lookup(txn, keys, columns, "step_fact", condition).await?;
     let decode = |row| {
         let mut columns = Columns::of(row, "step_fact")?;
@@ -316,7 +313,7 @@ async fn load_steps(
 }
 
 async fn load_runs(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layered<RunKey, (RecordId, LlmRun)>> {
-    let condition = "t.tenant_id = k.a AND t.run_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
+    let condition = "t.run_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
     let rows = lookup(txn, keys, &column_list::<llm_run::Entity>("t"), "llm_run", condition).await?;
     let decode = |row| {
         let tenant = tenant_of(row, "llm_run")?;
@@ -330,7 +327,7 @@ async fn load_seals(
     txn: &mut Transaction,
     keys: Vec<[Cow<'_, str>; 3]>,
 ) -> Result<Layered<SealKey, (RecordId, TraceSeal)>> {
-    let condition = "t.tenant_id = k.a AND t.trace_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
+    let condition = "t.trace_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
     let rows = lookup(txn, keys, &column_list::<trace_seal::Entity>("t"), "trace_seal", condition).await?;
     let decode = |row| {
         let tenant = tenant_of(row, "trace_seal")?;
@@ -344,7 +341,7 @@ async fn load_incidents(
     txn: &mut Transaction,
     keys: Vec<[Cow<'_, str>; 3]>,
 ) -> Result<Layered<IncidentKey, (RecordId, IncidentEvidence)>> {
-    let condition = "t.tenant_id = k.a AND t.incident_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
+    let condition = "t.incident_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
     let columns = column_list::<incident_evidence::Entity>("t");
     let rows = lookup(txn, keys, &columns, "incident_evidence", condition).await?;
     let decode = |row| {

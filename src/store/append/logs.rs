@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+use sea_orm::{DbBackend, QueryResult, Statement};
 use uuid::Uuid;
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::super::error::{database, unavailable};
+use super::super::error::unavailable;
+use super::super::keytable::Keys;
+use super::super::scoped::scoped_statement;
 use super::super::transaction::Transaction;
 use crate::clock::SharedClock;
 use crate::domain::ids::{Digest, TenantId};
+use crate::domain::ledger::LogName;
 use crate::domain::vocabulary::Stream;
 use crate::error::{Code, Error, Result};
 use crate::ledger::tree::CompactRange;
@@ -29,8 +31,8 @@ const PROOF_PAUSE: Duration = Duration::from_millis(5);
 /// Whose log, and which of the two.
 pub(super) type LogKey = (TenantId, Stream);
 
-/// A log's id, size and root.
-pub(super) type LogSize = (Uuid, i64, Digest);
+/// A log, its size and its root.
+pub(super) type LogSize = (LogName, i64, Digest);
 
 /// A log as it stands under its lock.
 #[derive(Clone)]
@@ -68,57 +70,63 @@ impl Logs {
             let (tenant, stream) = (key.0.as_str(), key.1.as_str());
             let log_id = self.clock.new_id().0;
             let empty = CompactRange::empty();
-            let sql = "INSERT INTO ledger_log (log_id, tenant_id, stream, origin, size, root, edge, updated_at) \
+            let sql = "INSERT INTO ledger_log (tenant_id, log_id, stream, origin, size, root, edge, updated_at) \
                        VALUES ($1, $2, $3, $4, 0, $5, $6, $7) ON CONFLICT (tenant_id, stream) DO NOTHING";
             let values = [
-                log_id.into(),
                 tenant.into(),
+                log_id.into(),
                 stream.into(),
                 format!("{}/{}", self.origin, log_id.simple()).into(),
                 empty.root().0.to_vec().into(),
                 empty.edge().into(),
                 self.clock.now().as_micros().into(),
             ];
-            self.db.write.execute_raw(self.db.statement(sql, values)).await.map_err(database)?;
+            self.db.change(self.db.statement(sql, values)).await?;
             let sql = "SELECT log_id FROM ledger_log WHERE tenant_id = $1 AND stream = $2";
             let statement = self.db.statement(sql, [tenant.into(), stream.into()]);
-            let row = self.db.write.query_one_raw(statement).await.map_err(database)?;
-            let row = row.ok_or_else(|| unavailable(GONE, GONE))?;
-            self.ids.insert(key.clone(), Columns::of(&row, "ledger_log")?.take()?);
+            let rows = self.db.written(statement).await?;
+            let row = rows.first().ok_or_else(|| unavailable(GONE, GONE))?;
+            self.ids.insert(key.clone(), Columns::of(row, "ledger_log")?.take()?);
         }
         Ok(())
     }
 
-    /// The ids of logs that were ensured.
-    pub fn ids_of(&self, keys: &BTreeSet<LogKey>) -> Vec<Uuid> {
-        keys.iter().filter_map(|key| self.ids.get(key).copied()).collect()
+    /// The names of logs that were ensured, in the order of tenants.
+    pub fn names_of(&self, keys: &BTreeSet<LogKey>) -> Vec<LogName> {
+        let name = |key: &LogKey| Some(LogName { tenant: key.0.clone(), log_id: *self.ids.get(key)? });
+        keys.iter().filter_map(name).collect()
     }
 
     /// The logs with their sizes and roots, as the transaction leaves them.
     pub async fn sizes(&self, txn: &mut Transaction, keys: &BTreeSet<LogKey>) -> Result<Vec<LogSize>> {
-        let ids = self.ids_of(keys);
-        let rows = txn.rows(self.sizes_of(&ids)?).await?;
-        rows.iter().map(decode_size).collect()
+        let mut sizes = Vec::with_capacity(keys.len());
+        for logs in of_one_tenant(&self.names_of(keys)) {
+            let rows = txn.rows(self.sizes_of(logs)?).await?;
+            sizes.extend(decode_sizes(&rows, logs)?);
+        }
+        Ok(sizes)
     }
 
     /// Whether another connection sees logs at these sizes; beyond them where another process wrote since.
     pub async fn are_seen(&self, expected: &[LogSize]) -> Result<bool> {
-        let ids: Vec<Uuid> = expected.iter().map(|(log_id, _, _)| *log_id).collect();
-        let rows = self.rows_elsewhere(&ids).await?;
-        let seen = rows.iter().map(decode_size).collect::<Result<Vec<_>>>()?;
-        let has = |(log_id, size, root): &LogSize| {
+        let names: Vec<LogName> = expected.iter().map(|(name, _, _)| name.clone()).collect();
+        let mut seen = Vec::with_capacity(expected.len());
+        for logs in of_one_tenant(&names) {
+            seen.extend(decode_sizes(&self.rows_elsewhere(logs).await?, logs)?);
+        }
+        let has = |(name, size, root): &LogSize| {
             seen.iter()
-                .any(|(id, seen, seen_root)| id == log_id && (seen > size || (seen == size && seen_root == root)))
+                .any(|(other, seen, seen_root)| other == name && (seen > size || (seen == size && seen_root == root)))
         };
         Ok(expected.iter().all(has))
     }
 
     /// Reads over another connection than the writer's. What broke the writer's may have broken idle readers too: they are
     /// met one after the other until one is whole.
-    async fn rows_elsewhere(&self, ids: &[Uuid]) -> Result<Vec<QueryResult>> {
+    async fn rows_elsewhere(&self, logs: &[LogName]) -> Result<Vec<QueryResult>> {
         let started = Instant::now();
         loop {
-            match self.db.rows(self.sizes_of(ids)?).await {
+            match self.db.rows(self.sizes_of(logs)?).await {
                 Err(error) if error.code() == Code::Unavailable && started.elapsed() < PROOF_PATIENCE => {
                     tokio::time::sleep(PROOF_PAUSE).await;
                 }
@@ -127,41 +135,37 @@ impl Logs {
         }
     }
 
-    fn sizes_of(&self, ids: &[Uuid]) -> Result<Statement> {
-        let (among, ids) = self.among(ids)?;
-        let sql = format!("SELECT log_id, size, root FROM ledger_log WHERE log_id {among}");
-        Ok(self.db.statement(sql, [ids]))
+    fn sizes_of(&self, logs: &[LogName]) -> Result<Statement> {
+        self.select("log_id, size, root", logs, "")
     }
 
-    /// A condition for ids, and its parameter.
-    fn among(&self, ids: &[Uuid]) -> Result<(&'static str, Value)> {
-        if self.db.backend == DbBackend::Postgres {
-            let ids = ids.iter().copied().map(Value::from).collect();
-            return Ok(("= ANY($1::uuid[])", Value::Array(ArrayType::Uuid, Some(Box::new(ids)))));
-        }
-        let ids: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
-        let json = serde_json::to_string(&ids).map_err(Error::internal)?;
-        Ok(("IN (SELECT unhex(value) FROM json_each($1))", json.into()))
+    /// A statement that selects logs of one tenant.
+    fn select(&self, columns: &str, logs: &[LogName], tail: &str) -> Result<Statement> {
+        let tenant = &logs.first().ok_or_else(|| Error::internal("logs of no tenant"))?.tenant;
+        let keys = Keys::Ids(logs.iter().map(|log| log.log_id).collect());
+        let among = keys.among(self.db.backend, "$2");
+        let sql = format!("SELECT {columns} FROM ledger_log WHERE tenant_id = $1 AND log_id {among}{tail}");
+        Ok(scoped_statement(&self.db, tenant, sql, [keys.value(self.db.backend)?]))
     }
 
-    /// Locks the logs in order of their ids. The inner error says why nothing may be appended to one of them.
+    /// Locks the logs, tenant by tenant in order of their ids. The inner error says why nothing may be appended to one of
+    /// them.
     pub async fn lock(
         &mut self,
         txn: &mut Transaction,
         keys: &BTreeSet<LogKey>,
     ) -> Result<Result<BTreeMap<LogKey, OpenLog>, String>> {
-        let (among, ids) = self.among(&self.ids_of(keys))?;
-        let lock = if self.db.backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
-        let sql = format!(
-            "SELECT log_id, tenant_id, stream, origin, size, root, edge FROM ledger_log WHERE log_id {among} \
-             ORDER BY log_id {lock}"
-        );
-        let rows = txn.rows(self.db.statement(sql, [ids])).await?;
+        let lock = if self.db.backend == DbBackend::Postgres { " ORDER BY log_id FOR UPDATE" } else { "" };
+        let mut rows = Vec::with_capacity(keys.len());
+        for logs in of_one_tenant(&self.names_of(keys)) {
+            let statement = self.select("tenant_id, log_id, stream, origin, size, root, edge", logs, lock)?;
+            rows.extend(txn.rows(statement).await?);
+        }
         let mut logs = BTreeMap::new();
         for row in &rows {
             let mut columns = Columns::of(row, "ledger_log")?;
-            let log_id = columns.take()?;
-            let key = (TenantId::trusted(columns.take::<&str>()?), columns.word(Stream::parse)?);
+            let (tenant, log_id) = (TenantId::trusted(columns.take::<&str>()?), columns.take()?);
+            let key = (tenant, columns.word(Stream::parse)?);
             let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.digest()?);
             let range = CompactRange::from_edge(size.cast_unsigned(), columns.take::<&[u8]>()?);
             match range.filter(|range| range.root() == root) {
@@ -181,7 +185,18 @@ impl Logs {
     }
 }
 
-fn decode_size(row: &QueryResult) -> Result<LogSize> {
-    let mut columns = Columns::of(row, "ledger_log")?;
-    Ok((columns.take()?, columns.take()?, columns.digest()?))
+/// Logs in the order of their tenants, each tenant's together.
+fn of_one_tenant(logs: &[LogName]) -> impl Iterator<Item = &[LogName]> {
+    logs.chunk_by(|left, right| left.tenant == right.tenant)
+}
+
+/// The sizes of logs of one tenant.
+fn decode_sizes(rows: &[QueryResult], logs: &[LogName]) -> Result<Vec<LogSize>> {
+    let Some(LogName { tenant, .. }) = logs.first() else { return Ok(Vec::new()) };
+    let decode = |row| {
+        let mut columns = Columns::of(row, "ledger_log")?;
+        let name = LogName { tenant: tenant.clone(), log_id: columns.take()? };
+        Ok((name, columns.take()?, columns.digest()?))
+    };
+    rows.iter().map(decode).collect()
 }

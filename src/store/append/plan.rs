@@ -21,8 +21,8 @@ use crate::error::{Code, Error, Result};
 
 /// What a flush writes and answers.
 pub(super) struct Plan {
-    pub batch: Batch,
-    pub updates: Updates,
+    /// What is written for each tenant, in the order of tenants: a statement is of one of them.
+    pub writes: BTreeMap<TenantId, (Batch, Updates)>,
     /// One for each unit, in order.
     pub outcomes: Vec<Result<AppendReceipt>>,
     /// Whether anything is written at all.
@@ -38,7 +38,9 @@ pub(super) struct Planner<'p> {
     settle: SettlePolicy,
     /// Records, by their place in the only unit, that the database was found to refuse.
     refused: &'p HashMap<usize, Error>,
+    /// The rows of the tenant at hand.
     batch: Batch,
+    writes: BTreeMap<TenantId, (Batch, Updates)>,
     changed_states: BTreeSet<TraceKey>,
 }
 
@@ -63,27 +65,35 @@ impl<'p> Planner<'p> {
         settle: SettlePolicy,
         refused: &'p HashMap<usize, Error>,
     ) -> Self {
-        Self { known, logs, now, settle, refused, batch: Batch::default(), changed_states: BTreeSet::new() }
+        let (batch, writes, changed_states) = Default::default();
+        Self { known, logs, now, settle, refused, batch, writes, changed_states }
     }
 
     /// Plans them all.
     pub fn plan(mut self, units: &[&Prepared]) -> Plan {
         let before: Vec<i64> = self.logs.values().map(|log| log.size).collect();
-        let outcomes = units.iter().map(|unit| self.unit(unit)).collect();
-        let mut updates = Updates::default();
+        let outcomes = units.iter().map(|unit| self.unit_of_tenant(unit)).collect();
         for key in &self.changed_states {
             if let Some(state) = self.known.states.get(key) {
-                updates.state(&key.0, &key.1, state);
+                self.writes.entry(key.0.clone()).or_default().1.state(&key.0, &key.1, state);
             }
         }
-        let mut has_changes = !self.batch.claims.values.is_empty();
+        let mut has_changes = self.writes.values().any(|(batch, _)| !batch.claims.values.is_empty());
         for ((key, log), before) in self.logs.iter().zip(before) {
             if before != log.size {
-                updates.log(key, log, self.now);
+                self.writes.entry(key.0.clone()).or_default().1.log(key, log, self.now);
                 has_changes = true;
             }
         }
-        Plan { batch: self.batch, updates, outcomes, has_changes }
+        Plan { writes: self.writes, outcomes, has_changes }
+    }
+
+    fn unit_of_tenant(&mut self, prepared: &Prepared) -> Result<AppendReceipt> {
+        let tenant = &prepared.unit.tenant;
+        self.batch = self.writes.remove(tenant).unwrap_or_default().0;
+        let outcome = self.unit(prepared);
+        self.writes.insert(tenant.clone(), (std::mem::take(&mut self.batch), Updates::default()));
+        outcome
     }
 
     fn unit(&mut self, prepared: &Prepared) -> Result<AppendReceipt> {
@@ -220,8 +230,8 @@ impl<'p> Planner<'p> {
             log.size += 1;
             if let Some(range) = &mut log.range {
                 let batch = &mut self.batch;
-                batch.entry(place, log.log_id, record.as_ref().kind(), assigned);
-                range.append(assigned.leaf_hash, |node| batch.node(place, log.log_id, node));
+                batch.entry(place, &key.0, log.log_id, record.as_ref().kind(), assigned);
+                range.append(assigned.leaf_hash, |node| batch.node(place, &key.0, log.log_id, node));
             }
         }
     }

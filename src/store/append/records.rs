@@ -224,8 +224,9 @@ impl Batch {
     }
 
     /// The ledger entry of a record.
-    pub fn entry(&mut self, owner: usize, log_id: Uuid, kind: RecordKind, assigned: &Appended) {
+    pub fn entry(&mut self, owner: usize, tenant: &TenantId, log_id: Uuid, kind: RecordKind, assigned: &Appended) {
         let row = [
+            text_value(tenant.as_str()),
             log_id.into(),
             assigned.seq.into(),
             text_value(kind.as_str()),
@@ -236,8 +237,9 @@ impl Batch {
     }
 
     /// A subtree that a record completes.
-    pub fn node(&mut self, owner: usize, log_id: Uuid, node: Node) {
-        self.nodes.push(owner, [log_id.into(), node.level.into(), node.idx.into(), digest_value(Some(node.hash))]);
+    pub fn node(&mut self, owner: usize, tenant: &TenantId, log_id: Uuid, node: Node) {
+        let (tenant, hash) = (text_value(tenant.as_str()), digest_value(Some(node.hash)));
+        self.nodes.push(owner, [tenant, log_id.into(), node.level.into(), node.idx.into(), hash]);
     }
 
     pub fn claim(
@@ -312,8 +314,8 @@ impl Updates {
         let empty = CompactRange::empty();
         let range = log.range.as_ref().unwrap_or(&empty);
         let row = [
-            log.log_id.into(),
             text_value(key.0.as_str()),
+            log.log_id.into(),
             text_value(key.1.as_str()),
             text_value(&log.origin),
             log.size.into(),

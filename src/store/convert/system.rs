@@ -19,14 +19,6 @@ pub(in crate::store) fn decode_system_record(
     decode_behind(head, columns)
 }
 
-/// Reads a row of `system_record` of the tenant or of the platform, as the row says.
-pub(in crate::store) fn decode_visible_record(columns: &mut Columns<'_>) -> Result<Stored<SystemRecord>> {
-    let tenant = TenantId::trusted(columns.take::<&str>()?);
-    let id = columns.id()?;
-    let head = columns.head_behind_id(id, tenant)?;
-    decode_behind(head, columns)
-}
-
 fn decode_behind(head: Head, columns: &mut Columns<'_>) -> Result<Stored<SystemRecord>> {
     Ok(head.of(SystemRecord {
         component: columns.word(SystemComponent::parse)?,

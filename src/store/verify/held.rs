@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::super::database::Database;
-use super::super::scoped::any_number;
+use super::super::scoped::{any_number, scoped};
 use super::records::Table;
 use super::window::decode_entry;
 use super::{LogHead, lookups};
@@ -42,7 +42,7 @@ pub(super) async fn compare(db: &Database, head: &LogHead, originals: &[&Origina
 async fn entries(db: &Database, head: &LogHead, originals: &[&Original]) -> Result<HashMap<i64, EntryRow>> {
     use ledger_entry::Column as C;
     let places: Vec<i64> = originals.iter().map(|original| original.seq()).collect();
-    let select = ledger_entry::Entity::find()
+    let select = scoped::<ledger_entry::Entity>(&head.tenant)
         .select_only()
         .columns([C::Seq, C::Kind, C::RecordId, C::LeafHash])
         .filter(C::LogId.eq(head.log_id))

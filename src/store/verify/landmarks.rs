@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::super::scoped::scoped_statement;
-use super::{LogHead, WINDOW};
-use crate::domain::ids::{Digest, TenantId};
+use super::super::scoped::{EveryTenant, every_tenant, scoped_statement};
+use super::{LogHead, WINDOW, rows_of_log};
+use crate::domain::ids::{Digest, RecordId, TenantId};
 use crate::domain::verification::{Anomaly, AnomalyKind};
 use crate::domain::vocabulary::RecordKind;
 use crate::error::Result;
@@ -149,29 +149,28 @@ fn decode(row: &QueryResult) -> Result<StoredNote> {
 /// Checkpoints whose size lies behind `from` and not behind `to`.
 pub(super) async fn within(db: &Database, head: &LogHead, from: i64, to: i64) -> Result<Vec<StoredNote>> {
     let sql = format!(
-        "SELECT size, root, note FROM ledger_checkpoint WHERE log_id = $1 AND size > $2 AND size <= $3 \
-         ORDER BY size LIMIT {}",
+        "SELECT size, root, note FROM ledger_checkpoint WHERE tenant_id = $1 AND log_id = $2 \
+         AND size > $3 AND size <= $4 ORDER BY size LIMIT {}",
         2 * WINDOW
     );
     // The empty tree has a root too.
     let from = if from == 0 { -1 } else { from };
-    let rows = db.rows(db.statement(sql, [head.log_id.into(), from.into(), to.into()])).await?;
-    rows.iter().map(decode).collect()
+    rows_of_log(db, head, sql, [from.into(), to.into()]).await?.iter().map(decode).collect()
 }
 
 /// The largest checkpoint of more entries than the log has. One statement: what is written meanwhile is in all of it.
 pub(super) async fn beyond(db: &Database, head: &LogHead) -> Result<Vec<StoredNote>> {
     let ends = [
-        "(SELECT l.size FROM ledger_log l WHERE l.log_id = $1)",
-        "(SELECT MAX(e.seq) + 1 FROM ledger_entry e WHERE e.log_id = $1)",
+        "(SELECT l.size FROM ledger_log l WHERE l.tenant_id = $1 AND l.log_id = $2)",
+        "(SELECT MAX(e.seq) + 1 FROM ledger_entry e WHERE e.tenant_id = $1 AND e.log_id = $2)",
     ];
     let mut notes = Vec::new();
     for end in ends {
         let sql = format!(
-            "SELECT size, root, note FROM ledger_checkpoint WHERE log_id = $1 AND size > COALESCE({end}, 0) \
-             ORDER BY size DESC LIMIT 100"
+            "SELECT size, root, note FROM ledger_checkpoint WHERE tenant_id = $1 AND log_id = $2 \
+             AND size > COALESCE({end}, 0) ORDER BY size DESC LIMIT 100"
         );
-        let rows = db.rows(db.statement(sql, [head.log_id.into()])).await?;
+        let rows = rows_of_log(db, head, sql, []).await?;
         let found: Vec<StoredNote> = rows.iter().map(decode).collect::<Result<_>>()?;
         notes.extend(found.into_iter().filter(|note| notes_lack(&notes, note)).collect::<Vec<_>>());
     }
@@ -299,42 +298,69 @@ pub(super) fn truncated(landmark: &Landmark, end: i64) -> Anomaly {
 /// Logs that the log of logs knows, with the newest state that it noted of each: those that are gone, or shorter. What is
 /// signed and noted is committed before, so the logs are read after their checkpoints.
 pub(super) async fn gone_logs(db: &Database) -> Result<Vec<Anomaly>> {
-    let mut findings = Vec::new();
+    let mut noted = Vec::new();
     let mut after = String::new();
     loop {
         let sql = "SELECT MIN(subject) FROM ledger_event WHERE tenant_id = $1 AND kind = 'checkpoint' AND subject > $2";
         let platform = TenantId::platform();
         let rows = db.rows(scoped_statement(db, &platform, sql.to_owned(), [after.as_str().into()])).await?;
         let subject: Option<String> = rows.first().map_or(Ok(None), |row| Columns::of(row, "ledger_event")?.take())?;
-        let Some(subject) = subject else { return Ok(findings) };
+        let Some(subject) = subject else { break };
         let sql = "SELECT seq, id, detail FROM ledger_event WHERE tenant_id = $1 AND kind = 'checkpoint' \
                    AND subject = $2 ORDER BY seq DESC LIMIT 1";
         let rows = db.rows(scoped_statement(db, &platform, sql.to_owned(), [subject.as_str().into()])).await?;
         if let Some(row) = rows.first() {
-            findings.extend(gone_log(db, &subject, row).await?);
+            noted.extend(NotedLog::of(&subject, row)?);
         }
         after = subject;
     }
+    // A note does not say whose log it is of.
+    let sizes = every_tenant(db, EveryTenant::LogSizes, "SELECT log_id, size FROM ledger_log", []);
+    let mut now: HashMap<Uuid, i64> = HashMap::new();
+    for row in &db.rows(sizes).await? {
+        let mut columns = Columns::of(row, "ledger_log")?;
+        // An id that does not read is no log's that was noted.
+        if let (Ok(log_id), Ok(size)) = (columns.take(), columns.take()) {
+            now.insert(log_id, size);
+        }
+    }
+    Ok(noted.iter().filter_map(|noted| noted.compare(now.get(&noted.log_id).copied())).collect())
 }
 
-async fn gone_log(db: &Database, subject: &str, event: &QueryResult) -> Result<Option<Anomaly>> {
-    let mut columns = Columns::of(event, "ledger_event")?;
-    let (seq, id): (i64, _) = (columns.take()?, columns.id()?);
-    let Ok(Noted { origin, size, .. }) = serde_json::from_str(columns.take::<&str>()?) else { return Ok(None) };
-    let (Ok(log_id), Ok(size)) = (Uuid::parse_str(subject), size.parse::<i64>()) else { return Ok(None) };
-    let sql = "SELECT size FROM ledger_log WHERE log_id = $1";
-    let rows = db.rows(db.statement(sql, [log_id.into()])).await?;
-    let now: Option<i64> = rows.first().map(|row| Columns::of(row, "ledger_log")?.take()).transpose()?;
-    let finding = match now {
-        Some(now) if now >= size => return Ok(None),
-        Some(now) => {
-            let detail = format!("the log {origin} had {size} entries when it was noted here, and has {now}");
-            Anomaly::new(AnomalyKind::Truncated, detail)
-        }
-        None => {
-            let detail = format!("the log {origin} had {size} entries when it was noted here, and is gone with them");
-            Anomaly::new(AnomalyKind::Deleted, detail)
-        }
-    };
-    Ok(Some(finding.at(seq).of(RecordKind::Checkpoint, id).field("ledger_log")))
+/// The newest state of a log that the log of logs has noted.
+struct NotedLog {
+    log_id: Uuid,
+    origin: String,
+    size: i64,
+    seq: i64,
+    id: RecordId,
+}
+
+impl NotedLog {
+    /// What an event says; `None` where that does not read.
+    fn of(subject: &str, event: &QueryResult) -> Result<Option<Self>> {
+        let mut columns = Columns::of(event, "ledger_event")?;
+        let (seq, id) = (columns.take()?, columns.id()?);
+        let Ok(Noted { origin, size, .. }) = serde_json::from_str(columns.take::<&str>()?) else { return Ok(None) };
+        let (Ok(log_id), Ok(size)) = (Uuid::parse_str(subject), size.parse()) else { return Ok(None) };
+        Ok(Some(Self { log_id, origin, size, seq, id }))
+    }
+
+    /// The finding where the log has become shorter, or is gone.
+    fn compare(&self, now: Option<i64>) -> Option<Anomaly> {
+        let Self { origin, size, .. } = self;
+        let finding = match now {
+            Some(now) if now >= *size => return None,
+            Some(now) => {
+                let detail = format!("the log {origin} had {size} entries when it was noted here, and has {now}");
+                Anomaly::new(AnomalyKind::Truncated, detail)
+            }
+            None => {
+                let detail =
+                    format!("the log {origin} had {size} entries when it was noted here, and is gone with them");
+                Anomaly::new(AnomalyKind::Deleted, detail)
+            }
+        };
+        Some(finding.at(self.seq).of(RecordKind::Checkpoint, self.id).field("ledger_log"))
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{DbBackend, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::super::scoped::{id_keys, scoped_statement};
+use super::super::keytable::Keys;
+use super::super::scoped::scoped_statement;
 use super::LogHead;
 use super::records::Table;
 use crate::domain::ids::{RecordId, TenantId};
@@ -20,13 +21,6 @@ const TOGETHER: usize = 1_024;
 /// Rows behind the end that are looked at.
 const BEYOND_MAX: i64 = 1_000;
 
-/// Record ids as `$2`, and what compares a column with them.
-fn among(backend: DbBackend, ids: &[RecordId]) -> Result<(Value, &'static str)> {
-    let among =
-        if backend == DbBackend::Postgres { "= ANY($2)" } else { "IN (SELECT unhex(value) FROM json_each($2))" };
-    Ok((id_keys(backend, ids)?, among))
-}
-
 /// Rows of a statement that ends where its condition on a column of ids is wanted; the tenant is `$1`.
 pub(super) async fn by_ids(
     db: &Database,
@@ -37,8 +31,9 @@ pub(super) async fn by_ids(
 ) -> Result<Vec<QueryResult>> {
     let mut rows = Vec::new();
     for ids in ids.chunks(TOGETHER) {
-        let (keys, among) = among(db.backend, ids)?;
-        rows.extend(db.rows(scoped_statement(db, tenant, format!("{sql}{column} {among}"), [keys])).await?);
+        let keys = Keys::records(ids);
+        let sql = format!("{sql}{column} {}", keys.among(db.backend, "$2"));
+        rows.extend(db.rows(scoped_statement(db, tenant, sql, [keys.value(db.backend)?])).await?);
     }
     Ok(rows)
 }
@@ -74,9 +69,13 @@ async fn records_at(db: &Database, tenant: &TenantId, ids: &[RecordId]) -> Resul
 async fn entries_at(db: &Database, head: &LogHead, ids: &[RecordId]) -> Result<HashMap<RecordId, i64>> {
     let mut found = HashMap::new();
     for ids in ids.chunks(TOGETHER) {
-        let (keys, among) = among(db.backend, ids)?;
-        let sql = format!("SELECT record_id, seq FROM ledger_entry WHERE log_id = $1 AND record_id {among}");
-        for row in db.rows(db.statement(sql, [head.log_id.into(), keys])).await? {
+        let keys = Keys::records(ids);
+        let sql = format!(
+            "SELECT record_id, seq FROM ledger_entry WHERE tenant_id = $1 AND log_id = $2 AND record_id {}",
+            keys.among(db.backend, "$3")
+        );
+        let values = [head.log_id.into(), keys.value(db.backend)?];
+        for row in db.rows(scoped_statement(db, &head.tenant, sql, values)).await? {
             let mut columns = Columns::of(&row, "ledger_entry")?;
             found.insert(columns.id()?, columns.take()?);
         }
@@ -89,11 +88,11 @@ async fn entries_at(db: &Database, head: &LogHead, ids: &[RecordId]) -> Result<H
 pub(super) async fn beyond(db: &Database, head: &LogHead, stream: Stream) -> Result<Vec<Anomaly>> {
     let mut findings = Vec::new();
     let sql = format!(
-        "SELECT e.seq, e.kind, e.record_id FROM ledger_entry e WHERE e.log_id = $1 \
-         AND e.seq >= (SELECT l.size FROM ledger_log l WHERE l.log_id = $1) ORDER BY e.seq LIMIT {BEYOND_MAX}"
+        "SELECT e.seq, e.kind, e.record_id FROM ledger_entry e WHERE e.tenant_id = $1 AND e.log_id = $2 AND e.seq >= \
+         (SELECT l.size FROM ledger_log l WHERE l.tenant_id = $1 AND l.log_id = $2) ORDER BY e.seq LIMIT {BEYOND_MAX}"
     );
     let mut entries = Vec::new();
-    for row in db.rows(db.statement(sql, [head.log_id.into()])).await? {
+    for row in db.rows(scoped_statement(db, &head.tenant, sql, [head.log_id.into()])).await? {
         let mut columns = Columns::of(&row, "ledger_entry")?;
         let (seq, kind): (i64, String) = (columns.take()?, columns.take()?);
         entries.push((seq, RecordKind::parse(&kind), columns.id().ok()));
@@ -129,7 +128,10 @@ async fn records_beyond(
     let mut rows = Vec::new();
     let ranges: [(&str, Vec<Value>); 2] = [
         ("seq < 0", Vec::new()),
-        ("seq >= COALESCE((SELECT l.size FROM ledger_log l WHERE l.log_id = $2), 0)", vec![head.log_id.into()]),
+        (
+            "seq >= COALESCE((SELECT l.size FROM ledger_log l WHERE l.tenant_id = $1 AND l.log_id = $2), 0)",
+            vec![head.log_id.into()],
+        ),
     ];
     for (range, values) in ranges {
         let name = table.name();

@@ -139,10 +139,10 @@ impl<'p> Pass<'p> {
 
     /// Where the log ends by now, by its head and by its entries: the smaller of the two.
     async fn end_now(&self) -> Result<i64> {
-        let sql = "SELECT l.size, COALESCE((SELECT MAX(e.seq) + 1 FROM ledger_entry e WHERE e.log_id = l.log_id), 0) \
-                   FROM ledger_log l WHERE l.log_id = $1";
-        let db = &self.reader.db;
-        let rows = db.rows(db.statement(sql, [self.reader.head.log_id.into()])).await?;
+        let sql = "SELECT l.size, COALESCE((SELECT MAX(e.seq) + 1 FROM ledger_entry e \
+                   WHERE e.tenant_id = $1 AND e.log_id = l.log_id), 0) \
+                   FROM ledger_log l WHERE l.tenant_id = $1 AND l.log_id = $2";
+        let rows = self.reader.rows_of_log(sql.to_owned(), []).await?;
         let Some(row) = rows.first() else { return Ok(0) };
         let mut columns = Columns::of(row, "ledger_log")?;
         Ok(columns.take::<i64>()?.min(columns.take()?))
@@ -150,23 +150,23 @@ impl<'p> Pass<'p> {
 
     /// Nodes of subtrees that the log does not have.
     async fn nodes_beyond(&mut self) -> Result<()> {
-        let db = &self.reader.db;
         let mut findings = Vec::new();
         // A level 8 would be more entries than there are numbers for.
         let levels = i64::from(u64::BITS / NODE_LEVEL_BITS);
         for level in 1..levels {
             let shift = i64::from(NODE_LEVEL_BITS) * level;
             let sql = format!(
-                "SELECT n.idx FROM ledger_node n WHERE n.log_id = $1 AND n.level = {level} AND n.idx >= \
-                 ((SELECT l.size FROM ledger_log l WHERE l.log_id = $1) >> {shift}) ORDER BY n.idx LIMIT 100"
+                "SELECT n.idx FROM ledger_node n WHERE n.tenant_id = $1 AND n.log_id = $2 AND n.level = {level} \
+                 AND n.idx >= ((SELECT l.size FROM ledger_log l WHERE l.tenant_id = $1 AND l.log_id = $2) >> {shift}) \
+                 ORDER BY n.idx LIMIT 100"
             );
-            let values = [self.reader.head.log_id.into()];
-            for row in db.rows(db.statement(sql, values)).await? {
+            for row in self.reader.rows_of_log(sql, []).await? {
                 findings.push((level, Columns::of(&row, "ledger_node")?.take::<i64>()?));
             }
         }
-        let sql = "SELECT level, idx FROM ledger_node WHERE log_id = $1 AND level >= $2 ORDER BY level, idx LIMIT 100";
-        for row in db.rows(db.statement(sql, [self.reader.head.log_id.into(), levels.into()])).await? {
+        let sql = "SELECT level, idx FROM ledger_node WHERE tenant_id = $1 AND log_id = $2 AND level >= $3 \
+                   ORDER BY level, idx LIMIT 100";
+        for row in self.reader.rows_of_log(sql.to_owned(), [levels.into()]).await? {
             let mut columns = Columns::of(&row, "ledger_node")?;
             findings.push((columns.take()?, columns.take()?));
         }

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Value};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::super::scoped::{any_id, scoped, scoped_statement, text_keys};
+use super::super::keytable::Keys;
+use super::super::scoped::{any_id, scoped, scoped_statement};
 use super::records::{RecordRow, Table};
 use crate::domain::ids::{Digest, RecordId, TenantId};
 use crate::domain::payload::PayloadPart;
@@ -187,15 +188,12 @@ async fn erased(db: &Database, tenant: &TenantId, missing: &[Expected]) -> Resul
     let mut erased = HashSet::new();
     for missing in missing.chunks(TOGETHER) {
         let subjects: Vec<String> = missing.iter().map(|one| subject(one.id, one.part.as_str())).collect();
-        let among = match db.backend {
-            DbBackend::Postgres => "= ANY($2::text[])",
-            _ => "IN (SELECT value FROM json_each($2))",
-        };
+        let keys = Keys::texts(subjects.iter().map(String::as_str));
         let sql = format!(
-            "SELECT subject FROM ledger_event WHERE tenant_id = $1 AND kind IN ('erase', 'prune') AND subject {among}"
+            "SELECT subject FROM ledger_event WHERE tenant_id = $1 AND kind IN ('erase', 'prune') AND subject {}",
+            keys.among(db.backend, "$2")
         );
-        let keys = text_keys(db.backend, subjects.iter().map(String::as_str))?;
-        for row in db.rows(scoped_statement(db, tenant, sql, [keys])).await? {
+        for row in db.rows(scoped_statement(db, tenant, sql, [keys.value(db.backend)?])).await? {
             erased.insert(Columns::of(&row, "ledger_event")?.take()?);
         }
     }

@@ -6,12 +6,13 @@ use sea_orm::{DbBackend, Value};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
-use super::super::scoped::{scoped_statement, text_keys};
+use super::super::keytable::{KeyTable, Keys};
+use super::super::scoped::scoped_statement;
 use super::records::RecordRow;
 use crate::domain::ids::{TenantId, TraceId};
 use crate::domain::verification::{Anomaly, AnomalyKind};
 use crate::domain::vocabulary::RecordKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::verify::steps::{self, Known, StepPlace};
 
 /// Tags that are looked at together when one belongs to no run.
@@ -23,14 +24,12 @@ pub(super) async fn check_steps(db: &Database, tenant: &TenantId, rows: &[Record
     let wanted = steps::wanted(&places);
     let mut known = Known::default();
     if !wanted.seals.is_empty() {
-        let among = match db.backend {
-            DbBackend::Postgres => "= ANY($2::text[])",
-            _ => "IN (SELECT value FROM json_each($2))",
-        };
+        let keys = Keys::texts(wanted.seals.iter().map(TraceId::as_str));
         let sql = format!(
-            "SELECT trace_id, MIN(seq) FROM trace_seal WHERE tenant_id = $1 AND trace_id {among} GROUP BY trace_id"
+            "SELECT trace_id, MIN(seq) FROM trace_seal WHERE tenant_id = $1 AND trace_id {} GROUP BY trace_id",
+            keys.among(db.backend, "$2")
         );
-        let keys = text_keys(db.backend, wanted.seals.iter().map(TraceId::as_str))?;
+        let keys = keys.value(db.backend)?;
         for row in db.rows(scoped_statement(db, tenant, sql, [keys])).await? {
             let mut columns = Columns::of(&row, "trace_seal")?;
             known.seals.insert(TraceId::trusted(columns.take::<&str>()?), columns.take()?);
@@ -53,18 +52,10 @@ pub(super) async fn check_steps(db: &Database, tenant: &TenantId, rows: &[Record
 }
 
 /// Pairs of text and number as rows `k(a, b)`, from `$2` on.
-fn pairs<'k>(backend: DbBackend, keys: impl Iterator<Item = (&'k str, i64)>) -> Result<(&'static str, Vec<Value>)> {
-    let keys: Vec<(&str, i64)> = keys.filter(|(text, _)| !text.contains('\0')).collect();
-    if backend == DbBackend::Postgres {
-        use sea_orm::sea_query::ArrayType;
-        let texts = keys.iter().map(|(text, _)| (*text).into()).collect();
-        let numbers = keys.iter().map(|(_, number)| (*number).into()).collect();
-        let texts = Value::Array(ArrayType::String, Some(Box::new(texts)));
-        let numbers = Value::Array(ArrayType::BigInt, Some(Box::new(numbers)));
-        return Ok(("unnest($2::text[], $3::bigint[]) AS k(a, b)", vec![texts, numbers]));
-    }
-    let json = serde_json::to_string(&keys).map_err(Error::internal)?;
-    Ok(("(SELECT value->>0 AS a, value->>1 AS b FROM json_each($2)) k", vec![json.into()]))
+fn pairs<'k>(backend: DbBackend, keys: impl Iterator<Item = (&'k str, i64)>) -> Result<(String, Vec<Value>)> {
+    let (texts, numbers): (Vec<&str>, Vec<i64>) = keys.unzip();
+    let keys = KeyTable::new().texts("a", texts.into_iter()).numbers("b", numbers.into_iter());
+    Ok((keys.table(backend, "k", 2), keys.values(backend)?))
 }
 
 /// Tags of runs that have no row of their own; how many have one.
@@ -131,10 +122,10 @@ async fn tags_at(db: &Database, tenant: &TenantId, keys: &[(String, i64)]) -> Re
     let mut seqs: Vec<i64> = keys.iter().map(|(_, seq)| *seq).collect();
     seqs.sort_unstable();
     seqs.dedup();
-    let (source, values) = pairs(db.backend, seqs.iter().map(|seq| ("", *seq)))?;
-    let sql = format!(
-        "SELECT t.seq, t.tags FROM {source} CROSS JOIN llm_run t WHERE t.tenant_id = $1 AND t.seq = k.b AND k.a = ''"
-    );
+    let keys = KeyTable::new().numbers("seq", seqs.into_iter());
+    let (source, values) = (keys.table(db.backend, "k", 2), keys.values(db.backend)?);
+    let sql =
+        format!("SELECT t.seq, t.tags FROM {source} CROSS JOIN llm_run t WHERE t.tenant_id = $1 AND t.seq = k.seq");
     let mut tags = HashMap::new();
     for row in db.rows(scoped_statement(db, tenant, sql, values)).await? {
         let mut columns = Columns::of(&row, "llm_run")?;

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use sea_orm::QueryResult;
+use sea_orm::{QueryResult, Value};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
 use super::landmarks::{self, Keys, StoredNote};
 use super::records::{RecordRow, Table};
-use super::{LogHead, WINDOW, payloads, places};
+use super::{LogHead, WINDOW, payloads, places, rows_of_log};
 use crate::domain::verification::Anomaly;
 use crate::domain::vocabulary::{RecordKind, Stream};
 use crate::error::{Error, Result};
@@ -42,11 +42,20 @@ impl Reader {
     /// Entries from a place on: at most a window of them.
     pub async fn entries(&self, from: i64, to: i64) -> Result<Vec<EntryRow>> {
         let sql = format!(
-            "SELECT seq, kind, record_id, leaf_hash FROM ledger_entry WHERE log_id = $1 AND seq >= $2 AND seq < $3 \
-             ORDER BY seq LIMIT {WINDOW}"
+            "SELECT seq, kind, record_id, leaf_hash FROM ledger_entry WHERE tenant_id = $1 AND log_id = $2 \
+             AND seq >= $3 AND seq < $4 ORDER BY seq LIMIT {WINDOW}"
         );
-        let rows = self.db.rows(self.db.statement(sql, [self.head.log_id.into(), from.into(), to.into()])).await?;
+        let rows = self.rows_of_log(sql, [from.into(), to.into()]).await?;
         rows.iter().map(decode_entry).collect()
+    }
+
+    /// Rows of a statement that is of this log: its tenant is `$1`, its id `$2`.
+    pub async fn rows_of_log(
+        &self,
+        sql: String,
+        values: impl IntoIterator<Item = Value> + Send,
+    ) -> Result<Vec<QueryResult>> {
+        rows_of_log(&self.db, &self.head, sql, values).await
     }
 
     /// Everything else in a window.
@@ -104,11 +113,10 @@ impl Reader {
                 break;
             }
             let sql = format!(
-                "SELECT idx, hash FROM ledger_node WHERE log_id = $1 AND level = $2 AND idx >= $3 AND idx < $4 \
-                 ORDER BY idx LIMIT {WINDOW}"
+                "SELECT idx, hash FROM ledger_node WHERE tenant_id = $1 AND log_id = $2 AND level = $3 \
+                 AND idx >= $4 AND idx < $5 ORDER BY idx LIMIT {WINDOW}"
             );
-            let values = [self.head.log_id.into(), level.into(), first.into(), end.into()];
-            for row in self.db.rows(self.db.statement(sql, values)).await? {
+            for row in self.rows_of_log(sql, [level.into(), first.into(), end.into()]).await? {
                 let mut columns = Columns::of(&row, "ledger_node")?;
                 let idx = columns.take()?;
                 // One that does not read is as good as missing.

@@ -148,6 +148,8 @@ pub fn on_postgres<F: Future<Output = ()> + Send + 'static>(body: fn(TestDb) -> 
     let outcome = std::panic::catch_unwind(|| block_on(body(db)));
     server.admin(&format!("DROP DATABASE {name} WITH (FORCE)"));
     outcome.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+    let plans = server.plans();
+    block_on(async move { super::plans::check_sent(&plans).await });
 }
 
 /// A PostgreSQL server, and a migrated template in it.
@@ -175,11 +177,23 @@ impl Server {
             }
         };
         server.admin(&format!("CREATE DATABASE {}", server.prefix));
+        super::plans::observe();
         let template = server.url(&server.prefix);
         std::thread::spawn(|| block_on(async move { drop(migrate::up(&template).await.expect("migrates")) }))
             .join()
             .map_err(|_| "the template does not migrate".to_owned())?;
         Ok(server)
+    }
+
+    /// A database that no test touches: statements are explained in it.
+    fn plans(&self) -> String {
+        static MADE: OnceLock<String> = OnceLock::new();
+        let name = MADE.get_or_init(|| {
+            let name = format!("{}_plans", self.prefix);
+            self.admin(&format!("CREATE DATABASE {name} TEMPLATE {}", self.prefix));
+            name
+        });
+        self.url(name)
     }
 
     fn url(&self, name: &str) -> String {

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod fixtures;
 pub mod ledger;
 pub mod opened;
+pub mod plans;
 pub mod seed;
 pub mod server;
 pub mod topics;

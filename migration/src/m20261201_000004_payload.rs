@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::{append_only, drop_tables, run};
+use crate::dialect::{drop_erase_only_function, drop_tables, guard_payloads, run};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -23,10 +23,11 @@ impl MigrationTrait for Migration {
             ) {table}",
         )
         .await?;
-        append_only(manager, "payload").await
+        guard_payloads(manager).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_tables(manager, &["payload"]).await
+        drop_tables(manager, &["payload"]).await?;
+        drop_erase_only_function(manager).await
     }
 }

@@ -1,4 +1,4 @@
-//! Traces, their steps and their seals.
+//! Traces, their steps and their seals, and what is known of traces beyond their evidence.
 //!
 //! Filters of traces on agent, plan hash, seed, service and on statuses other than RUNNING have no index: they scan the
 //! list in its order, so a page is quick where matches are near and reads the whole log where there are few.
@@ -117,10 +117,44 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX trace_seal_root ON trace_seal (tenant_id, root_hash, seq)",
 ];
 
+/// Operational, mutable.
+const STATE: &[&str] = &[
+    // One row a trace, written with its record. `version` grows with every change that a seal must know of; `due_at` is
+    // when the sealer has to look at the trace next: after its quiet time, or when another process's claim ends.
+    "CREATE TABLE trace_state (
+        tenant_id {text} NOT NULL,
+        trace_id {text} NOT NULL,
+        step_count {int} NOT NULL,
+        has_root {bool} NOT NULL,
+        has_remote_parent {bool} NOT NULL,
+        has_llm_work {bool} NOT NULL,
+        is_open {bool} NOT NULL,
+        sealed_revision {int} NOT NULL,
+        last_seen_at {int} NOT NULL,
+        due_at {int},
+        version {int} NOT NULL,
+        PRIMARY KEY (tenant_id, trace_id)
+    ) {clustered}",
+    // due_traces and next_due_at: this index does not begin with the tenant, because one sealer serves all.
+    "CREATE INDEX trace_state_due ON trace_state (due_at, tenant_id, trace_id) WHERE due_at IS NOT NULL",
+    // list_traces and count_traces of RUNNING ones.
+    "CREATE INDEX trace_state_running ON trace_state (tenant_id, trace_id) WHERE sealed_revision = 0",
+    // One row a step. Append looks here for steps that are re-exported; sealing reads a trace's facts along the key.
+    "CREATE TABLE step_fact (
+        tenant_id {text} NOT NULL,
+        trace_id {text} NOT NULL,
+        span_id {text} NOT NULL,
+        record_id {uuid} NOT NULL,
+        digest {bytes} NOT NULL CHECK (length(digest) = 32),
+        facts {text} NOT NULL,
+        PRIMARY KEY (tenant_id, trace_id, span_id)
+    ) {table}",
+];
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for statement in [TRACE, TRACE_STEP, TRACE_SEAL].iter().chain(INDEXES) {
+        for statement in [TRACE, TRACE_STEP, TRACE_SEAL].iter().chain(INDEXES).chain(STATE) {
             run(manager, statement).await?;
         }
         for table in ["trace", "trace_step", "trace_seal"] {
@@ -130,6 +164,6 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_tables(manager, &["trace_seal", "trace_step", "trace"]).await
+        drop_tables(manager, &["step_fact", "trace_state", "trace_seal", "trace_step", "trace"]).await
     }
 }

@@ -8,7 +8,7 @@ use crate::dialect::{drop_tables, run};
 pub struct Migration;
 
 const STATEMENTS: &[&str] = &[
-    // Found by its public half alone: this is how a tenant is found.
+    // Found by its public half alone, for this is how a tenant is found: a reference table.
     "CREATE TABLE api_key (
         key_id {text} NOT NULL PRIMARY KEY,
         tenant_id {text} NOT NULL,
@@ -27,15 +27,19 @@ const STATEMENTS: &[&str] = &[
         content_key {bytes} NOT NULL CHECK (length(content_key) = 32),
         created_at {int} NOT NULL
     ) {clustered}",
-    // Append looks a caller's key up by the primary key.
+    // Append looks a key up by the primary key. Callers' keys share one `space`, whatever the mutation; a request that writes
+    // to both logs of its tenant has a row in a space for each, because these are two transactions. `existing` names the
+    // records of the request that had been there before it, as JSON.
     "CREATE TABLE idempotency (
         tenant_id {text} NOT NULL,
-        operation {text} NOT NULL,
+        space {text} NOT NULL,
         idempotency_key {text} NOT NULL,
-        request_hash {bytes} NOT NULL CHECK (length(request_hash) = 32),
+        operation {text} NOT NULL,
+        request_hash {bytes} CHECK (length(request_hash) = 32),
         answer {text} NOT NULL,
+        existing {text},
         created_at {int} NOT NULL,
-        PRIMARY KEY (tenant_id, operation, idempotency_key)
+        PRIMARY KEY (tenant_id, space, idempotency_key)
     ) {clustered}",
     // forget_idempotency_keys, across tenants.
     "CREATE INDEX idempotency_created ON idempotency (created_at)",
