@@ -23,6 +23,21 @@ macro_rules! vocabulary {
                 match text { $($text => Some(Self::$value),)+ _ => None }
             }
         }
+
+        impl $crate::domain::record::Field for $name {
+            const KIND: $crate::domain::record::Kind = $crate::domain::record::Kind::Text;
+            type Cell = String;
+
+            fn datum(&self) -> $crate::domain::record::Datum<'_> {
+                $crate::domain::record::Datum::Text(self.as_str())
+            }
+
+            fn take<'r>(cells: &mut impl $crate::domain::record::Cells<'r>) -> $crate::error::Result<Option<Self>> {
+                let Some(text) = cells.text()? else { return Ok(None) };
+                let word = Self::parse(text);
+                word.map(Some).ok_or_else(|| cells.corrupt(&format_args!("{text:?} is not in the vocabulary")))
+            }
+        }
     };
 }
 

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Logs;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New};
+use crate::domain::record::NewRecord;
 use crate::domain::checkpoint::SignedCheckpoint;
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::{LedgerEvent, LedgerLog};

@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::own_audit::{OwnEntry, SERVER};
 use super::{Logs, LogsFacade};
-use crate::domain::append::{AppendUnit, IdempotencyClaim, New, NewRecord};
+use crate::domain::append::{AppendUnit, IdempotencyClaim, New};
+use crate::domain::record::NewRecord;
 use crate::domain::checkpoint::{LedgerKey, LogSizes};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::LedgerEvent;

@@ -12,7 +12,7 @@ use super::Logs;
 use super::access::{ServerUse, open_for_server};
 use super::own_audit::SERVER;
 use crate::capture::json::canonical;
-use crate::domain::append::NewRecord;
+use crate::domain::record::NewRecord;
 use crate::domain::draft::DraftPayload;
 use crate::domain::ids::TenantId;
 use crate::domain::payload::PayloadPart;

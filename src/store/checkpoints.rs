@@ -33,10 +33,10 @@ pub(super) fn decode_log(columns: &mut Columns<'_>) -> Result<LedgerLog> {
     let log = LedgerLog {
         log_id: columns.take()?,
         tenant_id: TenantId::trusted(columns.take::<&str>()?),
-        stream: columns.word(Stream::parse)?,
+        stream: columns.field()?,
         origin: columns.take()?,
         size: columns.take()?,
-        root: columns.digest()?,
+        root: columns.field()?,
         edge: columns.take()?,
     };
     // updated_at
@@ -50,9 +50,9 @@ fn decode_checkpoint(columns: &mut Columns<'_>, log_id: Uuid, origin: &str) -> R
         log_id,
         origin: origin.to_owned(),
         size: columns.take()?,
-        root: columns.digest()?,
+        root: columns.field()?,
         note: columns.take()?,
-        made_at: columns.instant()?,
+        made_at: columns.field()?,
     })
 }
 
@@ -142,7 +142,7 @@ impl Store {
         let rows = self.db().rows(self.db().statement(sql, values)).await?;
         decode_all(&rows, LOG, |columns| {
             let log = decode_log(columns)?;
-            Ok(UnsignedLog { log, newest: columns.take::<Option<i64>>()?.zip(columns.optional_digest()?) })
+            Ok(UnsignedLog { log, newest: columns.take::<Option<i64>>()?.zip(columns.field()?) })
         })
     }
 

@@ -6,8 +6,7 @@ use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait};
 use serde_json::json;
 
 use super::Store;
-use super::convert::exports::decode_log_export;
-use super::convert::{Columns, column_list, decode_all};
+use super::convert::{Columns, column_list, decode, decode_all};
 use super::scoped::{any_id, scoped, scoped_statement};
 use super::unread::Unread;
 use super::windows::{FirstRows, by_place, keys, keys_json};
@@ -47,7 +46,7 @@ impl Store {
         let wanted = any_id(self.db().backend, log_export::Column::Id.into_expr(), ids)?;
         let select = scoped::<log_export::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let found = decode_all(&rows, TABLE, |columns| decode_log_export(columns, &scope.tenant))?;
+        let found = decode_all(&rows, TABLE, |columns| decode(columns, &scope.tenant))?;
         Ok(Unread(found.into_iter().map(|export| (export.id, export)).collect()))
     }
 
@@ -71,7 +70,7 @@ impl Store {
         let wanted = keys_json(run_ids.iter().map(|run_id| json!({ "run": run_id.as_str() })));
         let sql = rows.sql(self.db().backend);
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
-        let decode = |columns: &mut Columns<'_>| decode_log_export(columns, &scope.tenant);
+        let decode = |columns: &mut Columns<'_>| decode(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|exports| exports.sort_by_key(|export| -export.seq));
         Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
@@ -97,7 +96,7 @@ impl Store {
         let wanted = keys_json(ids.iter().map(|id| json!({ "run": id.typed(IdKind::Export) })));
         let sql = rows.sql(self.db().backend);
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [wanted.into()])).await?;
-        let found = by_place(ids.len(), rows, "audit_entry", |columns| columns.instant()).await?;
+        let found = by_place(ids.len(), rows, "audit_entry", |columns| columns.field()).await?;
         Ok(Unread(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect()))
     }
 

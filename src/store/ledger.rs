@@ -2,25 +2,18 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait, Value};
+use sea_orm::{DbBackend, Value};
 
 use super::Store;
-use super::convert::{Columns, decode_in_turns};
-use super::convert::{audit::decode_audit_entry, exports::decode_log_export, incidents::decode_incident_evidence};
-use super::convert::{ledger_events::decode_ledger_event, policies::decode_policy_activation, runs::decode_run};
-use super::convert::{steps::decode_step, system::decode_system_record, traces::decode_seal};
+use super::convert::{decode_in_turns, give_way};
+use super::kinds::Table;
 use super::proofs::decode_entry;
-use super::scoped::{Tenanted, any_id, id_keys, scoped, scoped_statement, text_keys};
+use super::scoped::{id_keys, scoped_statement, text_keys};
 use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::record::StoredRecord;
 use crate::domain::vocabulary::{RecordKind, Stream};
-use crate::entity::{
-    audit_entry, incident_evidence, ledger_event, llm_run, log_export, policy_activation, system_record, trace_seal,
-    trace_step,
-};
 use crate::error::Result;
 
 const TABLE: &str = "ledger_entry";
@@ -51,10 +44,7 @@ impl Store {
         tenant: &TenantId,
         ids: &[RecordId],
     ) -> Result<Unread<HashMap<RecordId, LedgerEntry>>> {
-        let among = match self.db().backend {
-            DbBackend::Postgres => "= ANY($2::uuid[])",
-            _ => "IN (SELECT unhex(value) FROM json_each($2))",
-        };
+        let among = among_ids(self.db().backend);
         let sql = format!(
             "SELECT {ENTRY} FROM ledger_log l JOIN {TABLE} e ON e.log_id = l.log_id \
              WHERE l.tenant_id = $1 AND e.record_id {among}"
@@ -103,45 +93,29 @@ impl Store {
         kind: RecordKind,
         ids: &[RecordId],
     ) -> Result<Unread<HashMap<RecordId, StoredRecord>>> {
-        /// Reads a table's rows by their ids.
-        macro_rules! read {
-            ($table:ident, $variant:ident, |$columns:ident| $decode:expr) => {{
-                let rows = self.rows_with_ids::<$table::Entity>(tenant, $table::Column::Id.into_expr(), ids).await?;
-                let decode = |$columns: &mut Columns<'_>| Ok(StoredRecord::$variant(Box::new($decode?)));
-                decode_in_turns(rows, stringify!($table), decode).await?
-            }};
-        }
-        let records = match kind {
-            RecordKind::LlmRun => read!(llm_run, Run, |columns| decode_run(columns, tenant)),
-            RecordKind::Trace => {
-                let views = self.traces_with_ids(tenant, ids).await?;
-                views.into_iter().map(StoredRecord::Trace).collect()
+        let table = Table::of(kind);
+        let records: Vec<StoredRecord> = if table == Table::Trace {
+            self.traces_with_ids(tenant, ids).await?.into_iter().map(StoredRecord::Trace).collect()
+        } else {
+            let (columns, name, among) = (table.columns("t"), table.name(), among_ids(self.db().backend));
+            let sql = format!("SELECT {columns} FROM {name} t WHERE t.tenant_id = $1 AND t.id {among}");
+            let keys = id_keys(self.db().backend, ids)?;
+            let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, [keys])).await?;
+            let mut records = Vec::with_capacity(rows.len());
+            for row in rows {
+                give_way(records.len()).await;
+                records.push(table.read(&row, tenant)?);
             }
-            RecordKind::TraceStep => read!(trace_step, Step, |columns| decode_step(columns, tenant, &mut None)),
-            RecordKind::TraceSeal => read!(trace_seal, Seal, |columns| decode_seal(columns, tenant)),
-            RecordKind::SystemRecord => read!(system_record, System, |columns| decode_system_record(columns, tenant)),
-            RecordKind::AuditEntry => read!(audit_entry, Audit, |columns| decode_audit_entry(columns, tenant)),
-            RecordKind::PolicyActivation => {
-                read!(policy_activation, Policy, |columns| decode_policy_activation(columns, tenant))
-            }
-            RecordKind::IncidentEvidence => {
-                read!(incident_evidence, Incident, |columns| decode_incident_evidence(columns, tenant))
-            }
-            RecordKind::LogExport => read!(log_export, Export, |columns| decode_log_export(columns, tenant)),
-            RecordKind::Checkpoint | RecordKind::Key | RecordKind::Erase | RecordKind::Hold | RecordKind::Prune => {
-                read!(ledger_event, Event, |columns| decode_ledger_event(columns, tenant))
-            }
+            records
         };
         Ok(Unread(records.into_iter().map(|record| (record.head().id, record)).collect()))
     }
+}
 
-    async fn rows_with_ids<E: Tenanted>(
-        &self,
-        tenant: &TenantId,
-        id: SimpleExpr,
-        ids: &[RecordId],
-    ) -> Result<Vec<sea_orm::QueryResult>> {
-        let backend = self.db().backend;
-        self.db().rows(scoped::<E>(tenant).filter(any_id(backend, id, ids)?).build(backend)).await
+/// A column is among the ids of the second parameter.
+const fn among_ids(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "= ANY($2::uuid[])",
+        _ => "IN (SELECT unhex(value) FROM json_each($2))",
     }
 }

@@ -17,6 +17,7 @@ pub mod holdings;
 mod idempotency;
 pub mod incidents;
 pub mod keys;
+mod kinds;
 mod leaves;
 pub mod ledger;
 pub mod ledger_keys;

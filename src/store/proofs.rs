@@ -34,7 +34,7 @@ impl Store {
             }
             let rows = self.db().rows(self.select_hashes(log.log_id, &spans, is_node)?).await?;
             let table = if is_node { NODE } else { ENTRY };
-            let decode = |columns: &mut Columns<'_>| Ok(((columns.take()?, columns.take()?), columns.digest()?));
+            let decode = |columns: &mut Columns<'_>| Ok(((columns.take()?, columns.take()?), columns.field()?));
             found.extend(decode_in_turns(rows, table, decode).await?);
         }
         let of =
@@ -107,9 +107,9 @@ impl Store {
 pub(super) fn decode_entry(columns: &mut Columns<'_>) -> Result<LedgerEntry> {
     Ok(LedgerEntry {
         seq: columns.take()?,
-        kind: columns.word(RecordKind::parse)?,
+        kind: columns.field()?,
         record_id: columns.id()?,
-        leaf_hash: columns.digest()?,
+        leaf_hash: columns.field()?,
     })
 }
 

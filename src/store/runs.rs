@@ -8,8 +8,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
-use super::convert::runs::decode_run;
-use super::convert::{Columns, decode_in_turns};
+use super::convert::{Columns, decode, decode_in_turns};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
@@ -145,7 +144,7 @@ impl Store {
         let names = run_ids.iter().map(RunId::as_str);
         let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();
-        for run in decode_in_turns(rows, TABLE, |columns| decode_run(columns, &scope.tenant).map(Arc::new)).await? {
+        for run in decode_in_turns(rows, TABLE, |columns| decode(columns, &scope.tenant).map(Arc::new)).await? {
             revisions.entry(run.run_id.clone()).or_default().push(run);
         }
         Ok(Unread(revisions))
@@ -192,6 +191,6 @@ impl Store {
 
     async fn runs(&self, tenant: &TenantId, select: Select<llm_run::Entity>) -> Result<Vec<StoredRun>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_in_turns(rows, TABLE, |columns| decode_run(columns, tenant).map(Arc::new)).await
+        decode_in_turns(rows, TABLE, |columns| decode(columns, tenant).map(Arc::new)).await
     }
 }

@@ -194,8 +194,8 @@ impl Store {
         let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, values)).await?;
         let mut latest = None;
         let decoded = decode_in_turns(rows, "trace_step", |columns| {
-            let step = decode_step(columns, tenant, &mut latest)?.step.record;
-            Ok((step, columns.text()?.unwrap_or_default()))
+            let step = decode_step(columns, tenant)?.step.record;
+            Ok((step, columns.field()?.unwrap_or_default()))
         });
         let mut steps: HashMap<TraceId, Vec<(TraceStep, String)>> = HashMap::new();
         for (step, facts) in decoded.await? {

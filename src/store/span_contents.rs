@@ -81,10 +81,10 @@ impl Store {
             Ok(SpanContent {
                 trace_id: TraceId::trusted(columns.take::<&str>()?),
                 span_id: columns.take()?,
-                side: columns.word(ContentSide::parse)?,
+                side: columns.field()?,
                 rank: columns.take()?,
-                at: columns.instant()?,
-                digest: columns.digest()?,
+                at: columns.field()?,
+                digest: columns.field()?,
             })
         })
         .await?;

@@ -8,7 +8,7 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Statement, Value};
 
 use super::Store;
-use super::convert::system::decode_visible_record;
+use super::convert::decode_visible;
 use super::convert::{Columns, column_list, give_way};
 use super::database::Database;
 use super::scoped::scoped_statement;
@@ -202,7 +202,7 @@ impl Store {
             let place = usize::try_from(columns.take::<i64>()?).map_err(Error::internal)?;
             let records = keys.get(place).and_then(|key| found.get_mut(key));
             let records = records.ok_or_else(|| Error::internal("a row for a key that was not asked for"))?;
-            records.push(decode_visible_record(&mut columns)?);
+            records.push(decode_visible(&mut columns)?);
         }
         Ok(found)
     }

@@ -275,9 +275,9 @@ fn decode_series(columns: &mut Columns<'_>) -> Result<MetricSeries> {
         service_instance_id: Some(columns.take::<String>()?).filter(|instance| !instance.is_empty()),
         name: columns.take()?,
         unit: columns.take()?,
-        kind: columns.word(MetricKind::parse)?,
+        kind: columns.field()?,
         is_monotonic: columns.take()?,
-        temporality: columns.optional_word(Temporality::parse)?,
+        temporality: columns.field()?,
         scope: columns.take()?,
         attributes: columns.take()?,
     })
@@ -285,9 +285,9 @@ fn decode_series(columns: &mut Columns<'_>) -> Result<MetricSeries> {
 
 fn decode_point(columns: &mut Columns<'_>) -> Result<MetricPoint> {
     Ok(MetricPoint {
-        at: columns.instant()?,
-        start_at: columns.optional_instant()?,
-        value: columns.word(PointValue::parse)?,
+        at: columns.field()?,
+        start_at: columns.field()?,
+        value: columns.field()?,
     })
 }
 

@@ -112,7 +112,7 @@ impl Store {
                 stream: Stream::parse(columns.take::<&str>()?),
                 origin: columns.take()?,
                 size: columns.take()?,
-                root: columns.optional_digest().ok().flatten(),
+                root: columns.field().ok().flatten(),
                 edge: columns.take()?,
                 end: columns.take()?,
             })

@@ -8,10 +8,8 @@ use sea_orm::{DbBackend, QueryResult, Statement};
 use serde_json::{Value as Json, json};
 
 use super::Store;
-use super::convert::audit::decode_audit_entry;
 use super::convert::steps::decode_replay_step;
-use super::convert::system::decode_system_record;
-use super::convert::{Columns, column_list, give_way};
+use super::convert::{Columns, column_list, decode, give_way};
 use super::scoped::scoped_statement;
 use super::unread::Unread;
 use crate::domain::audit::AuditEntry;
@@ -168,7 +166,7 @@ impl Store {
         let found = by_place(windows.len(), rows, "system_record", |columns| {
             let tenant = columns.take::<&str>()?;
             let tenant = if tenant == platform.as_str() { &platform } else { &scope.tenant };
-            decode_system_record(columns, tenant).map(Arc::new)
+            decode(columns, tenant).map(Arc::new)
         })
         .await?;
         Ok(Unread(windows.iter().copied().zip(found).collect()))
@@ -195,7 +193,7 @@ impl Store {
         let sql = format!("{} UNION ALL {}", rows_of("c.run_id IN (k.run, k.trace)"), rows_of("c.run_id IS NULL"));
         let keys = keys_json(windows.iter().map(run_window_key));
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, [keys.into()])).await?;
-        let decode = |columns: &mut Columns<'_>| decode_audit_entry(columns, &scope.tenant).map(Arc::new);
+        let decode = |columns: &mut Columns<'_>| decode(columns, &scope.tenant).map(Arc::new);
         let found = by_place(windows.len(), rows, "audit_entry", decode).await?;
         Ok(Unread(windows.iter().cloned().zip(found).collect()))
     }

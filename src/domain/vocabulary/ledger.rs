@@ -59,3 +59,17 @@ vocabulary!(
         Access = "access",
     }
 );
+
+impl LedgerEventKind {
+    /// The kind of an event's record, which is called the same.
+    #[must_use]
+    pub const fn record_kind(self) -> RecordKind {
+        match self {
+            Self::Checkpoint => RecordKind::Checkpoint,
+            Self::Key => RecordKind::Key,
+            Self::Erase => RecordKind::Erase,
+            Self::Hold => RecordKind::Hold,
+            Self::Prune => RecordKind::Prune,
+        }
+    }
+}

@@ -11,7 +11,7 @@ use super::Denial;
 use super::look::Look;
 use super::state::AccessAudit;
 use super::views::Views;
-use crate::domain::append::NewRecord;
+use crate::domain::record::NewRecord;
 use crate::domain::ids::{Digest, RecordId};
 use crate::domain::scope::{Permission, Scope};
 use crate::domain::vocabulary::{AuditEntityType, Stream};

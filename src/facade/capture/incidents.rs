@@ -3,7 +3,8 @@
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
 use crate::capture::incidents;
-use crate::domain::append::{New, NewRecord};
+use crate::domain::append::New;
+use crate::domain::record::NewRecord;
 use crate::domain::incident::{IncidentEvidence, IncidentInput};
 use crate::domain::input::IdempotencyKey;
 use crate::domain::run::Stored;

@@ -7,7 +7,7 @@ use super::once::{Answer, KeyedRequest};
 use super::traces::Whole;
 use super::{Atomic, Recorded};
 use crate::capture::input;
-use crate::domain::append::NewRecord;
+use crate::domain::record::NewRecord;
 use crate::domain::ids::RunId;
 use crate::domain::input::{IdempotencyKey, RunInput, SealInput, StepInput, TraceInput};
 use crate::domain::run::StoredRun;

@@ -161,8 +161,8 @@ impl Logs {
         for row in &rows {
             let mut columns = Columns::of(row, "ledger_log")?;
             let log_id = columns.take()?;
-            let key = (TenantId::trusted(columns.take::<&str>()?), columns.word(Stream::parse)?);
-            let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.digest()?);
+            let key = (TenantId::trusted(columns.take::<&str>()?), columns.field()?);
+            let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.field()?);
             let range = CompactRange::from_edge(size.cast_unsigned(), columns.take::<&[u8]>()?);
             match range.filter(|range| range.root() == root) {
                 None if self.is_chained => {
@@ -183,5 +183,5 @@ impl Logs {
 
 fn decode_size(row: &QueryResult) -> Result<LogSize> {
     let mut columns = Columns::of(row, "ledger_log")?;
-    Ok((columns.take()?, columns.take()?, columns.digest()?))
+    Ok((columns.take()?, columns.take()?, columns.field()?))
 }

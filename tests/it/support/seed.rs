@@ -1,9 +1,8 @@
 //! Records to write, made from as few words as a test needs.
 
 use runledger::clock::Clock;
-use runledger::domain::append::{
-    AppendReceipt, AppendResult, AppendUnit, Appended, New, NewRecord, SealGuard, StepFacts, TraceTouch,
-};
+use runledger::domain::append::{AppendReceipt, AppendResult, AppendUnit, Appended, New, SealGuard, StepFacts, TraceTouch};
+use runledger::domain::record::NewRecord;
 use runledger::domain::ids::{Digest, RunId, TenantId, TraceId};
 use runledger::domain::payload::PayloadPart;
 use runledger::domain::run::LlmRun;

@@ -1,7 +1,8 @@
 //! Records around runs: system records, governance entries, incidents, activations, exports; and how to write them.
 
 use runledger::clock::Clock;
-use runledger::domain::append::{AppendUnit, Appended, New, NewRecord};
+use runledger::domain::append::{AppendUnit, Appended, New};
+use runledger::domain::record::NewRecord;
 use runledger::domain::audit::AuditEntry;
 use runledger::domain::export::LogExport;
 use runledger::domain::incident::IncidentEvidence;
