@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::record::record;
 use super::ids::{Digest, RunId};
 use super::time::Timestamp;
-use super::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict};
+use super::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict, vocabulary};
 
 macro_rules! audit_entry {
     ($make:ident) => { $make! {
@@ -80,22 +80,23 @@ impl AuditEntry {
     }
 }
 
-/// What came of a decision; follows from the stored action and verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Decision {
-    /// It passed.
-    Allow,
-    /// It was stopped.
-    Deny,
-    /// It passed, and somebody was told.
-    Warn,
-    /// It was changed.
-    Modify,
-    /// Somebody was asked.
-    Escalate,
-    /// The rule was set aside.
-    Override,
-}
+vocabulary!(
+    /// What came of a decision: what was done where the record says so, else what the rule said.
+    Decision {
+        /// It passed.
+        Allow = "ALLOW",
+        /// It was stopped.
+        Deny = "DENY",
+        /// It passed, and somebody was told.
+        Warn = "WARN",
+        /// It was changed.
+        Modify = "MODIFY",
+        /// Somebody was asked.
+        Escalate = "ESCALATE",
+        /// The rule was set aside.
+        Override = "OVERRIDE",
+    }
+);
 
 /// What a run's governance entries come to, all of them together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::ids::{Digest, RunId, TenantId, TraceId};
 use super::page::Direction;
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;
-use super::vocabulary::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
+use super::vocabulary::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity, vocabulary};
 
 macro_rules! system_record {
     ($make:ident) => { $make! {
@@ -133,14 +133,15 @@ impl SystemRecordFilter {
     }
 }
 
-/// What system records can be ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SystemRecordSort {
-    /// Commit order.
-    Seq,
-    /// When it happened.
-    OccurredAt,
-}
+vocabulary!(
+    /// What system records can be ordered by. Records with equal values are ordered by sequence, the same way round.
+    SystemRecordSort as SystemRecordOrderField {
+        /// The place in the log: the order in which records were written.
+        Seq = "SEQ",
+        /// When it happened.
+        OccurredAt = "OCCURRED_AT",
+    }
+);
 
 /// An order of system records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

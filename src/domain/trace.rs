@@ -7,7 +7,7 @@ use super::record::record;
 use super::ids::{Digest, RecordId, RunId, TraceId};
 use super::run::Stored;
 use super::time::Timestamp;
-use super::vocabulary::{ExecutionStatus, OutcomeCategory, StepKind, StepStatus, TraceStatus};
+use super::vocabulary::{ExecutionStatus, OutcomeCategory, StepKind, StepStatus, TraceStatus, vocabulary};
 
 /// The version of the trace format that we write.
 pub const TRACE_SCHEMA_VERSION: &str = "1";
@@ -256,20 +256,21 @@ pub struct StepGroup {
     pub late: i64,
 }
 
-/// Why two traces do not behave alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DivergenceReason {
-    /// The steps at the divergence differ in kind or skill.
-    Work,
-    /// They differ in status or outcome.
-    Outcome,
-    /// They differ in what went in.
-    Input,
-    /// They differ in the attempt.
-    Attempt,
-    /// One trace ends where the other goes on.
-    Length,
-}
+vocabulary!(
+    /// Why two traces do not behave alike.
+    DivergenceReason {
+        /// The steps at that place differ in kind or in skill.
+        Work = "WORK",
+        /// They differ in status or in outcome.
+        Outcome = "OUTCOME",
+        /// They differ in what went in.
+        Input = "INPUT",
+        /// They differ in the attempt.
+        Attempt = "ATTEMPT",
+        /// One trace ends where the other one goes on.
+        Length = "LENGTH",
+    }
+);
 
 /// How two traces compare, step by step in (started_at, span_id) order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use async_graphql::{Enum, ID, InputObject};
 
-use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
-use super::enums::{ActorType, ExportFormat, ExportScope, ExportStatus, OrderDirection};
+use super::enums::{ActorType, AuditAction, AuditCategory, AuditEntityType, AuditOrderField, ExportFormat, ExportScope, ExportStatus, OrderDirection, Verdict};
 use super::filters::{TimeRange, ids, range, texts, values};
 use crate::domain::filter;
 use crate::domain::ids::RunId;
@@ -54,17 +53,6 @@ pub struct AuditViewFilter {
     occurred_at: Option<TimeRange>,
     /// Entries that were recorded in this range.
     created_at: Option<TimeRange>,
-}
-
-/// What audit entries can be ordered by. Entries with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "filter::AuditSort")]
-pub enum AuditOrderField {
-    /// The place in the log: the order in which entries were recorded.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When it happened.
-    OccurredAt,
 }
 
 /// An order of audit entries. Without one they come newest first, by sequence.

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::context::ContextExt;
 use super::enums::{Origin, SourceDomain};
+use super::context::ContextExt;
 use super::error::{ApiResult, Maybe};
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, Sha256};

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::context::ContextExt;
 use super::enums::{ComplianceTag, ExportFormat, ExportScope, ExportStatus, Origin};
+use super::context::ContextExt;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;

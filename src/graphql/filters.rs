@@ -7,7 +7,7 @@ pub use ranges::{DecimalRange, SafeIntRange, TimeRange};
 
 use async_graphql::{Enum, ID, InputObject};
 
-use super::enums::{ExecutionStatus, OrderDirection, RecordSource, TraceStatus};
+use super::enums::{ExecutionStatus, LlmRunOrderField, OrderDirection, RecordSource, TraceOrderField, TraceStatus};
 use super::scalars::BigInt;
 use crate::domain::filter;
 use crate::domain::ids::{RunId, TraceId};
@@ -68,23 +68,6 @@ pub struct LlmRunFilter {
     duration_ms: Option<SafeIntRange>,
 }
 
-/// What LLM runs can be ordered by. Runs with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "filter::LlmRunSort")]
-pub enum LlmRunOrderField {
-    /// The place in the tenant's evidence log: the order in which runs were recorded.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When the run began.
-    StartedAt,
-    /// How long the run took. A run whose end is unknown comes last both ways.
-    Duration,
-    /// What the run cost. A run whose cost is unknown comes last both ways.
-    Cost,
-    /// Input and output tokens together.
-    TotalTokens,
-}
-
 /// An order of LLM runs. Without one they come newest first, by sequence.
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct LlmRunOrder {
@@ -114,17 +97,6 @@ pub struct TraceFilter {
     started_at: Option<TimeRange>,
     /// Traces of any of these services (OpenTelemetry service.name).
     service_name: Option<Vec<String>>,
-}
-
-/// What traces can be ordered by. Traces with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "filter::TraceSort")]
-pub enum TraceOrderField {
-    /// The place in the tenant's evidence log: the order in which traces were begun.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When the trace began.
-    StartedAt,
 }
 
 /// An order of traces. Without one they come newest first, by sequence.

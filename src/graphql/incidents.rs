@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
+use super::enums::IncidentSeverity;
 use super::context::ContextExt;
 use super::entities::{Incident, Policy, Tenant};
-use super::enums::IncidentSeverity;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::{idempotency, run_id};

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Union};
 
+use super::enums::{ActorType, LedgerEventKind, RecordKind};
 use super::audit::AuditEntry;
 use super::connection::PageInfo;
 use super::context::ContextExt;
-use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::exports::LogExport;
 use super::incidents::IncidentEvidence;
-use super::ledger_enums::{LedgerEventKind, RecordKind};
 use super::ledger_proofs::{InclusionProof, Receipt};
 use super::node::Node;
 use super::policies::PolicyActivation;

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
+use super::enums::PayloadPart;
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::ledger_entries::LedgerEvent;
-use super::ledger_enums::PayloadPart;
 use super::ledger_proofs::Receipt;
 use super::row::Row;
 use crate::domain::ids::RecordId;

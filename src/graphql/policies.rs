@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value, indexmap::IndexMap};
 
+use super::enums::ActorType;
 use super::connection::{Connection, List, PageArgs, connect};
 use super::context::ContextExt;
 use super::entities::{Policy, Tenant};
-use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::inputs::idempotency;

@@ -2,15 +2,14 @@
 
 use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
 
+use super::enums::{ActorType, LedgerStream};
 use super::audit_queries::AuditQueries;
 use super::context::ContextExt;
 use super::entities::Tenant;
-use super::enums::ActorType;
 use super::error::{ApiResult, Maybe};
 use super::gateway::Gateway;
 use super::incidents::IncidentQueries;
 use super::ledger::Ledger;
-use super::ledger_enums::LedgerStream;
 use super::node::{self, Node};
 use super::policies::PolicyQueries;
 use super::row::Row;

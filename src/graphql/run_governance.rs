@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Object, Value, indexmap::IndexMap};
 
+use super::enums::{AuditAction, AuditEntityType, Decision, Verdict};
 use super::audit::AuditEntry;
-use super::audit_enums::{AuditAction, AuditEntityType, Decision, Verdict};
 use super::connection::{Connection, List, PageArgs, canonical, chosen, connect};
 use super::context::ContextExt;
 use super::error::ApiResult;

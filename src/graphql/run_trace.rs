@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::connection::{Connection, PageArgs};
 use super::enums::{StepKind, StepStatus};
+use super::connection::{Connection, PageArgs};
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};

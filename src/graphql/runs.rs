@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::enums::{ActorType, ExecutionStatus, RecordSource};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
-use super::enums::{ActorType, ExecutionStatus, RecordSource};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Value};
 
+use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemRecordOrderField, SystemSeverity};
 use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::Tenant;
-use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TimeRange, range, texts, values};
@@ -181,17 +181,6 @@ pub struct SystemRecordFilter {
     source_component: Option<Vec<String>>,
     /// Records of what happened in this range.
     occurred_at: Option<TimeRange>,
-}
-
-/// What system records can be ordered by. Records with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "system::SystemRecordSort")]
-pub enum SystemRecordOrderField {
-    /// The place in the log: the order in which records were written.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When it happened.
-    OccurredAt,
 }
 
 /// An order of system records. Without one they come newest first, by sequence.

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::connection::{Connection, Count, PageInfo};
 use super::enums::{ActorType, SystemCausedBy, SystemComponent, SystemEventType};
+use super::connection::{Connection, Count, PageInfo};
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
+use super::enums::{DivergenceReason, OutcomeCategory, StepStatus};
 use super::connection::{Connection, PageArgs};
 use super::context::ContextExt;
-use super::enums::{DivergenceReason, OutcomeCategory, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::filters::{TraceFilter, TraceOrder};
 use super::row::Row;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputType, Object, Value, indexmap::IndexMap};
 
+use super::enums::{OutcomeCategory, StepKind, StepLevel, StepStatus};
 use super::connection::{Connection, List, PageArgs, connect};
 use super::context::ContextExt;
-use super::enums::{OutcomeCategory, StepKind, StepLevel, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::filters::checked;
 use super::ledger_entries::LedgerEntry;

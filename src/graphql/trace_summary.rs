@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, Object};
 
-use super::context::ContextExt;
 use super::enums::{StepKind, StepStatus};
+use super::context::ContextExt;
 use super::error::ApiResult;
 use super::scalars::{Decimal, SafeInt};
 use crate::domain::ids::TraceId;

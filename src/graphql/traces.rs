@@ -8,10 +8,10 @@ use async_graphql::{
     Context, ContextSelectionSet, ID, Object, OneofObject, OutputType, Positioned, ServerResult, Value,
 };
 
+use super::enums::{StepKind, StepStatus};
 use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
-use super::enums::{StepKind, StepStatus};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TraceFilter, TraceOrder};

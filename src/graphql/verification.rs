@@ -3,14 +3,13 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value};
 use uuid::Uuid;
 
+use super::enums::{AnomalyKind, LedgerStream, RecordKind, TrustLevel, VerificationMode, VerificationStatus};
 use super::connection::{self, Connection, List, PageArgs, connect_open, given};
 use super::context::ContextExt;
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
-use super::ledger_enums::{LedgerStream, RecordKind};
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, SafeInt, Sha256};
-use super::verification_enums::{AnomalyKind, TrustLevel, VerificationMode, VerificationStatus};
 use crate::domain::ids::RecordId;
 use crate::domain::page::{Count, Page, PageRequest};
 use crate::domain::{evidence, verification};
