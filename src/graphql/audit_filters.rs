@@ -1,9 +1,10 @@
 //! Filters and orders of audit entries and exports.
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{ID, InputObject};
 
-use super::enums::{ActorType, AuditAction, AuditCategory, AuditEntityType, AuditOrderField, ExportFormat, ExportScope, ExportStatus, OrderDirection, Verdict};
+use super::enums::{ActorType, AuditAction, AuditCategory, AuditEntityType, AuditOrderField, ExportFormat, ExportScope, ExportStatus, OrderDirection, Verdict, Word};
 use super::filters::{TimeRange, ids, range, texts, values};
+use crate::domain::page::Direction;
 use crate::domain::filter;
 use crate::domain::ids::RunId;
 use crate::domain::vocabulary;
@@ -59,10 +60,10 @@ pub struct AuditViewFilter {
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct AuditOrder {
     /// What to order by.
-    #[graphql(default_with = "AuditOrderField::Seq")]
+    #[graphql(default_with = "Word(filter::AuditSort::Seq)")]
     field: AuditOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 

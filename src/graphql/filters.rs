@@ -5,10 +5,11 @@ mod ranges;
 pub(super) use ranges::range;
 pub use ranges::{DecimalRange, SafeIntRange, TimeRange};
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{ID, InputObject};
 
-use super::enums::{ExecutionStatus, LlmRunOrderField, OrderDirection, RecordSource, TraceOrderField, TraceStatus};
+use super::enums::{ExecutionStatus, LlmRunOrderField, OrderDirection, RecordSource, TraceOrderField, TraceStatus, Word};
 use super::scalars::BigInt;
+use crate::domain::page::Direction;
 use crate::domain::filter;
 use crate::domain::ids::{RunId, TraceId};
 use crate::error::{Error, Result};
@@ -72,10 +73,10 @@ pub struct LlmRunFilter {
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct LlmRunOrder {
     /// What to order by.
-    #[graphql(default_with = "LlmRunOrderField::Seq")]
+    #[graphql(default_with = "Word(filter::LlmRunSort::Seq)")]
     field: LlmRunOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 
@@ -103,10 +104,10 @@ pub struct TraceFilter {
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct TraceOrder {
     /// What to order by.
-    #[graphql(default_with = "TraceOrderField::Seq")]
+    #[graphql(default_with = "Word(filter::TraceSort::Seq)")]
     field: TraceOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 

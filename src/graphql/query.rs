@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
 
-use super::enums::{ActorType, LedgerStream};
+use super::enums::{ActorType, LedgerStream, Word};
 use super::audit_queries::AuditQueries;
 use super::context::ContextExt;
 use super::entities::Tenant;
@@ -18,6 +18,7 @@ use super::scalars::Sha256;
 use super::system::SystemQueries;
 use super::trace_queries::TraceQueries;
 use super::verification::VerificationQueries;
+use crate::domain::vocabulary;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
@@ -75,7 +76,7 @@ impl GeneralQueries {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            default_with = "LedgerStream::Evidence",
+            default_with = "Word(vocabulary::Stream::Evidence)",
             desc = "Which log. The evidence log needs the scope runs:read, the access log audit:read."
         )]
         stream: LedgerStream,

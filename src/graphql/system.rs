@@ -1,8 +1,8 @@
 //! System records: the record, its list, and the root fields about them.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Value};
+use async_graphql::{Context, ID, InputObject, Object, Value};
 
-use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemRecordOrderField, SystemSeverity};
+use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemRecordOrderField, SystemSeverity, Word};
 use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::Tenant;
@@ -15,7 +15,7 @@ use super::row::{Row, columns};
 use super::scalars::{DateTime, Json};
 use super::system_audit::SystemAudit;
 use crate::domain::ids::{IdKind, RecordId};
-use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest};
 use crate::domain::scope::Permission;
 use crate::domain::system;
 use crate::domain::{evidence, system::StoredSystemRecord};
@@ -187,10 +187,10 @@ pub struct SystemRecordFilter {
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct SystemRecordOrder {
     /// What to order by.
-    #[graphql(default_with = "SystemRecordOrderField::Seq")]
+    #[graphql(default_with = "Word(system::SystemRecordSort::Seq)")]
     field: SystemRecordOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value};
 use uuid::Uuid;
 
-use super::enums::{AnomalyKind, LedgerStream, RecordKind, TrustLevel, VerificationMode, VerificationStatus};
+use super::enums::{AnomalyKind, LedgerStream, RecordKind, TrustLevel, VerificationMode, VerificationStatus, Word};
 use super::connection::{self, Connection, List, PageArgs, connect_open, given};
 use super::context::ContextExt;
 use super::error::ApiResult;
@@ -360,7 +360,7 @@ impl VerificationQueries {
 #[derive(InputObject)]
 pub struct VerifyLedgerInput {
     /// How much is verified.
-    #[graphql(default_with = "VerificationMode::Full")]
+    #[graphql(default_with = "Word(verification::VerificationMode::Full)")]
     pub mode: VerificationMode,
 }
 

@@ -107,7 +107,7 @@ impl Store {
     ) -> Result<Unread<HashMap<String, Vec<StoredAuditEntry>>>> {
         let rows = self.db().rows(self.select_governance(&scope.tenant, names, page)?).await?;
         let mut entries: HashMap<String, Vec<StoredAuditEntry>> = HashMap::new();
-        for entry in decode_in_turns(rows, TABLE, |columns| decode(columns, &scope.tenant)).await? {
+        for entry in decode_in_turns(rows, TABLE, |columns| decode::<AuditEntry>(columns, &scope.tenant)).await? {
             if let Some(name) = entry.run_id.as_ref().map(|name| name.as_str().to_owned()) {
                 entries.entry(name).or_default().push(entry);
             }
@@ -193,7 +193,7 @@ impl Store {
 /// The entries of one run name, policy and incident.
 fn decode_group(columns: &mut Columns<'_>) -> Result<(String, GovernanceSummary)> {
     let name = columns.take()?;
-    let (policy_id, incident_id) = (columns.field()?, columns.field()?);
+    let (policy_id, incident_id): (Option<String>, Option<String>) = (columns.field()?, columns.field()?);
     let total = columns.take()?;
     let (is_blocked, enforced) = (columns.take::<i64>()? > 0, columns.take()?);
     let summary = GovernanceSummary {

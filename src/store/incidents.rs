@@ -84,7 +84,7 @@ impl Store {
         let statement = pages.statement::<incident_evidence::Entity>(self.db(), &scope.tenant, names)?;
         let rows = self.db().rows(statement).await?;
         let mut revisions: HashMap<String, Vec<StoredIncident>> = HashMap::new();
-        for evidence in decode_all(&rows, TABLE, |columns| decode(columns, &scope.tenant))? {
+        for evidence in decode_all(&rows, TABLE, |columns| decode::<IncidentEvidence>(columns, &scope.tenant))? {
             revisions.entry(evidence.incident_id.clone()).or_default().push(evidence);
         }
         Ok(Unread(revisions))

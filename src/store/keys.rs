@@ -45,7 +45,7 @@ fn decode_key(columns: &mut Columns<'_>) -> Result<ApiKey> {
         key_id: columns.take()?,
         tenant: TenantId::trusted(columns.take::<&str>()?),
         name: columns.field()?,
-        permissions: columns.word(parse_permissions)?,
+        permissions: columns.parsed(parse_permissions)?,
         secret_hash: columns.field()?,
         created_at: columns.field()?,
         expires_at: columns.field()?,
@@ -146,7 +146,7 @@ impl Store {
             columns.skip(1);
             columns.field()
         })?;
-        Ok(keys.first().map(|key| key.0))
+        Ok(keys.first().map(|key: &Digest| key.0))
     }
 }
 

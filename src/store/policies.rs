@@ -99,7 +99,7 @@ impl Store {
         let rows = self.db().rows(statement).await?;
         let mut found: HashMap<String, Vec<Row<StoredActivation>>> =
             policy_ids.iter().map(|policy_id| (policy_id.clone(), Vec::new())).collect();
-        for activation in decode_all(&rows, TABLE, |columns| decode(columns, &scope.tenant))? {
+        for activation in decode_all(&rows, TABLE, |columns| decode::<PolicyActivation>(columns, &scope.tenant))? {
             found.entry(activation.policy_id.clone()).or_default().push(row(activation));
         }
         Ok(Unread(found.into_iter().map(|(policy_id, rows)| (policy_id, page.page(rows))).collect()))

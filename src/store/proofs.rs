@@ -12,7 +12,6 @@ use super::scoped::any_id;
 use super::unread::Unread;
 use crate::domain::ids::{Digest, RecordId};
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
-use crate::domain::vocabulary::RecordKind;
 use crate::error::{Error, Result};
 use crate::ledger::proof::Span;
 

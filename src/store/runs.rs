@@ -15,7 +15,7 @@ use super::unread::Unread;
 use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
 use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
-use crate::domain::run::StoredRun;
+use crate::domain::run::{LlmRun, StoredRun};
 use crate::domain::scope::Scope;
 use crate::domain::vocabulary::Stream;
 use crate::entity::{ledger_log, llm_run};
@@ -144,7 +144,7 @@ impl Store {
         let names = run_ids.iter().map(RunId::as_str);
         let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();
-        for run in decode_in_turns(rows, TABLE, |columns| decode(columns, &scope.tenant).map(Arc::new)).await? {
+        for run in decode_in_turns(rows, TABLE, |columns| decode::<LlmRun>(columns, &scope.tenant).map(Arc::new)).await? {
             revisions.entry(run.run_id.clone()).or_default().push(run);
         }
         Ok(Unread(revisions))

@@ -10,7 +10,7 @@ use super::convert::decode_in_turns;
 use super::error::database;
 use super::scoped::{any_text, scoped};
 use crate::domain::ids::{TenantId, TraceId};
-use crate::domain::span_content::{ContentSide, SpanContent};
+use crate::domain::span_content::SpanContent;
 use crate::entity::span_content;
 use crate::error::Result;
 

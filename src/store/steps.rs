@@ -17,7 +17,6 @@ use crate::domain::page::{Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::scope::Scope;
 use crate::domain::trace::{IdempotencyHit, StepFilter, StepGroup, StoredStep};
-use crate::domain::vocabulary::{StepKind, StepStatus};
 use crate::entity::{payload, trace_state, trace_step};
 use crate::error::Result;
 
@@ -62,7 +61,6 @@ impl Store {
         let expected = (rows.len() / trace_ids.len().max(1)).saturating_add(1);
         let mut steps: HashMap<TraceId, Vec<Row<Arc<StoredStep>>>> =
             trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::with_capacity(expected))).collect();
-        let mut latest = None;
         for step in decode_in_turns(rows, TABLE, |row| decode_step(row, &scope.tenant)).await? {
             if let Some(steps) = steps.get_mut(&step.trace_id) {
                 let position = Position { key: step.step_index, seq: step.seq };

@@ -14,8 +14,8 @@ use super::unread::Unread;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::domain::telemetry_series::{
-    MetricKind, MetricPoint, MetricSample, MetricSeries, PointValue, RUN_SERIES_MAX, RunTelemetry, SeriesId,
-    SeriesWindow, Temporality,
+    MetricPoint, MetricSample, MetricSeries, PointValue, RUN_SERIES_MAX, RunTelemetry, SeriesId,
+    SeriesWindow,
 };
 use crate::domain::time::Timestamp;
 use crate::entity::{metric_point, metric_series};
@@ -287,7 +287,7 @@ fn decode_point(columns: &mut Columns<'_>) -> Result<MetricPoint> {
     Ok(MetricPoint {
         at: columns.field()?,
         start_at: columns.field()?,
-        value: columns.field()?,
+        value: columns.parsed(PointValue::parse)?,
     })
 }
 

@@ -184,7 +184,7 @@ impl Store {
         let names = trace_ids.iter().map(TraceId::as_str);
         let rows = self.db().rows(pages.statement::<trace_seal::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut seals: HashMap<TraceId, Vec<Stored<TraceSeal>>> = HashMap::new();
-        for seal in decode_in_turns(rows, SEALS, |columns| decode(columns, &scope.tenant)).await? {
+        for seal in decode_in_turns(rows, SEALS, |columns| decode::<TraceSeal>(columns, &scope.tenant)).await? {
             seals.entry(seal.trace_id.clone()).or_default().push(seal);
         }
         Ok(Unread(seals))

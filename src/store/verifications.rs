@@ -19,9 +19,8 @@ use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::time::Timestamp;
 use crate::domain::verification::{
-    Anomaly, AnomalyKind, StoredAnomaly, Verification, VerificationMode, VerificationStatus,
+    Anomaly, StoredAnomaly, Verification, VerificationMode,
 };
-use crate::domain::vocabulary::{RecordKind, Stream};
 use crate::entity::{ledger_anomaly, ledger_verification, ledger_watch};
 use crate::error::{Code, Error, Result};
 

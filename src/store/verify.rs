@@ -153,7 +153,7 @@ impl Store {
         }
         let from = start.size().cast_signed();
         let mut reader = Reader { db: db.clone(), head: head.clone(), stream, tables: Vec::new(), keys };
-        for table in Table::ALL {
+        for table in Table::ALL.iter().copied() {
             if has_rows(db, head, table, stream, from).await? {
                 reader.tables.push(table);
             }
@@ -261,7 +261,7 @@ async fn stored_range(db: &Database, head: &LogHead, size: i64) -> Result<Option
         let values = [head.log_id.into(), first.into(), Value::from(first + count)];
         let rows = db.rows(db.statement(sql, values)).await?;
         let part: Vec<Digest> =
-            rows.iter().filter_map(|row| Columns::of(row, "ledger_node").ok()?.digest().ok()).collect();
+            rows.iter().filter_map(|row| Columns::of(row, "ledger_node").ok()?.field().ok()).collect();
         if i64::try_from(part.len()).ok() != Some(count) {
             return Ok(None);
         }

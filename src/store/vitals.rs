@@ -104,7 +104,7 @@ impl Store {
         let groups = decode_all(&rows, "ledger_log", |columns| {
             let status = columns.field()?;
             let (logs, anomalies): (i64, i64) = (columns.take()?, columns.take()?);
-            let oldest_check = columns.field()?;
+            let oldest_check: Option<Timestamp> = columns.field()?;
             Ok((status, logs, anomalies, oldest_check, columns.take::<i64>()?, columns.field()?))
         })?;
         for (status, logs, anomalies, oldest_check, unsigned, newest_checkpoint) in groups {

@@ -8,8 +8,7 @@ use std::hash::Hash;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, QueryResult, Statement, Value};
 
-use super::super::convert::traces::{decode_seal, decode_trace};
-use super::super::convert::{Columns, column_list};
+use super::super::convert::{Columns, decode, record_columns};
 use super::super::idempotency::decode_claimed;
 use super::super::transaction::Transaction;
 use super::prepare::Prepared;

@@ -161,7 +161,7 @@ impl Logs {
         for row in &rows {
             let mut columns = Columns::of(row, "ledger_log")?;
             let log_id = columns.take()?;
-            let key = (TenantId::trusted(columns.take::<&str>()?), columns.field()?);
+            let key: LogKey = (columns.take::<&str>().map(TenantId::trusted)?, columns.field()?);
             let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.field()?);
             let range = CompactRange::from_edge(size.cast_unsigned(), columns.take::<&[u8]>()?);
             match range.filter(|range| range.root() == root) {

@@ -3,18 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::known::{Known, TraceKey, TraceState};
+use super::known::{Known, TraceKey, TraceState, incident_key, run_key, seal_key, trace_key};
 use super::logs::{LogKey, OpenLog};
 use super::prepare::Prepared;
 use super::records::{Batch, Updates};
 use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, Appended, Claimed, ExistingRecord, FirstAnswer, IdempotencyClaim, New, StepFacts};
 use crate::domain::record::NewRecord;
 use crate::domain::ids::{RecordId, TenantId, TraceId};
-use crate::domain::incident::IncidentEvidence;
-use crate::domain::run::LlmRun;
 use crate::domain::settle::SettlePolicy;
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{Trace, TraceSeal, TraceStep};
+use crate::domain::trace::{TraceSeal, TraceStep};
 use crate::error::{Code, Error, Result};
 
 /// What a flush writes and answers.
@@ -74,7 +72,7 @@ impl<'p> Planner<'p> {
                 updates.state(&key.0, &key.1, state);
             }
         }
-        let mut has_changes = !self.batch.claims.values.is_empty();
+        let mut has_changes = !self.batch.idempotency.values.is_empty();
         for ((key, log), before) in self.logs.iter().zip(before) {
             if before != log.size {
                 updates.log(key, log, self.now);

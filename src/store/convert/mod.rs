@@ -77,6 +77,17 @@ impl<'r> Columns<'r> {
         T::required(self)
     }
 
+    /// Text that means something to `parse`.
+    pub fn parsed<T>(&mut self, parse: fn(&str) -> Option<T>) -> Result<T> {
+        self.optional_parsed(parse)?.ok_or_else(|| self.corrupt(&"null where a value must stand"))
+    }
+
+    /// The same, or null.
+    pub fn optional_parsed<T>(&mut self, parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
+        let Some(text) = self.take::<Option<&str>>()? else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| self.corrupt(&format!("{text:?} does not read")))
+    }
+
     /// What every record's row begins with; the tenant is the one that the query was scoped to.
     pub fn head(&mut self, tenant: &TenantId) -> Result<Head> {
         self.skip(1);

@@ -52,9 +52,9 @@ impl Keys {
             let mut columns = Columns::of(&row, "ledger_key")?;
             let (key_id, name, public): (String, String, Option<Digest>) =
                 (columns.take()?, columns.take()?, columns.field().ok().flatten());
-            if let Some(sizes) = columns.field()? {
+            if let Some(sizes) = columns.take::<Option<&str>>()? {
                 // Sizes that do not read are none: the key has signed nothing that counts.
-                retired.insert(key_id.clone(), serde_json::from_str(&sizes).unwrap_or_default());
+                retired.insert(key_id.clone(), serde_json::from_str(sizes).unwrap_or_default());
             }
             match public.and_then(|public| NoteKey::new(&name, &public.0).ok()) {
                 Some(key) if key.id_hex() == key_id => keys.push(key),
