@@ -8,7 +8,8 @@ use super::time::Timestamp;
 use super::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict, vocabulary};
 
 macro_rules! audit_entry {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// One entry of the audit ledger. Entries of category ACCESS stand in the access log, all others in the evidence log.
         AuditEntry in "audit_entry": AuditEntry {
             /// Which view of the ledger it belongs to.

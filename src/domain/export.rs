@@ -9,7 +9,8 @@ use super::trace::TraceView;
 use super::vocabulary::{ComplianceTag, ExportFormat, ExportScope, ExportStatus, Origin, RecordSource};
 
 macro_rules! log_export {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// An export that was made, or that failed. Written once, when it is done.
         LogExport in "log_export": LogExport {
             /// Which part of the domain it covers.

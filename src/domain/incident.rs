@@ -6,7 +6,8 @@ use super::time::Timestamp;
 use super::vocabulary::IncidentSeverity;
 
 macro_rules! incident_evidence {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// One revision of what is known of an incident. The newest revision is the evidence; older ones stay readable.
         IncidentEvidence in "incident_evidence": IncidentEvidence {
             /// The incident, as its owner names it.

@@ -7,7 +7,8 @@ use super::ids::{Digest, RecordId, TenantId};
 use super::vocabulary::{ActorType, LedgerEventKind, RecordKind, Stream};
 
 macro_rules! ledger_event {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// Something that happened to the ledger itself.
         LedgerEvent in "ledger_event": kind {
             /// What happened; also the kind of the entry.

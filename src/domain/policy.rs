@@ -5,7 +5,8 @@ use super::time::Timestamp;
 use super::vocabulary::ActorType;
 
 macro_rules! policy_activation {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// A policy came into force. The newest activation of a policy is the current one.
         PolicyActivation in "policy_activation": PolicyActivation {
             /// The policy.

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::record::record;
+use super::record::{record, texts, texts_type};
 use super::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use super::time::Timestamp;
 use super::vocabulary::{ActorType, ExecutionStatus, RecordSource};
@@ -34,7 +34,8 @@ impl<T> Deref for Stored<T> {
 pub type StoredRun = Arc<Stored<LlmRun>>;
 
 macro_rules! llm_run {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// One revision of a run. The newest revision is the run; older ones stay readable.
         LlmRun in "llm_run": LlmRun {
             /// The run's name, unique with `revision` within the tenant.
@@ -44,11 +45,11 @@ macro_rules! llm_run {
             /// The trace it was made from.
             trace_id: Option<TraceId>,
             /// A readable name: the root span's name, or what the caller gave.
-            name: Option<String>,
+            name: Option<String> [text],
             /// The agent that ran.
-            agent_id: Option<String>,
+            agent_id: Option<String> [text],
             /// The conversation or session it belongs to.
-            session_id: Option<String>,
+            session_id: Option<String> [text],
             /// The end user it served. An identifier: not redacted.
             end_user_id: Option<String>,
             /// Labels, sorted bytewise, without repeats.
@@ -58,15 +59,15 @@ macro_rules! llm_run {
             /// The model, for example `gpt-4o`; `unknown` where nothing says it.
             model: String,
             /// `gen_ai.operation.name`: chat, embeddings, invoke_agent ...
-            operation: Option<String>,
+            operation: Option<String> [text],
             /// OpenTelemetry `service.name`.
-            service_name: Option<String>,
+            service_name: Option<String> [text],
             /// OpenTelemetry `service.instance.id`.
-            service_instance_id: Option<String>,
+            service_instance_id: Option<String> [text],
             /// OpenTelemetry `service.version`.
-            service_version: Option<String>,
+            service_version: Option<String> [text],
             /// OpenTelemetry `deployment.environment.name`.
-            environment: Option<String>,
+            environment: Option<String> [text],
             /// Keyed digest of the prompt.
             prompt_hash: Option<Digest>,
             /// Keyed digest of the response.
@@ -82,7 +83,7 @@ macro_rules! llm_run {
             /// Microseconds until the first token of the first streamed call.
             time_to_first_token_us: Option<i64>,
             /// Why the last call stopped: stop, length, tool_calls ...
-            finish_reason: Option<String>,
+            finish_reason: Option<String> [text],
             /// Cost in millionths of a US dollar; `None` is unknown, never zero.
             cost_micros: Option<i64>,
             /// The version of the price table that the cost comes from; `None` where the spans or the caller gave the cost.
@@ -90,7 +91,7 @@ macro_rules! llm_run {
             /// How it ended.
             execution_status: ExecutionStatus,
             /// OpenTelemetry `error.type` of the failure.
-            error_type: Option<String>,
+            error_type: Option<String> [text],
             /// When it began.
             started_at: Timestamp,
             /// When it ended.
@@ -102,7 +103,7 @@ macro_rules! llm_run {
             /// The scenario that made it; always set when synthetic.
             synthetic_scenario_id: Option<String>,
             /// The caller's own id for cross-reference.
-            correlation_id: Option<String>,
+            correlation_id: Option<String> [text],
             /// What kind of actor started it.
             actor_type: Option<ActorType>,
             /// Who started it. An identifier: not redacted.
@@ -116,6 +117,7 @@ macro_rules! llm_run {
 }
 pub(crate) use llm_run;
 llm_run!(record);
+llm_run!(texts => RunTexts);
 
 impl LlmRun {
     /// Microseconds from start to completion; `None` while the completion is unknown.

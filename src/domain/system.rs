@@ -10,7 +10,8 @@ use super::time::Timestamp;
 use super::vocabulary::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity, vocabulary};
 
 macro_rules! system_record {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// Something that happened to the platform: a start, a deploy, a change, an error.
         SystemRecord in "system_record": SystemRecord {
             /// The part of the platform.

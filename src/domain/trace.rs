@@ -13,7 +13,8 @@ use super::vocabulary::{ExecutionStatus, OutcomeCategory, StepKind, StepStatus, 
 pub const TRACE_SCHEMA_VERSION: &str = "1";
 
 macro_rules! trace {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// A trace as it was begun. Its end is a [`TraceSeal`].
         Trace in "trace": Trace {
             /// The trace's name, unique within the tenant.
@@ -59,7 +60,8 @@ pub(crate) use trace;
 trace!(record);
 
 macro_rules! trace_step {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// One step of a trace: a call, a tool, an agent's turn.
         TraceStep in "trace_step": TraceStep, assigned step_index: i64, is_late: bool {
             /// The trace it belongs to.
@@ -146,7 +148,8 @@ impl Deref for StoredStep {
 pub const SEALS_OF_TRACE_MAX: u32 = 200;
 
 macro_rules! trace_seal {
-    ($make:ident) => { $make! {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
         /// The end of a trace. A later revision follows when LLM work arrives after the seal.
         TraceSeal in "trace_seal": TraceSeal {
             /// The trace it ends.

@@ -2,10 +2,12 @@
 
 mod declare;
 mod field;
+mod texts;
 pub mod types;
 
 pub use self::declare::{FieldOf, Record};
 pub(crate) use self::declare::{commits, kind_of, leaf_key, record};
+pub(crate) use self::texts::{pick_texts, texts, texts_type};
 pub use self::field::{Cell, Cells, Datum, Field, Kind};
 use super::append::{New, StepFacts};
 use super::ids::{Digest, IdKind, RecordId, TenantId};
