@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use runledger::clock::{SharedClock, SystemClock};
-use runledger::domain::append::{AppendUnit, New, NewRecord, StepFacts};
+use runledger::domain::append::{AppendUnit, New, StepFacts};
 use runledger::domain::ids::{Digest, RunId, TenantId, TraceId};
+use runledger::domain::record::NewRecord;
 use runledger::domain::settle::SettlePolicy;
 use runledger::domain::trace::{Trace, TraceSeal, TraceStep};
 use runledger::domain::verification::{VerificationMode, VerificationStatus};

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runledger::clock::SharedClock;
-use runledger::domain::append::{AppendUnit, New, NewRecord};
+use runledger::domain::append::{AppendUnit, New};
 use runledger::domain::ids::TenantId;
+use runledger::domain::record::NewRecord;
 use runledger::domain::system::SystemRecord;
 use runledger::domain::vocabulary::{SystemComponent, SystemEventType, SystemSeverity};
 use runledger::store::Store;

@@ -152,22 +152,22 @@ pub fn run(
     let tokens = [input.input_tokens, input.output_tokens, input.cached_input_tokens];
     let priced =
         price(ctx, input.provider.as_deref(), input.model.as_deref(), tokens).filter(|_| input.cost_micros.is_none());
-    Ok(LlmRun {
+    let mut run = LlmRun {
         run_id: input.run_id.unwrap_or_else(|| fallback_run_id.clone()),
         revision,
         trace_id: None,
-        name: input.name,
-        agent_id: input.agent_id,
-        session_id: input.session_id,
+        name: None,
+        agent_id: None,
+        session_id: None,
         end_user_id: input.end_user_id,
         tags: sorted_tags(input.tags),
         provider: input.provider.unwrap_or_else(|| UNKNOWN.to_owned()),
         model: input.model.unwrap_or_else(|| UNKNOWN.to_owned()),
-        operation: input.operation,
-        service_name: input.service_name,
-        service_instance_id: input.service_instance_id,
-        service_version: input.service_version,
-        environment: input.environment,
+        operation: None,
+        service_name: None,
+        service_instance_id: None,
+        service_version: None,
+        environment: None,
         prompt_hash,
         response_hash,
         input_tokens: input.input_tokens.unwrap_or(0),
@@ -175,22 +175,24 @@ pub fn run(
         cached_input_tokens: input.cached_input_tokens,
         reasoning_tokens: input.reasoning_tokens,
         time_to_first_token_us: input.time_to_first_token_us,
-        finish_reason: input.finish_reason,
+        finish_reason: None,
         cost_micros: input.cost_micros.or(priced),
         price_version: priced.map(|_| ctx.prices.version().to_owned()),
         execution_status: input.execution_status.unwrap_or(ExecutionStatus::Succeeded),
-        error_type: input.error_type,
+        error_type: None,
         started_at: input.started_at.unwrap_or(now),
         completed_at: input.completed_at,
         source: input.source.unwrap_or(RecordSource::Api),
         is_synthetic: input.is_synthetic,
         synthetic_scenario_id: input.synthetic_scenario_id,
-        correlation_id: input.correlation_id,
+        correlation_id: None,
         actor_type: input.actor_type,
         actor_id: input.actor_id,
         step_count: 0,
         trace_root_hash: None,
-    })
+    };
+    input.texts.lay_over(&mut run);
+    Ok(run)
 }
 
 /// The digest of one side of a call: of its text, or as the caller gives it.

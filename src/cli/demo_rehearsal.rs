@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::app::AppError;
 use crate::domain::ids::{RunId, TraceId};
 use crate::domain::input::{ContentInput, IdempotencyKey, RunInput, StepInput, TraceInput};
+use crate::domain::run::RunTexts;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::vocabulary::{ActorType, StepKind, StepStatus};
 use crate::facade::LogsFacade;
@@ -38,18 +39,23 @@ fn content(text: &str) -> ContentInput {
 fn run(start: Timestamp) -> Result<RunInput, AppError> {
     Ok(RunInput {
         run_id: Some(RunId::parse(NAME)?),
-        name: Some("refund rehearsal".to_owned()),
-        agent_id: Some("refund-agent".to_owned()),
-        session_id: Some("rehearsal".to_owned()),
+        texts: RunTexts {
+            name: Some("refund rehearsal".to_owned()),
+            agent_id: Some("refund-agent".to_owned()),
+            session_id: Some("rehearsal".to_owned()),
+            operation: Some("chat".to_owned()),
+            service_name: Some("refunds".to_owned()),
+            service_instance_id: Some("refunds-0".to_owned()),
+            service_version: Some("1.4.0".to_owned()),
+            environment: Some("staging".to_owned()),
+            finish_reason: Some("stop".to_owned()),
+            correlation_id: Some("release-1.4.0".to_owned()),
+            ..RunTexts::default()
+        },
         end_user_id: Some("customer-0".to_owned()),
         tags: vec!["refunds".to_owned(), "rehearsal".to_owned()],
         provider: Some("openai".to_owned()),
         model: Some("gpt-4o-mini".to_owned()),
-        operation: Some("chat".to_owned()),
-        service_name: Some("refunds".to_owned()),
-        service_instance_id: Some("refunds-0".to_owned()),
-        service_version: Some("1.4.0".to_owned()),
-        environment: Some("staging".to_owned()),
         prompt: content("The order was cancelled. Refund it."),
         response: content("Refunded."),
         input_tokens: Some(180),
@@ -57,12 +63,10 @@ fn run(start: Timestamp) -> Result<RunInput, AppError> {
         cached_input_tokens: Some(128),
         reasoning_tokens: Some(12),
         time_to_first_token_us: Some(310_000),
-        finish_reason: Some("stop".to_owned()),
         started_at: Some(start),
         completed_at: Some(start.plus_micros(3 * MICROS_PER_SECOND)),
         is_synthetic: true,
         synthetic_scenario_id: Some(SCENARIO.to_owned()),
-        correlation_id: Some("release-1.4.0".to_owned()),
         actor_type: Some(ActorType::Human),
         actor_id: Some(OPERATOR.id.to_owned()),
         ..RunInput::default()

@@ -1,18 +1,10 @@
 //! What is handed to the ledger to be appended, and what comes back.
 
-use super::audit::AuditEntry;
-use super::export::LogExport;
 use super::ids::{Digest, RecordId, TenantId, TraceId};
-use super::incident::IncidentEvidence;
-use super::ledger::LedgerEvent;
 use super::payload::{NewPayload, PayloadPart};
-use super::policy::PolicyActivation;
-use super::record::RecordRef;
-use super::run::LlmRun;
+use super::record::NewRecord;
 use super::settle::TraceSignals;
-use super::system::SystemRecord;
 use super::time::Timestamp;
-use super::trace::{Trace, TraceSeal, TraceStep};
 use super::vocabulary::Stream;
 use crate::error::{Code, Error, Result};
 
@@ -36,34 +28,6 @@ pub struct StepFacts {
     pub text: String,
 }
 
-/// A record of one of the kinds that callers may append.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NewRecord {
-    /// A run, or a further revision of one.
-    Run(Box<New<LlmRun>>),
-    /// The beginning of a trace.
-    Trace(Box<New<Trace>>),
-    /// A step.
-    Step(Box<New<TraceStep>>, StepFacts),
-    /// The end of a trace.
-    Seal(Box<New<TraceSeal>>),
-    /// A system record.
-    System(Box<New<SystemRecord>>),
-    /// An entry of the audit ledger.
-    Audit(Box<New<AuditEntry>>),
-    /// An entry of the audit ledger that a step gives rise to. It is written where the step at that place of the same unit
-    /// is new, and is EXISTING with it otherwise, so that a re-export does not repeat it.
-    AuditOfStep(Box<New<AuditEntry>>, usize),
-    /// A policy activation.
-    Policy(Box<New<PolicyActivation>>),
-    /// Incident evidence, or a further revision of it.
-    Incident(Box<New<IncidentEvidence>>),
-    /// An export.
-    Export(Box<New<LogExport>>),
-    /// An event of the ledger.
-    Event(Box<New<LedgerEvent>>),
-}
-
 impl AppendUnit {
     /// Records for the tenant's evidence log, each for itself.
     #[must_use]
@@ -77,59 +41,6 @@ impl AppendUnit {
             idempotency: None,
             guard: None,
             erasures: Vec::new(),
-        }
-    }
-}
-
-impl NewRecord {
-    /// The record's id.
-    #[must_use]
-    pub fn id(&self) -> RecordId {
-        match self {
-            Self::Run(new) => new.id,
-            Self::Trace(new) => new.id,
-            Self::Step(new, _) => new.id,
-            Self::Seal(new) => new.id,
-            Self::System(new) => new.id,
-            Self::Audit(new) | Self::AuditOfStep(new, _) => new.id,
-            Self::Policy(new) => new.id,
-            Self::Incident(new) => new.id,
-            Self::Export(new) => new.id,
-            Self::Event(new) => new.id,
-        }
-    }
-
-    /// Its payload parts.
-    #[must_use]
-    pub fn payloads(&self) -> &[NewPayload] {
-        match self {
-            Self::Run(new) => &new.payloads,
-            Self::Trace(new) => &new.payloads,
-            Self::Step(new, _) => &new.payloads,
-            Self::Seal(new) => &new.payloads,
-            Self::System(new) => &new.payloads,
-            Self::Audit(new) | Self::AuditOfStep(new, _) => &new.payloads,
-            Self::Policy(new) => &new.payloads,
-            Self::Incident(new) => &new.payloads,
-            Self::Export(new) => &new.payloads,
-            Self::Event(new) => &new.payloads,
-        }
-    }
-
-    /// The record itself.
-    #[must_use]
-    pub fn as_ref(&self) -> RecordRef<'_> {
-        match self {
-            Self::Run(new) => RecordRef::Run(&new.record),
-            Self::Trace(new) => RecordRef::Trace(&new.record),
-            Self::Step(new, _) => RecordRef::Step(&new.record),
-            Self::Seal(new) => RecordRef::Seal(&new.record),
-            Self::System(new) => RecordRef::System(&new.record),
-            Self::Audit(new) | Self::AuditOfStep(new, _) => RecordRef::Audit(&new.record),
-            Self::Policy(new) => RecordRef::Policy(&new.record),
-            Self::Incident(new) => RecordRef::Incident(&new.record),
-            Self::Export(new) => RecordRef::Export(&new.record),
-            Self::Event(new) => RecordRef::Event(&new.record),
         }
     }
 }

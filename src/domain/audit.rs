@@ -3,47 +3,54 @@
 use std::collections::BTreeSet;
 
 use super::ids::{Digest, RunId};
+use super::record::record;
 use super::time::Timestamp;
-use super::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict};
+use super::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict, vocabulary};
 
-/// One entry of the audit ledger. Entries of category ACCESS stand in the access log, all others in the evidence log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// Which view of the ledger it belongs to.
-    pub category: AuditCategory,
-    /// What happened: an open vocabulary of PascalCase names, 2 to 64 letters and digits.
-    pub event_type: String,
-    /// What kind of thing it happened to.
-    pub entity_type: AuditEntityType,
-    /// Which thing.
-    pub entity_id: String,
-    /// What kind of actor acted.
-    pub actor_type: ActorType,
-    /// Who acted. An identifier: not redacted.
-    pub actor_id: Option<String>,
-    /// What the rule said.
-    pub verdict: Option<Verdict>,
-    /// What was done.
-    pub action: Option<AuditAction>,
-    /// The policy.
-    pub policy_id: Option<String>,
-    /// The rule of the policy.
-    pub rule_id: Option<String>,
-    /// The run that it concerns; lifted from the states where the caller sent none.
-    pub run_id: Option<RunId>,
-    /// The caller's own id for cross-reference.
-    pub correlation_id: Option<String>,
-    /// The writer: `otlp`, `graphql`, `server`, `verifier`, or the name that the caller gave.
-    pub source_component: String,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// Commitment to the payload part `action_reason`.
-    pub action_reason_commitment: Option<Digest>,
-    /// Commitment to the payload part `before_state`.
-    pub before_state_commitment: Option<Digest>,
-    /// Commitment to the payload part `after_state`.
-    pub after_state_commitment: Option<Digest>,
+macro_rules! audit_entry {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
+        /// One entry of the audit ledger. Entries of category ACCESS stand in the access log, all others in the evidence log.
+        AuditEntry in "audit_entry": AuditEntry {
+            /// Which view of the ledger it belongs to.
+            category: AuditCategory,
+            /// What happened: an open vocabulary of PascalCase names, 2 to 64 letters and digits.
+            event_type: String,
+            /// What kind of thing it happened to.
+            entity_type: AuditEntityType,
+            /// Which thing.
+            entity_id: String,
+            /// What kind of actor acted.
+            actor_type: ActorType,
+            /// Who acted. An identifier: not redacted.
+            actor_id: Option<String>,
+            /// What the rule said.
+            verdict: Option<Verdict>,
+            /// What was done.
+            action: Option<AuditAction>,
+            /// The policy.
+            policy_id: Option<String>,
+            /// The rule of the policy.
+            rule_id: Option<String>,
+            /// The run that it concerns; lifted from the states where the caller sent none.
+            run_id: Option<RunId>,
+            /// The caller's own id for cross-reference.
+            correlation_id: Option<String>,
+            /// The writer: `otlp`, `graphql`, `server`, `verifier`, or the name that the caller gave.
+            source_component: String,
+            /// When it happened.
+            occurred_at: Timestamp,
+            /// Commitment to the payload part `action_reason`.
+            action_reason_commitment: Option<Digest> [commits ActionReason],
+            /// Commitment to the payload part `before_state`.
+            before_state_commitment: Option<Digest> [commits BeforeState],
+            /// Commitment to the payload part `after_state`.
+            after_state_commitment: Option<Digest> [commits AfterState],
+        }
+    } };
 }
+pub(crate) use audit_entry;
+audit_entry!(record);
 
 impl AuditEntry {
     /// What came of it: what was done where the record says so, else what the rule said; `None` where it says neither.
@@ -74,22 +81,23 @@ impl AuditEntry {
     }
 }
 
-/// What came of a decision; follows from the stored action and verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Decision {
-    /// It passed.
-    Allow,
-    /// It was stopped.
-    Deny,
-    /// It passed, and somebody was told.
-    Warn,
-    /// It was changed.
-    Modify,
-    /// Somebody was asked.
-    Escalate,
-    /// The rule was set aside.
-    Override,
-}
+vocabulary!(
+    /// What came of a decision: what was done where the record says so, else what the rule said.
+    Decision {
+        /// It passed.
+        Allow = "ALLOW",
+        /// It was stopped.
+        Deny = "DENY",
+        /// It passed, and somebody was told.
+        Warn = "WARN",
+        /// It was changed.
+        Modify = "MODIFY",
+        /// Somebody was asked.
+        Escalate = "ESCALATE",
+        /// The rule was set aside.
+        Override = "OVERRIDE",
+    }
+);
 
 /// What a run's governance entries come to, all of them together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

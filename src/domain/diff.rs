@@ -1,20 +1,22 @@
 //! The structural difference of two JSON values: which places were added, removed or changed.
 
+use super::vocabulary::vocabulary;
 use serde_json::{Map, Value};
 
 /// Most changes that a difference lists.
 pub const CHANGES_MAX: usize = 500;
 
-/// How a place differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ChangeKind {
-    /// It is there now and was not.
-    Added,
-    /// It was there and is not now.
-    Removed,
-    /// It has another value.
-    Changed,
-}
+vocabulary!(
+    /// How a place of a state differs.
+    ChangeKind as AuditChangeKind {
+        /// It is there now and was not.
+        Added = "ADDED",
+        /// It was there and is not now.
+        Removed = "REMOVED",
+        /// It has another value.
+        Changed = "CHANGED",
+    }
+);
 
 /// One place that differs.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use super::page::Direction;
 use super::time::Timestamp;
 use super::vocabulary::{
     ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, ExportFormat, ExportScope, ExportStatus,
-    RecordSource, Stream, TraceStatus, Verdict,
+    RecordSource, Stream, TraceStatus, Verdict, vocabulary,
 };
 use crate::error::{Error, Result};
 
@@ -76,21 +76,21 @@ pub struct LlmRunFilter {
     pub duration_us: Option<NumberRange>,
 }
 
-/// What runs can be ordered by. Rows with equal values are ordered by seq in the same direction; a null sorts last in
-/// both directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LlmRunSort {
-    /// Commit order.
-    Seq,
-    /// When they began.
-    StartedAt,
-    /// How long they took.
-    Duration,
-    /// What they cost.
-    Cost,
-    /// Input and output tokens together.
-    TotalTokens,
-}
+vocabulary!(
+    /// What LLM runs can be ordered by. Runs with equal values are ordered by sequence, the same way round.
+    LlmRunSort as LlmRunOrderField {
+        /// The place in the tenant's evidence log: the order in which runs were recorded.
+        Seq = "SEQ",
+        /// When the run began.
+        StartedAt = "STARTED_AT",
+        /// How long the run took. A run whose end is unknown comes last both ways.
+        Duration = "DURATION",
+        /// What the run cost. A run whose cost is unknown comes last both ways.
+        Cost = "COST",
+        /// Input and output tokens together.
+        TotalTokens = "TOTAL_TOKENS",
+    }
+);
 
 /// An order of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,14 +127,15 @@ pub struct TraceFilter {
     pub service_names: Option<Vec<String>>,
 }
 
-/// What traces can be ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TraceSort {
-    /// Commit order.
-    Seq,
-    /// When they began.
-    StartedAt,
-}
+vocabulary!(
+    /// What traces can be ordered by. Traces with equal values are ordered by sequence, the same way round.
+    TraceSort as TraceOrderField {
+        /// The place in the tenant's evidence log: the order in which traces were begun.
+        Seq = "SEQ",
+        /// When the trace began.
+        StartedAt = "STARTED_AT",
+    }
+);
 
 /// An order of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -207,14 +208,15 @@ impl AuditFilter {
     }
 }
 
-/// What audit entries can be ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AuditSort {
-    /// Commit order.
-    Seq,
-    /// When it happened.
-    OccurredAt,
-}
+vocabulary!(
+    /// What audit entries can be ordered by. Entries with equal values are ordered by sequence, the same way round.
+    AuditSort as AuditOrderField {
+        /// The place in the log: the order in which entries were recorded.
+        Seq = "SEQ",
+        /// When it happened.
+        OccurredAt = "OCCURRED_AT",
+    }
+);
 
 /// An order of audit entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

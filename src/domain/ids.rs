@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::record::{Cells, Datum, Field, Kind};
 use crate::error::Error;
 
 /// The longest name a caller may give, in bytes.
@@ -56,6 +57,19 @@ macro_rules! name {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        impl Field for $name {
+            const KIND: Kind = Kind::Text;
+            type Cell = String;
+
+            fn datum(&self) -> Datum<'_> {
+                Datum::Text(&self.0)
+            }
+
+            fn take<'r>(cells: &mut impl Cells<'r>) -> Result<Option<Self>, Error> {
+                Ok(cells.name()?.map(Self))
             }
         }
     };

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::ids::{RunId, TraceId};
+use super::run::RunTexts;
 use super::time::Timestamp;
 use super::vocabulary::{
     ActorType, AuditAction, AuditCategory, AuditEntityType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind,
@@ -156,12 +157,8 @@ pub struct RunInput {
     pub run_id: Option<RunId>,
     /// The newest revision that the caller knows: given, this record becomes the next one; absent, the run must be new.
     pub supersedes_revision: Option<i64>,
-    /// A readable name.
-    pub name: Option<String>,
-    /// The agent.
-    pub agent_id: Option<String>,
-    /// The session.
-    pub session_id: Option<String>,
+    /// What it says of the run in words.
+    pub texts: RunTexts,
     /// The end user.
     pub end_user_id: Option<String>,
     /// Labels.
@@ -170,16 +167,6 @@ pub struct RunInput {
     pub provider: Option<String>,
     /// The model.
     pub model: Option<String>,
-    /// `gen_ai.operation.name`.
-    pub operation: Option<String>,
-    /// `service.name`.
-    pub service_name: Option<String>,
-    /// `service.instance.id`.
-    pub service_instance_id: Option<String>,
-    /// `service.version`.
-    pub service_version: Option<String>,
-    /// `deployment.environment.name`.
-    pub environment: Option<String>,
     /// The prompt.
     pub prompt: ContentInput,
     /// The response.
@@ -194,14 +181,10 @@ pub struct RunInput {
     pub reasoning_tokens: Option<i64>,
     /// Microseconds to the first token.
     pub time_to_first_token_us: Option<i64>,
-    /// Why it stopped.
-    pub finish_reason: Option<String>,
     /// Cost in micro-dollars.
     pub cost_micros: Option<i64>,
     /// How it ended.
     pub execution_status: Option<ExecutionStatus>,
-    /// `error.type`.
-    pub error_type: Option<String>,
     /// When it began; the first step's start, else now.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -212,8 +195,6 @@ pub struct RunInput {
     pub is_synthetic: bool,
     /// The scenario; required when synthetic.
     pub synthetic_scenario_id: Option<String>,
-    /// For cross-reference.
-    pub correlation_id: Option<String>,
     /// What kind of actor started it.
     pub actor_type: Option<ActorType>,
     /// Who started it.

@@ -3,28 +3,35 @@
 use uuid::Uuid;
 
 use super::ids::{Digest, RecordId, TenantId};
+use super::record::record;
 use super::vocabulary::{ActorType, LedgerEventKind, RecordKind, Stream};
 
-/// Something that happened to the ledger itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerEvent {
-    /// What happened; also the kind of the entry.
-    pub kind: LedgerEventKind,
-    /// What it happened to: a log, a key, a record.
-    pub subject: String,
-    /// Why, in the words of who did it; redacted.
-    pub reason: Option<String>,
-    /// Canonical JSON (RFC 8785), whose members depend on the kind. Sizes are strings.
-    /// - checkpoint (of the log that `subject` names): `log_id`, `origin`, `size`, `root` (hex), `note`;
-    /// - key (of the id that `subject` is): `event` (`announced` or `retired`), `key_id`, `name`, `vkey`, `sizes` (log id to
-    ///   size: a key signs each log from its size when it was announced, 0 where there is none, to that when it was
-    ///   retired), `part` and `parts` (an event with many logs is several records).
-    pub detail: String,
-    /// What kind of actor did it.
-    pub actor_type: ActorType,
-    /// Who did it. An identifier: not redacted.
-    pub actor_id: Option<String>,
+macro_rules! ledger_event {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
+        /// Something that happened to the ledger itself.
+        LedgerEvent in "ledger_event": kind {
+            /// What happened; also the kind of the entry.
+            kind: LedgerEventKind [kind],
+            /// What it happened to: a log, a key, a record.
+            subject: String,
+            /// Why, in the words of who did it; redacted.
+            reason: Option<String>,
+            /// Canonical JSON (RFC 8785), whose members depend on the kind. Sizes are strings.
+            /// - checkpoint (of the log that `subject` names): `log_id`, `origin`, `size`, `root` (hex), `note`;
+            /// - key (of the id that `subject` is): `event` (`announced` or `retired`), `key_id`, `name`, `vkey`, `sizes` (log id to
+            ///   size: a key signs each log from its size when it was announced, 0 where there is none, to that when it was
+            ///   retired), `part` and `parts` (an event with many logs is several records).
+            detail: String,
+            /// What kind of actor did it.
+            actor_type: ActorType,
+            /// Who did it. An identifier: not redacted.
+            actor_id: Option<String>,
+        }
+    } };
 }
+pub(crate) use ledger_event;
+ledger_event!(record);
 
 /// Which log, and whose: where a log is found depends on its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,6 @@
 //! Paging as data: requests, positions, cursors, pages, counts.
 
+use super::vocabulary::vocabulary;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -15,14 +16,15 @@ pub const COUNT_CAP_DEFAULT: u32 = 10_000;
 /// How far totals are counted at most.
 pub const COUNT_CAP_MAX: u32 = 1_000_000;
 
-/// Ascending or descending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Smallest first.
-    Asc,
-    /// Largest first.
-    Desc,
-}
+vocabulary!(
+    /// Which way a list is ordered.
+    Direction as OrderDirection {
+        /// Smallest or oldest first.
+        Asc = "ASC",
+        /// Largest or newest first.
+        Desc = "DESC",
+    }
+);
 
 /// Where a row stands in an order: its sort value, then its place in the log. No two rows share both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,57 +1,31 @@
 //! Payload parts: JSON that is kept apart from its record, bound to it by a salted commitment, and erasable.
 
 use super::ids::Digest;
-use super::vocabulary::RecordKind;
+use super::vocabulary::{RecordKind, vocabulary};
 
-/// Which part of a record a payload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PayloadPart {
-    /// A step's attributes, redacted.
-    Attributes,
-    /// A step's message content; only where the tenant turned content capture on.
-    Content,
-    /// A trace's plan.
-    Plan,
-    /// A seal's metadata.
-    Metadata,
-    /// A system record's details.
-    Details,
-    /// Why an audited action was taken.
-    ActionReason,
-    /// The state of an audited thing before.
-    BeforeState,
-    /// The state of an audited thing after.
-    AfterState,
-}
+vocabulary!(
+    /// A part of a record that is kept apart from it and can be erased.
+    PayloadPart {
+        /// TraceStep.attributes.
+        Attributes = "attributes",
+        /// TraceStep.content.
+        Content = "content",
+        /// Trace.plan.
+        Plan = "plan",
+        /// TraceSeal.metadata.
+        Metadata = "metadata",
+        /// The details of a system record.
+        Details = "details",
+        /// Why an audited action was taken.
+        ActionReason = "action_reason",
+        /// The state of an audited thing before.
+        BeforeState = "before_state",
+        /// The state of an audited thing after.
+        AfterState = "after_state",
+    }
+);
 
 impl PayloadPart {
-    /// Every part.
-    pub const ALL: &'static [Self] = &[
-        Self::Attributes,
-        Self::Content,
-        Self::Plan,
-        Self::Metadata,
-        Self::Details,
-        Self::ActionReason,
-        Self::BeforeState,
-        Self::AfterState,
-    ];
-
-    /// The text that is stored and hashed.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Attributes => "attributes",
-            Self::Content => "content",
-            Self::Plan => "plan",
-            Self::Metadata => "metadata",
-            Self::Details => "details",
-            Self::ActionReason => "action_reason",
-            Self::BeforeState => "before_state",
-            Self::AfterState => "after_state",
-        }
-    }
-
     /// The kind of record that has this part.
     #[must_use]
     pub const fn record_kind(self) -> RecordKind {
@@ -62,12 +36,6 @@ impl PayloadPart {
             Self::Details => RecordKind::SystemRecord,
             Self::ActionReason | Self::BeforeState | Self::AfterState => RecordKind::AuditEntry,
         }
-    }
-
-    /// The part with this text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|part| part.as_str() == text)
     }
 }
 

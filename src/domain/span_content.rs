@@ -3,32 +3,17 @@
 
 use super::ids::{Digest, TraceId};
 use super::time::Timestamp;
+use super::vocabulary::vocabulary;
 
-/// Which side of a call some content is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ContentSide {
-    /// What went in.
-    Input,
-    /// What came out.
-    Output,
-}
-
-impl ContentSide {
-    /// The text that is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Input => "INPUT",
-            Self::Output => "OUTPUT",
-        }
+vocabulary!(
+    /// Which side of a call some content is on.
+    ContentSide {
+        /// What went in.
+        Input = "INPUT",
+        /// What came out.
+        Output = "OUTPUT",
     }
-
-    /// The side with this text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Input, Self::Output].into_iter().find(|side| side.as_str() == text)
-    }
-}
+);
 
 /// Digest of the content of one log event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,40 +4,47 @@ use super::draft::DraftPayload;
 use super::filter::TimeRange;
 use super::ids::{Digest, RunId, TenantId, TraceId};
 use super::page::Direction;
+use super::record::record;
 use super::run::{LlmRun, Stored};
 use super::time::Timestamp;
-use super::vocabulary::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
+use super::vocabulary::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity, vocabulary};
 
-/// Something that happened to the platform: a start, a deploy, a change, an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SystemRecord {
-    /// The part of the platform.
-    pub component: SystemComponent,
-    /// What happened.
-    pub event_type: SystemEventType,
-    /// How bad it is.
-    pub severity: SystemSeverity,
-    /// One line, at most 512 bytes, redacted; holds no personal data.
-    pub summary: String,
-    /// What kind of cause it had.
-    pub caused_by: Option<SystemCausedBy>,
-    /// What kind of actor caused it.
-    pub actor_type: Option<ActorType>,
-    /// Who caused it. An identifier: not redacted.
-    pub actor_id: Option<String>,
-    /// The caller's own id for cross-reference; by convention a run id.
-    pub correlation_id: Option<String>,
-    /// OpenTelemetry `service.name` of what it happened to.
-    pub service_name: Option<String>,
-    /// OpenTelemetry `service.instance.id` of what it happened to.
-    pub service_instance_id: Option<String>,
-    /// The writer: `otlp`, `graphql`, `server`, or the name that the caller gave.
-    pub source_component: String,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// Commitment to the payload part `details`.
-    pub details_commitment: Option<Digest>,
+macro_rules! system_record {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
+        /// Something that happened to the platform: a start, a deploy, a change, an error.
+        SystemRecord in "system_record": SystemRecord {
+            /// The part of the platform.
+            component: SystemComponent,
+            /// What happened.
+            event_type: SystemEventType,
+            /// How bad it is.
+            severity: SystemSeverity,
+            /// One line, at most 512 bytes, redacted; holds no personal data.
+            summary: String,
+            /// What kind of cause it had.
+            caused_by: Option<SystemCausedBy>,
+            /// What kind of actor caused it.
+            actor_type: Option<ActorType>,
+            /// Who caused it. An identifier: not redacted.
+            actor_id: Option<String>,
+            /// The caller's own id for cross-reference; by convention a run id.
+            correlation_id: Option<String>,
+            /// OpenTelemetry `service.name` of what it happened to.
+            service_name: Option<String>,
+            /// OpenTelemetry `service.instance.id` of what it happened to.
+            service_instance_id: Option<String>,
+            /// The writer: `otlp`, `graphql`, `server`, or the name that the caller gave.
+            source_component: String,
+            /// When it happened.
+            occurred_at: Timestamp,
+            /// Commitment to the payload part `details`.
+            details_commitment: Option<Digest> [commits Details],
+        }
+    } };
 }
+pub(crate) use system_record;
+system_record!(record);
 
 /// A system record as it is stored: the tenant's own, or one of the platform.
 pub type StoredSystemRecord = Stored<SystemRecord>;
@@ -127,14 +134,15 @@ impl SystemRecordFilter {
     }
 }
 
-/// What system records can be ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SystemRecordSort {
-    /// Commit order.
-    Seq,
-    /// When it happened.
-    OccurredAt,
-}
+vocabulary!(
+    /// What system records can be ordered by. Records with equal values are ordered by sequence, the same way round.
+    SystemRecordSort as SystemRecordOrderField {
+        /// The place in the log: the order in which records were written.
+        Seq = "SEQ",
+        /// When it happened.
+        OccurredAt = "OCCURRED_AT",
+    }
+);
 
 /// An order of system records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

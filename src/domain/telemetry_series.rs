@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::run::LlmRun;
 use super::time::{MICROS_PER_SECOND, Timestamp};
+use super::vocabulary::vocabulary;
 
 /// How long before a run's start and after its end its telemetry reaches, in microseconds.
 pub const AROUND_RUN_US: i64 = 30 * MICROS_PER_SECOND;
@@ -16,60 +17,27 @@ pub const POINTS_DEFAULT: u32 = 20;
 /// Most points of a series that are shown.
 pub const POINTS_MAX: u32 = 500;
 
-/// What a metric measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MetricKind {
-    /// A value at an instant.
-    Gauge,
-    /// A sum over time.
-    Sum,
-    /// A distribution.
-    Histogram,
-}
-
-impl MetricKind {
-    /// The text that is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Gauge => "GAUGE",
-            Self::Sum => "SUM",
-            Self::Histogram => "HISTOGRAM",
-        }
+vocabulary!(
+    /// What a metric measures.
+    MetricKind {
+        /// A value at an instant.
+        Gauge = "GAUGE",
+        /// A sum over time.
+        Sum = "SUM",
+        /// A distribution.
+        Histogram = "HISTOGRAM",
     }
+);
 
-    /// The kind with this text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Gauge, Self::Sum, Self::Histogram].into_iter().find(|kind| kind.as_str() == text)
+vocabulary!(
+    /// What the values of a sum or a histogram count from.
+    Temporality as MetricTemporality {
+        /// From the point before.
+        Delta = "DELTA",
+        /// From the start that the point names.
+        Cumulative = "CUMULATIVE",
     }
-}
-
-/// What the values of a sum or a histogram count from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Temporality {
-    /// From the point before.
-    Delta,
-    /// From the point's start.
-    Cumulative,
-}
-
-impl Temporality {
-    /// The text that is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delta => "DELTA",
-            Self::Cumulative => "CUMULATIVE",
-        }
-    }
-
-    /// The one with this text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Delta, Self::Cumulative].into_iter().find(|temporality| temporality.as_str() == text)
-    }
-}
+);
 
 /// The id of a series: it follows from what identifies the series, so that every process gives it the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -248,15 +216,5 @@ mod tests {
         assert_eq!(PointValue::parse(&histogram.to_text()), Some(histogram));
         assert_eq!(Number::finite(f64::NAN), None);
         assert_eq!(PointValue::parse("{}"), None);
-    }
-
-    #[test]
-    fn kinds_and_temporalities_read_back() {
-        for kind in [MetricKind::Gauge, MetricKind::Sum, MetricKind::Histogram] {
-            assert_eq!(MetricKind::parse(kind.as_str()), Some(kind));
-        }
-        for temporality in [Temporality::Delta, Temporality::Cumulative] {
-            assert_eq!(Temporality::parse(temporality.as_str()), Some(temporality));
-        }
     }
 }

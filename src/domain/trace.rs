@@ -4,106 +4,119 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::ids::{Digest, RecordId, RunId, TraceId};
+use super::record::record;
 use super::run::Stored;
 use super::time::Timestamp;
-use super::vocabulary::{ExecutionStatus, OutcomeCategory, StepKind, StepStatus, TraceStatus};
+use super::vocabulary::{ExecutionStatus, OutcomeCategory, StepKind, StepStatus, TraceStatus, vocabulary};
 
 /// The version of the trace format that we write.
 pub const TRACE_SCHEMA_VERSION: &str = "1";
 
-/// A trace as it was begun. Its end is a [`TraceSeal`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
-    /// The trace's name, unique within the tenant.
-    pub trace_id: TraceId,
-    /// The run it belongs to, as far as it was known when the trace began.
-    pub run_id: RunId,
-    /// The agent that ran.
-    pub agent_id: Option<String>,
-    /// The run that started this one.
-    pub parent_run_id: Option<String>,
-    /// The caller's own id for cross-reference.
-    pub correlation_id: Option<String>,
-    /// The caller's hash of the plan that is carried out.
-    pub plan_hash: Option<String>,
-    /// The random seed of the run.
-    pub seed: Option<i64>,
-    /// The instant that a replayed run sees as now.
-    pub frozen_at: Option<Timestamp>,
-    /// Version of the trace format.
-    pub schema_version: String,
-    /// How a replay treats effects, in the caller's words; `None` for an original run.
-    pub replay_mode: Option<String>,
-    /// Whether it is test data.
-    pub is_synthetic: bool,
-    /// The scenario that made it; always set when synthetic.
-    pub synthetic_scenario_id: Option<String>,
-    /// OpenTelemetry `service.name`.
-    pub service_name: Option<String>,
-    /// OpenTelemetry `service.instance.id`.
-    pub service_instance_id: Option<String>,
-    /// OpenTelemetry `service.version`.
-    pub service_version: Option<String>,
-    /// OpenTelemetry `deployment.environment.name`.
-    pub environment: Option<String>,
-    /// When it began, as far as it was known when the first steps arrived.
-    pub started_at: Timestamp,
-    /// Commitment to the payload part `plan`.
-    pub plan_commitment: Option<Digest>,
+macro_rules! trace {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
+        /// A trace as it was begun. Its end is a [`TraceSeal`].
+        Trace in "trace": Trace {
+            /// The trace's name, unique within the tenant.
+            trace_id: TraceId,
+            /// The run it belongs to, as far as it was known when the trace began.
+            run_id: RunId,
+            /// The agent that ran.
+            agent_id: Option<String>,
+            /// The run that started this one.
+            parent_run_id: Option<String>,
+            /// The caller's own id for cross-reference.
+            correlation_id: Option<String>,
+            /// The caller's hash of the plan that is carried out.
+            plan_hash: Option<String>,
+            /// The random seed of the run.
+            seed: Option<i64>,
+            /// The instant that a replayed run sees as now.
+            frozen_at: Option<Timestamp>,
+            /// Version of the trace format.
+            schema_version: String,
+            /// How a replay treats effects, in the caller's words; `None` for an original run.
+            replay_mode: Option<String>,
+            /// Whether it is test data.
+            is_synthetic: bool,
+            /// The scenario that made it; always set when synthetic.
+            synthetic_scenario_id: Option<String>,
+            /// OpenTelemetry `service.name`.
+            service_name: Option<String>,
+            /// OpenTelemetry `service.instance.id`.
+            service_instance_id: Option<String>,
+            /// OpenTelemetry `service.version`.
+            service_version: Option<String>,
+            /// OpenTelemetry `deployment.environment.name`.
+            environment: Option<String>,
+            /// When it began, as far as it was known when the first steps arrived.
+            started_at: Timestamp,
+            /// Commitment to the payload part `plan`.
+            plan_commitment: Option<Digest> [commits Plan],
+        }
+    } };
 }
+pub(crate) use trace;
+trace!(record);
 
-/// One step of a trace: a call, a tool, an agent's turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceStep {
-    /// The trace it belongs to.
-    pub trace_id: TraceId,
-    /// The caller's own number for the step; not checked.
-    pub caller_index: Option<i64>,
-    /// The span's id, unique within the trace: 16 hex digits for OTLP.
-    pub span_id: String,
-    /// The span that it runs under.
-    pub parent_span_id: Option<String>,
-    /// 1 for a first try.
-    pub attempt: i64,
-    /// What it did.
-    pub kind: StepKind,
-    /// The tool, agent or operation, else the span's name.
-    pub skill_name: String,
-    /// How it ended.
-    pub status: StepStatus,
-    /// The kind of outcome.
-    pub outcome_category: OutcomeCategory,
-    /// The outcome in the source's own words: `error.type`, an HTTP status.
-    pub outcome_code: Option<String>,
-    /// The provider that was called.
-    pub provider: Option<String>,
-    /// The model that was called.
-    pub model: Option<String>,
-    /// The provider's id of the answer.
-    pub response_id: Option<String>,
-    /// Tokens sent, as this span says it.
-    pub input_tokens: Option<i64>,
-    /// Tokens received, as this span says it.
-    pub output_tokens: Option<i64>,
-    /// Cost in millionths of a US dollar; `None` is unknown.
-    pub cost_micros: Option<i64>,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// How long it took, in microseconds; never negative.
-    pub duration_us: i64,
-    /// Keyed digest of what went in.
-    pub input_hash: Option<Digest>,
-    /// Keyed digest of what came out.
-    pub output_hash: Option<Digest>,
-    /// The caller's key for `idempotencyCheck`.
-    pub idempotency_key: Option<String>,
-    /// The span id of the step that reports the same call; that one counts, this one does not.
-    pub duplicate_of: Option<String>,
-    /// Commitment to the payload part `attributes`.
-    pub attributes_commitment: Option<Digest>,
-    /// Commitment to the payload part `content`.
-    pub content_commitment: Option<Digest>,
+macro_rules! trace_step {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
+        /// One step of a trace: a call, a tool, an agent's turn.
+        TraceStep in "trace_step": TraceStep, assigned step_index: i64, is_late: bool {
+            /// The trace it belongs to.
+            trace_id: TraceId,
+            /// The caller's own number for the step; not checked.
+            caller_index: Option<i64>,
+            /// The span's id, unique within the trace: 16 hex digits for OTLP.
+            span_id: String,
+            /// The span that it runs under.
+            parent_span_id: Option<String>,
+            /// 1 for a first try.
+            attempt: i64,
+            /// What it did.
+            kind as step_kind: StepKind,
+            /// The tool, agent or operation, else the span's name.
+            skill_name: String,
+            /// How it ended.
+            status: StepStatus,
+            /// The kind of outcome.
+            outcome_category: OutcomeCategory,
+            /// The outcome in the source's own words: `error.type`, an HTTP status.
+            outcome_code: Option<String>,
+            /// The provider that was called.
+            provider: Option<String>,
+            /// The model that was called.
+            model: Option<String>,
+            /// The provider's id of the answer.
+            response_id: Option<String>,
+            /// Tokens sent, as this span says it.
+            input_tokens: Option<i64>,
+            /// Tokens received, as this span says it.
+            output_tokens: Option<i64>,
+            /// Cost in millionths of a US dollar; `None` is unknown.
+            cost_micros: Option<i64>,
+            /// When it began.
+            started_at: Timestamp,
+            /// How long it took, in microseconds; never negative.
+            duration_us: i64,
+            /// Keyed digest of what went in.
+            input_hash: Option<Digest>,
+            /// Keyed digest of what came out.
+            output_hash: Option<Digest>,
+            /// The caller's key for `idempotencyCheck`.
+            idempotency_key: Option<String>,
+            /// The span id of the step that reports the same call; that one counts, this one does not.
+            duplicate_of: Option<String>,
+            /// Commitment to the payload part `attributes`.
+            attributes_commitment: Option<Digest> [commits Attributes],
+            /// Commitment to the payload part `content`.
+            content_commitment: Option<Digest> [commits Content],
+        }
+    } };
 }
+pub(crate) use trace_step;
+trace_step!(record);
 
 impl TraceStep {
     /// When it ended.
@@ -134,26 +147,32 @@ impl Deref for StoredStep {
 /// Most seals of one trace that are shown: the newest.
 pub const SEALS_OF_TRACE_MAX: u32 = 200;
 
-/// The end of a trace. A later revision follows when LLM work arrives after the seal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceSeal {
-    /// The trace it ends.
-    pub trace_id: TraceId,
-    /// 1 for the first seal.
-    pub revision: i64,
-    /// How the trace ended; never RUNNING.
-    pub status: ExecutionStatus,
-    /// Why, where there is something to say: `silent for 3600 s`, a caller's reason.
-    pub reason: Option<String>,
-    /// Steps when it was sealed.
-    pub step_count: i64,
-    /// RFC 6962 root over the steps' behaviour hashes in (started_at, span_id) order.
-    pub root_hash: Digest,
-    /// When the trace ended: its last step's end, or what the caller said.
-    pub ended_at: Timestamp,
-    /// Commitment to the payload part `metadata`.
-    pub metadata_commitment: Option<Digest>,
+macro_rules! trace_seal {
+    ($make:ident $($then:tt)*) => { $make! {
+        $($then)*
+        /// The end of a trace. A later revision follows when LLM work arrives after the seal.
+        TraceSeal in "trace_seal": TraceSeal {
+            /// The trace it ends.
+            trace_id: TraceId,
+            /// 1 for the first seal.
+            revision: i64,
+            /// How the trace ended; never RUNNING.
+            status: ExecutionStatus,
+            /// Why, where there is something to say: `silent for 3600 s`, a caller's reason.
+            reason: Option<String>,
+            /// Steps when it was sealed.
+            step_count: i64,
+            /// RFC 6962 root over the steps' behaviour hashes in (started_at, span_id) order.
+            root_hash: Digest,
+            /// When the trace ended: its last step's end, or what the caller said.
+            ended_at: Timestamp,
+            /// Commitment to the payload part `metadata`.
+            metadata_commitment: Option<Digest> [commits Metadata],
+        }
+    } };
 }
+pub(crate) use trace_seal;
+trace_seal!(record);
 
 /// A trace as it is read: its record, its newest seal, and how many steps it has now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,20 +259,21 @@ pub struct StepGroup {
     pub late: i64,
 }
 
-/// Why two traces do not behave alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DivergenceReason {
-    /// The steps at the divergence differ in kind or skill.
-    Work,
-    /// They differ in status or outcome.
-    Outcome,
-    /// They differ in what went in.
-    Input,
-    /// They differ in the attempt.
-    Attempt,
-    /// One trace ends where the other goes on.
-    Length,
-}
+vocabulary!(
+    /// Why two traces do not behave alike.
+    DivergenceReason {
+        /// The steps at that place differ in kind or in skill.
+        Work = "WORK",
+        /// They differ in status or in outcome.
+        Outcome = "OUTCOME",
+        /// They differ in what went in.
+        Input = "INPUT",
+        /// They differ in the attempt.
+        Attempt = "ATTEMPT",
+        /// One trace ends where the other one goes on.
+        Length = "LENGTH",
+    }
+);
 
 /// How two traces compare, step by step in (started_at, span_id) order.
 #[derive(Clone, Debug, PartialEq, Eq)]

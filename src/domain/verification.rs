@@ -9,21 +9,21 @@ use super::time::Timestamp;
 use super::vocabulary::{RecordKind, Stream, vocabulary};
 
 vocabulary!(
-    /// Whether a log is what was acknowledged. Never VALID by default: only a look that found nothing says so.
+    /// Whether a log is what was acknowledged.
     VerificationStatus {
-        /// Everything that was covered was checked and agrees; there may be warnings.
+        /// Everything that was covered was checked and agrees. There may be warnings.
         Valid = "VALID",
-        /// Something disagrees; the anomalies say what and where.
+        /// Something disagrees. The anomalies say what and where.
         Invalid = "INVALID",
-        /// Nobody knows: never checked, checked too long ago, the check broke off, or there was nothing to check.
+        /// Nobody knows: it was never checked, too long ago, the check broke off, or there was nothing to check.
         Unknown = "UNKNOWN",
     }
 );
 
 vocabulary!(
-    /// How much is checked.
+    /// How much a verification covers.
     VerificationMode {
-        /// What was written since the last trusted position, and that this position still holds.
+        /// What was written since the last verification, and that the log still continues what was verified then.
         Incremental = "INCREMENTAL",
         /// Everything, from the first entry.
         Full = "FULL",
@@ -31,9 +31,10 @@ vocabulary!(
 );
 
 vocabulary!(
-    /// What outside of the database and its key would notice a rewriting of both.
+    /// What outside of the database and its signing key would notice if both were rewritten.
     TrustLevel {
-        /// Checkpoints are signed: whoever holds database and signing key can still rewrite both.
+        /// Checkpoints are signed. Whoever holds the database and the signing key can still rewrite both; receipts that are
+        /// held by others would show it.
         Signed = "SIGNED",
         /// Checkpoints are also kept where they cannot be changed.
         Anchored = "ANCHORED",
@@ -43,35 +44,34 @@ vocabulary!(
 );
 
 vocabulary!(
-    /// What kind of thing is wrong.
+    /// What kind of thing is wrong with a log.
     AnomalyKind {
-        /// What was written differs from what stands there now: a record's leaf rebuilt from its columns is not the
-        /// entry's, or a row no longer reads, or a stored checkpoint is not what was signed.
+        /// A record, or a stored checkpoint, is not what was written.
         Altered = "ALTERED",
-        /// A payload or its salt is not the one that its record commits to.
+        /// A payload is not the one that its record commits to.
         PayloadAltered = "PAYLOAD_ALTERED",
-        /// A payload is gone and no erase or prune record says why.
+        /// A payload is gone, and no record says that it was erased.
         PayloadMissing = "PAYLOAD_MISSING",
-        /// A gap in the sequence, an entry without its record, a log that the log of logs knows and that is gone.
+        /// A record, an entry or a whole log is gone.
         Deleted = "DELETED",
-        /// A record without an entry, a payload without a record, rows of a log or tenant that does not exist.
+        /// There is a record, a payload or an entry that was never acknowledged.
         Inserted = "INSERTED",
-        /// Hashes stand at each other's positions, or an assigned column (`seq`, `step_index`, `is_late`) disagrees.
+        /// Records or entries stand at other places than they were given.
         Reordered = "REORDERED",
-        /// A node, the root, the edge or the size of the tree is not what the entries give.
+        /// The tree's nodes, root, edge or size are not what the entries give.
         Tree = "TREE",
         /// The log is shorter than a signed checkpoint of it.
         Truncated = "TRUNCATED",
-        /// The log is shorter than it was when it was last verified from here.
+        /// The log is shorter than it was when this server last verified it.
         Rollback = "ROLLBACK",
-        /// Two histories: two valid notes of one size with two roots, or a trusted position that this tree does not
+        /// There are two histories: two signed states that exclude each other, or a verified state that this log does not
         /// continue.
         Fork = "FORK",
-        /// The tree agrees with itself, but a signed checkpoint disagrees with it.
+        /// The log agrees with itself, but a signed checkpoint disagrees with it.
         Rewritten = "REWRITTEN",
-        /// `created_at` falls behind its predecessor's by more than 5 seconds. A warning.
+        /// A record's createdAt falls more than 5 seconds behind that of the record before it. A warning.
         Clock = "CLOCK",
-        /// A trigger that keeps a table append-only is missing or disabled. A warning.
+        /// A guard that keeps a table from being changed is missing or off. A warning.
         GuardOff = "GUARD_OFF",
     }
 );

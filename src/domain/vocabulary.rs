@@ -1,17 +1,36 @@
 //! Closed vocabularies. Each value is stored and hashed as its text.
 
 /// Declares an enum with its text form, its parser and the list of its values.
+/// A closed set of words.
+pub trait Vocabulary: Copy + Eq + Send + Sync + 'static {
+    /// What the API calls it.
+    const NAME: &'static str;
+    /// What it is for, line by line.
+    const DOC: &'static [&'static str];
+    /// Every word, with what it means, line by line.
+    const WORDS: &'static [(Self, &'static [&'static str])];
+
+    /// The word as it is stored and hashed. The API shows it in capitals.
+    fn text(self) -> &'static str;
+}
+
+/// Declares a vocabulary; `as` says what the API calls it, where that is another name.
 macro_rules! vocabulary {
-    ($(#[$meta:meta])* $name:ident { $($(#[$value_meta:meta])* $value:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident $(as $shown:ident)? {
+            $($(#[doc = $value_doc:literal])+ $value:ident = $text:literal),+ $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$value_meta])* $value),+ }
+        pub enum $name { $($(#[doc = $value_doc])+ $value),+ }
 
         impl $name {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$value),+];
 
-            /// The text that is stored, hashed and shown.
+            /// The text that is stored and hashed.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$value => $text),+ }
@@ -23,10 +42,44 @@ macro_rules! vocabulary {
                 match text { $($text => Some(Self::$value),)+ _ => None }
             }
         }
+
+        impl $crate::domain::vocabulary::Vocabulary for $name {
+            const NAME: &'static str = $crate::domain::vocabulary::shown_name!($name $($shown)?);
+            const DOC: &'static [&'static str] = &[$($doc),+];
+            const WORDS: &'static [(Self, &'static [&'static str])] = &[$((Self::$value, &[$($value_doc),+])),+];
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+        }
+
+        impl $crate::domain::record::Field for $name {
+            const KIND: $crate::domain::record::Kind = $crate::domain::record::Kind::Text;
+            type Cell = String;
+
+            fn datum(&self) -> $crate::domain::record::Datum<'_> {
+                $crate::domain::record::Datum::Text(self.as_str())
+            }
+
+            fn take<'r>(cells: &mut impl $crate::domain::record::Cells<'r>) -> $crate::error::Result<Option<Self>> {
+                let Some(text) = cells.text()? else { return Ok(None) };
+                let word = Self::parse(text);
+                word.map(Some).ok_or_else(|| cells.corrupt(&format_args!("{text:?} is not in the vocabulary")))
+            }
+        }
     };
 }
 
-pub(super) use vocabulary;
+macro_rules! shown_name {
+    ($name:ident) => {
+        stringify!($name)
+    };
+    ($name:ident $shown:ident) => {
+        stringify!($shown)
+    };
+}
+
+pub(super) use {shown_name, vocabulary};
 
 mod audit;
 mod export;
@@ -47,23 +100,23 @@ vocabulary!(
         Failed = "FAILED",
         /// It was cancelled.
         Aborted = "ABORTED",
-        /// It ran out of time, or fell silent for longer than `trace.timeout`.
+        /// It ran out of time, or fell silent for longer than the server waits for a trace.
         Timeout = "TIMEOUT",
     }
 );
 
 vocabulary!(
-    /// Where a trace stands; derived from its newest seal.
+    /// Where a trace stands. Follows from its newest seal.
     TraceStatus {
-        /// No seal yet: steps may still arrive.
+        /// It has no seal yet: steps may still arrive.
         Running = "RUNNING",
-        /// Sealed without an error.
+        /// It was sealed without an error.
         Completed = "COMPLETED",
-        /// Sealed with an error.
+        /// It was sealed with an error.
         Failed = "FAILED",
-        /// Cancelled.
+        /// It was cancelled.
         Aborted = "ABORTED",
-        /// Out of time, or silent for too long.
+        /// It ran out of time, or fell silent for longer than the server waits for a trace.
         Timeout = "TIMEOUT",
     }
 );
@@ -71,11 +124,11 @@ vocabulary!(
 vocabulary!(
     /// How one step ended.
     StepStatus {
-        /// Without an error.
+        /// It ended without an error.
         Success = "SUCCESS",
-        /// With an error.
+        /// It ended with an error.
         Failure = "FAILURE",
-        /// With an error that was tried again.
+        /// It ended with an error and was tried again.
         Retry = "RETRY",
         /// It was not run.
         Skipped = "SKIPPED",
@@ -113,11 +166,11 @@ vocabulary!(
     OutcomeCategory {
         /// It worked.
         Success = "SUCCESS",
-        /// It failed in a way that may pass: time-out, rate limit, server error.
+        /// It failed in a way that may pass: a time-out, a rate limit, a server error.
         Transient = "TRANSIENT",
         /// It failed in a way that will not pass by itself.
         Permanent = "PERMANENT",
-        /// A policy, guardrail or content filter stopped it.
+        /// A policy, a guardrail or a content filter stopped it.
         Policy = "POLICY",
         /// It was cancelled.
         Cancelled = "CANCELLED",
@@ -127,11 +180,11 @@ vocabulary!(
 );
 
 vocabulary!(
-    /// The severity of a step; derived from its status.
+    /// The severity of a step. Follows from its status.
     StepLevel {
         /// The step did not fail.
         Info = "INFO",
-        /// The step was tried again.
+        /// The step failed and was tried again.
         Warn = "WARN",
         /// The step failed.
         Error = "ERROR",
@@ -141,7 +194,7 @@ vocabulary!(
 vocabulary!(
     /// Who brought a run to the ledger.
     RecordSource {
-        /// A caller of the GraphQL API.
+        /// A caller of this GraphQL API.
         Api = "API",
         /// A client library.
         Sdk = "SDK",
@@ -195,7 +248,7 @@ vocabulary!(
         Agent = "AGENT",
         /// An import of older records.
         Migration = "MIGRATION",
-        /// A run that replays another.
+        /// A run that replays another one.
         Replay = "REPLAY",
     }
 );

@@ -9,10 +9,11 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Logs;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New};
 use crate::domain::checkpoint::SignedCheckpoint;
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::{LedgerEvent, LedgerLog, LogName};
+use crate::domain::record::NewRecord;
 use crate::domain::vocabulary::{ActorType, LedgerEventKind, Stream};
 use crate::error::{Error, Result};
 use crate::ledger::checkpoint::Checkpoint;

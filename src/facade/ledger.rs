@@ -8,10 +8,11 @@ use super::access::{Granted, ServerUse, needed, open_for_server};
 use super::loaders::{EntryOf, RecordOf};
 use super::{LogsFacade, authorize};
 use crate::capture::{input, json};
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, New};
 use crate::domain::ids::{IdKind, RecordId, TenantId};
 use crate::domain::ledger::{LedgerEntry, LedgerEvent, LedgerLog};
 use crate::domain::payload::PayloadPart;
+use crate::domain::record::NewRecord;
 use crate::domain::record::StoredRecord;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
@@ -156,7 +157,7 @@ impl LogsFacade {
     /// As above.
     pub async fn leaf(&self, owner: &TenantId, kind: RecordKind, record: RecordId) -> Result<Option<String>> {
         let Some(record) = self.evidence_record(owner, kind, record).await? else { return Ok(None) };
-        let leaf = canonical::leaf(record.head(), record.record())?;
+        let leaf = canonical::leaf(record.head(), record.record());
         String::from_utf8(leaf).map(Some).map_err(Error::internal)
     }
 

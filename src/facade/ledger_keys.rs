@@ -6,10 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::own_audit::{OwnEntry, SERVER};
 use super::{Logs, LogsFacade};
-use crate::domain::append::{AppendUnit, IdempotencyClaim, New, NewRecord};
+use crate::domain::append::{AppendUnit, IdempotencyClaim, New};
 use crate::domain::checkpoint::{LedgerKey, LogSizes};
 use crate::domain::ids::{Digest, TenantId};
 use crate::domain::ledger::LedgerEvent;
+use crate::domain::record::NewRecord;
 use crate::domain::scope::Actor;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType, LedgerEventKind, Stream};

@@ -32,11 +32,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use crate::capture::pricing::PriceTable;
 use crate::clock::SharedClock;
-use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendUnit};
 use crate::domain::ids::TenantId;
+use crate::domain::record::NewRecord;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::store::Store;

@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::Logs;
 use crate::capture::json::canonical;
 use crate::capture::text::label;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::draft::DraftPayload;
 use crate::domain::ids::{RunId, TenantId};
 use crate::domain::payload::PayloadPart;
+use crate::domain::record::NewRecord;
 use crate::domain::scope::Actor;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{ActorType, AuditAction, AuditCategory, AuditEntityType, Stream, Verdict};
@@ -115,7 +116,7 @@ impl Logs {
             PayloadPart::BeforeState => entry.before_state_commitment = Some(commitment),
             _ => entry.after_state_commitment = Some(commitment),
         })?;
-        Ok(NewRecord::Audit(Box::new(new)))
+        Ok(NewRecord::Audit(Box::new(new), None))
     }
 
     /// Appends records of the server's own to a log of a tenant.

@@ -2,12 +2,11 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject, Value};
 
-use super::audit_enums::{AuditAction, AuditCategory, AuditChangeKind, AuditEntityType, Decision, Verdict};
 use super::audit_filters::{AuditFilter, AuditOrder};
 use super::connection::{List, canonical, chosen, given, ordered};
 use super::context::ContextExt;
 use super::entities::Tenant;
-use super::enums::ActorType;
+use super::enums::{ActorType, AuditAction, AuditCategory, AuditChangeKind, AuditEntityType, Decision, Verdict};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;

@@ -1,12 +1,15 @@
 //! Filters and orders of audit entries and exports.
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{ID, InputObject};
 
-use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
-use super::enums::{ActorType, ExportFormat, ExportScope, ExportStatus, OrderDirection};
+use super::enums::{
+    ActorType, AuditAction, AuditCategory, AuditEntityType, AuditOrderField, ExportFormat, ExportScope, ExportStatus,
+    OrderDirection, Verdict, Word,
+};
 use super::filters::{TimeRange, ids, range, texts, values};
 use crate::domain::filter;
 use crate::domain::ids::RunId;
+use crate::domain::page::Direction;
 use crate::domain::vocabulary;
 use crate::error::Result;
 
@@ -56,25 +59,14 @@ pub struct AuditViewFilter {
     created_at: Option<TimeRange>,
 }
 
-/// What audit entries can be ordered by. Entries with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "filter::AuditSort")]
-pub enum AuditOrderField {
-    /// The place in the log: the order in which entries were recorded.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When it happened.
-    OccurredAt,
-}
-
 /// An order of audit entries. Without one they come newest first, by sequence.
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct AuditOrder {
     /// What to order by.
-    #[graphql(default_with = "AuditOrderField::Seq")]
+    #[graphql(default_with = "Word(filter::AuditSort::Seq)")]
     field: AuditOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 

@@ -3,8 +3,7 @@
 use async_graphql::{ID, InputObject, SimpleObject};
 
 use super::audit::AuditEntry;
-use super::audit_enums::{AuditAction, AuditCategory, AuditEntityType, Verdict};
-use super::enums::ActorType;
+use super::enums::{ActorType, AuditAction, AuditCategory, AuditEntityType, Verdict};
 use super::error::ApiResult;
 use super::inputs::{idempotency, run_id};
 use super::ledger_proofs::Receipt;

@@ -6,11 +6,10 @@ use std::marker::PhantomData;
 use async_graphql::{Context, ID, Object, OutputType, TypeName, Value};
 
 use super::audit::AuditEntry;
-use super::audit_enums::{AuditAction, AuditEntityType, Decision, Verdict};
 use super::audit_filters::AuditViewFilter;
 use super::connection::{self, Connection, List, PageArgs, connect, given, total};
 use super::context::ContextExt;
-use super::enums::ActorType;
+use super::enums::{ActorType, AuditAction, AuditEntityType, Decision, Verdict};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Columns, Row, columns};

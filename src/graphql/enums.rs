@@ -1,316 +1,180 @@
-//! The domain's vocabularies as GraphQL enums: same names, same values.
+//! The domain's vocabularies as GraphQL enums: the same names, values and words.
 
-mod topics;
+use std::borrow::Cow;
 
-pub use topics::*;
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::Field;
+use async_graphql::registry::{EnumBuilder, MetaEnumValue, MetaTypeId, Registry};
+use async_graphql::{
+    Context, ContextSelectionSet, InputType, InputValueError, InputValueResult, Name, OutputType, Positioned,
+    ServerResult, Value,
+};
 
-use async_graphql::Enum;
+use super::row::{Column, leaf};
+use crate::domain::vocabulary::Vocabulary;
+use crate::domain::{audit, diff, filter, page, payload, system, telemetry_series, trace, verification, vocabulary};
 
-use crate::domain::{page, trace, vocabulary};
+/// A word of a vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word<T>(pub T);
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::ExecutionStatus")]
-pub enum ExecutionStatus {
-    /// It ended without an error.
-    Succeeded,
-    /// It ended with an error.
-    Failed,
-    /// It was cancelled.
-    Aborted,
-    /// It ran out of time, or fell silent for longer than the server waits for a trace.
-    Timeout,
+impl<T> From<T> for Word<T> {
+    fn from(word: T) -> Self {
+        Self(word)
+    }
 }
 
-/// Where a trace stands. Follows from its newest seal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::TraceStatus")]
-pub enum TraceStatus {
-    /// It has no seal yet: steps may still arrive.
-    Running,
-    /// It was sealed without an error.
-    Completed,
-    /// It was sealed with an error.
-    Failed,
-    /// It was cancelled.
-    Aborted,
-    /// It ran out of time, or fell silent for longer than the server waits for a trace.
-    Timeout,
+impl<T: Vocabulary> Word<T> {
+    /// The name of its value.
+    fn shown(self) -> Value {
+        let text = self.0.text();
+        // Some are stored in small letters.
+        let is_shown_as_stored = !text.bytes().any(|byte| byte.is_ascii_lowercase());
+        Value::Enum(if is_shown_as_stored { Name::new(text) } else { Name::new(text.to_ascii_uppercase()) })
+    }
+
+    fn register(registry: &mut Registry) -> String {
+        registry.create_input_type::<Self, _>(MetaTypeId::Enum, |_| {
+            let values = T::WORDS.iter().map(|(word, doc)| {
+                let name = Self(*word).shown().to_string();
+                (name.clone(), MetaEnumValue { description: Some(described(doc)), ..MetaEnumValue::new(name) })
+            });
+            EnumBuilder::new(T::NAME.to_owned(), values.collect::<IndexMap<_, _>>())
+                .description(Some(described(T::DOC)))
+                .rust_typename(std::any::type_name::<Self>())
+                .build()
+        })
+    }
 }
 
-/// How one step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::StepStatus")]
-pub enum StepStatus {
-    /// It ended without an error.
-    Success,
-    /// It ended with an error.
-    Failure,
-    /// It ended with an error and was tried again.
-    Retry,
-    /// It was not run.
-    Skipped,
+/// Documentation as the schema has it.
+fn described(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n")
 }
 
-/// What a step did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::StepKind")]
-pub enum StepKind {
-    /// A call to a language model.
-    Llm,
-    /// A call to a tool or function.
-    Tool,
-    /// The work of an agent.
-    Agent,
-    /// A chain, workflow or task around other steps.
-    Chain,
-    /// A search in documents or vectors.
-    Retriever,
-    /// A call to an embedding model.
-    Embedding,
-    /// A reordering of search results.
-    Reranker,
-    /// A check of input or output against a policy.
-    Guardrail,
-    /// A judgement of quality.
-    Evaluator,
-    /// Anything else.
-    Other,
+impl<T: Vocabulary> InputType for Word<T> {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        T::NAME.into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Self::register(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        let value = value.unwrap_or_default();
+        let given = match &value {
+            Value::Enum(name) => name.as_str(),
+            Value::String(text) => text,
+            _ => return Err(InputValueError::expected_type(value)),
+        };
+        let word =
+            T::WORDS.iter().map(|(word, _)| Self(*word)).find(|word| word.shown() == Value::Enum(Name::new(given)));
+        word.ok_or_else(|| {
+            InputValueError::custom(format_args!("Enumeration type does not contain value \"{given}\"."))
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        self.shown()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
 }
 
-/// The kind of a step's outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::OutcomeCategory")]
-pub enum OutcomeCategory {
-    /// It worked.
-    Success,
-    /// It failed in a way that may pass: a time-out, a rate limit, a server error.
-    Transient,
-    /// It failed in a way that will not pass by itself.
-    Permanent,
-    /// A policy, a guardrail or a content filter stopped it.
-    Policy,
-    /// It was cancelled.
-    Cancelled,
-    /// The record does not say.
-    Unknown,
+impl<T: Vocabulary> OutputType for Word<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::NAME.into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Self::register(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(self.shown())
+    }
 }
 
-/// The severity of a step. Follows from its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::StepLevel")]
-pub enum StepLevel {
-    /// The step did not fail.
-    Info,
-    /// The step failed and was tried again.
-    Warn,
-    /// The step failed.
-    Error,
+impl<T: Vocabulary> Column for Word<T> {
+    fn now(&self, _: &Context<'_>) -> Option<Value> {
+        leaf(self.shown())
+    }
 }
 
-/// Who brought a run to the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::RecordSource")]
-pub enum RecordSource {
-    /// A caller of this GraphQL API.
-    Api,
-    /// A client library.
-    Sdk,
-    /// The server itself.
-    System,
-    /// A generator of test data.
-    Synthetic,
-    /// A background worker.
-    Worker,
-    /// OpenTelemetry spans.
-    Otlp,
+macro_rules! words {
+    ($($name:ident = $vocabulary:path;)+) => { $(
+        #[doc = concat!("See [`", stringify!($vocabulary), "`].")]
+        pub type $name = Word<$vocabulary>;
+
+        impl From<Word<$vocabulary>> for $vocabulary {
+            fn from(word: Word<$vocabulary>) -> Self {
+                word.0
+            }
+        }
+    )+ };
 }
 
-/// What kind of actor acted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::ActorType")]
-pub enum ActorType {
-    /// A person.
-    Human,
-    /// A program.
-    System,
-    /// An AI agent.
-    Agent,
-}
-
-/// The part of the domain that evidence comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::SourceDomain")]
-pub enum SourceDomain {
-    /// LLM runs and their traces.
-    Activity,
-    /// Policies.
-    Policy,
-    /// Incidents.
-    Incidents,
-    /// The audit of logs.
-    Logs,
-    /// System records.
-    System,
-}
-
-/// What kind of actor stands behind a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::Origin")]
-pub enum Origin {
-    /// A program.
-    System,
-    /// A person.
-    Human,
-    /// An AI agent.
-    Agent,
-    /// An import of older records.
-    Migration,
-    /// A run that replays another one.
-    Replay,
-}
-
-/// Why two traces do not behave alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "trace::DivergenceReason")]
-pub enum DivergenceReason {
-    /// The steps at that place differ in kind or in skill.
-    Work,
-    /// They differ in status or in outcome.
-    Outcome,
-    /// They differ in what went in.
-    Input,
-    /// They differ in the attempt.
-    Attempt,
-    /// One trace ends where the other one goes on.
-    Length,
-}
-
-/// Which way a list is ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "page::Direction")]
-pub enum OrderDirection {
-    /// Smallest or oldest first.
-    Asc,
-    /// Largest or newest first.
-    Desc,
-}
-
-/// A part of the platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::SystemComponent")]
-pub enum SystemComponent {
-    /// A background worker.
-    Worker,
-    /// An API server.
-    Api,
-    /// A scheduler.
-    Scheduler,
-    /// A database.
-    Db,
-    /// Authentication.
-    Auth,
-    /// A change of the schema.
-    Migration,
-    /// Anything else.
-    Other,
-}
-
-/// What happened to the platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::SystemEventType")]
-pub enum SystemEventType {
-    /// It started.
-    Startup,
-    /// It stopped.
-    Shutdown,
-    /// It stopped and started.
-    Restart,
-    /// Another version of it came into service.
-    Deploy,
-    /// Its schema or data were changed.
-    Migration,
-    /// Who may do what was changed.
-    AuthChange,
-    /// Its settings were changed.
-    ConfigChange,
-    /// It failed.
-    Error,
-    /// Its health was looked at.
-    HealthCheck,
-    /// Anything else.
-    Other,
-}
-
-/// How bad a system record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::SystemSeverity")]
-pub enum SystemSeverity {
-    /// Nothing is wrong.
-    Info,
-    /// Something may go wrong.
-    Warn,
-    /// Something went wrong.
-    Critical,
-}
-
-/// What kind of cause a system record has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "vocabulary::SystemCausedBy")]
-pub enum SystemCausedBy {
-    /// The platform itself.
-    System,
-    /// A person.
-    Human,
-    /// A program that acts on the platform: a pipeline, a scaler.
-    Automation,
+words! {
+    ExecutionStatus = vocabulary::ExecutionStatus;
+    TraceStatus = vocabulary::TraceStatus;
+    StepStatus = vocabulary::StepStatus;
+    StepKind = vocabulary::StepKind;
+    OutcomeCategory = vocabulary::OutcomeCategory;
+    StepLevel = vocabulary::StepLevel;
+    RecordSource = vocabulary::RecordSource;
+    ActorType = vocabulary::ActorType;
+    SourceDomain = vocabulary::SourceDomain;
+    Origin = vocabulary::Origin;
+    DivergenceReason = trace::DivergenceReason;
+    OrderDirection = page::Direction;
+    SystemComponent = vocabulary::SystemComponent;
+    SystemEventType = vocabulary::SystemEventType;
+    SystemSeverity = vocabulary::SystemSeverity;
+    SystemCausedBy = vocabulary::SystemCausedBy;
+    LedgerStream = vocabulary::Stream;
+    RecordKind = vocabulary::RecordKind;
+    LedgerEventKind = vocabulary::LedgerEventKind;
+    PayloadPart = payload::PayloadPart;
+    AuditOrderField = filter::AuditSort;
+    LlmRunOrderField = filter::LlmRunSort;
+    TraceOrderField = filter::TraceSort;
+    AuditCategory = vocabulary::AuditCategory;
+    AuditEntityType = vocabulary::AuditEntityType;
+    Verdict = vocabulary::Verdict;
+    AuditAction = vocabulary::AuditAction;
+    Decision = audit::Decision;
+    AuditChangeKind = diff::ChangeKind;
+    VerificationStatus = verification::VerificationStatus;
+    VerificationMode = verification::VerificationMode;
+    TrustLevel = verification::TrustLevel;
+    AnomalyKind = verification::AnomalyKind;
+    SystemRecordOrderField = system::SystemRecordSort;
+    MetricKind = telemetry_series::MetricKind;
+    MetricTemporality = telemetry_series::Temporality;
+    IncidentSeverity = vocabulary::IncidentSeverity;
+    InflectionRule = vocabulary::InflectionRule;
+    ReplaySource = vocabulary::ReplaySource;
+    ExportScope = vocabulary::ExportScope;
+    ExportFormat = vocabulary::ExportFormat;
+    ExportStatus = vocabulary::ExportStatus;
+    ComplianceTag = vocabulary::ComplianceTag;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_graphql::Value;
-    use async_graphql::resolver_utils::{EnumType, enum_value};
-
-    /// Every value of the vocabulary is shown by the very text that is stored and hashed, and there are no others.
-    macro_rules! same_text {
-        ($($name:ident),+) => {
-            $(
-                let shown: Vec<_> = vocabulary::$name::ALL.iter().map(|value| enum_value($name::from(*value))).collect();
-                let stored: Vec<_> = vocabulary::$name::ALL
-                    .iter()
-                    .map(|value| Value::Enum(async_graphql::Name::new(value.as_str())))
-                    .collect();
-                assert_eq!(shown, stored);
-                assert_eq!($name::items().len(), stored.len());
-            )+
-        };
-    }
 
     #[test]
-    fn enums_show_the_stored_text() {
-        same_text!(
-            ExecutionStatus,
-            TraceStatus,
-            StepStatus,
-            StepKind,
-            OutcomeCategory,
-            StepLevel,
-            RecordSource,
-            ActorType,
-            SourceDomain,
-            Origin,
-            IncidentSeverity,
-            InflectionRule,
-            ReplaySource,
-            ExportScope,
-            ExportFormat,
-            ExportStatus,
-            ComplianceTag,
-            SystemComponent,
-            SystemEventType,
-            SystemSeverity,
-            SystemCausedBy
-        );
+    fn words_are_shown_in_capitals_and_read_back() {
+        let stream = LedgerStream::from(vocabulary::Stream::Evidence);
+        assert_eq!(stream.shown(), Value::Enum(Name::new("EVIDENCE")));
+        assert_eq!(LedgerStream::parse(Some(stream.shown())).ok(), Some(stream));
+        assert!(LedgerStream::parse(Some(Value::from("evidence"))).is_err(), "as it is shown, not as it is stored");
+        assert!(LedgerStream::parse(Some(Value::from(1))).is_err());
     }
 }

@@ -5,12 +5,15 @@ mod ranges;
 pub(super) use ranges::range;
 pub use ranges::{DecimalRange, SafeIntRange, TimeRange};
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{ID, InputObject};
 
-use super::enums::{ExecutionStatus, OrderDirection, RecordSource, TraceStatus};
+use super::enums::{
+    ExecutionStatus, LlmRunOrderField, OrderDirection, RecordSource, TraceOrderField, TraceStatus, Word,
+};
 use super::scalars::BigInt;
 use crate::domain::filter;
 use crate::domain::ids::{RunId, TraceId};
+use crate::domain::page::Direction;
 use crate::error::{Error, Result};
 
 /// Most values of one list.
@@ -68,31 +71,14 @@ pub struct LlmRunFilter {
     duration_ms: Option<SafeIntRange>,
 }
 
-/// What LLM runs can be ordered by. Runs with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "filter::LlmRunSort")]
-pub enum LlmRunOrderField {
-    /// The place in the tenant's evidence log: the order in which runs were recorded.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When the run began.
-    StartedAt,
-    /// How long the run took. A run whose end is unknown comes last both ways.
-    Duration,
-    /// What the run cost. A run whose cost is unknown comes last both ways.
-    Cost,
-    /// Input and output tokens together.
-    TotalTokens,
-}
-
 /// An order of LLM runs. Without one they come newest first, by sequence.
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct LlmRunOrder {
     /// What to order by.
-    #[graphql(default_with = "LlmRunOrderField::Seq")]
+    #[graphql(default_with = "Word(filter::LlmRunSort::Seq)")]
     field: LlmRunOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 
@@ -116,25 +102,14 @@ pub struct TraceFilter {
     service_name: Option<Vec<String>>,
 }
 
-/// What traces can be ordered by. Traces with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "filter::TraceSort")]
-pub enum TraceOrderField {
-    /// The place in the tenant's evidence log: the order in which traces were begun.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When the trace began.
-    StartedAt,
-}
-
 /// An order of traces. Without one they come newest first, by sequence.
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct TraceOrder {
     /// What to order by.
-    #[graphql(default_with = "TraceOrderField::Seq")]
+    #[graphql(default_with = "Word(filter::TraceSort::Seq)")]
     field: TraceOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 

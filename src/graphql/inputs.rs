@@ -4,6 +4,8 @@ use async_graphql::{ID, InputObject, OneofObject};
 
 use super::enums::{ActorType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind, StepStatus};
 use super::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
+use crate::domain::record::pick_texts;
+use crate::domain::run::{RunTexts, llm_run};
 
 mod convert;
 mod sent;
@@ -23,6 +25,26 @@ pub enum ContentInput {
     Hash(Sha256),
 }
 
+macro_rules! texts_input {
+    ($name:ident of $record:ident { $($(#[$meta:meta])* $field:ident,)+ }) => {
+        /// What is said of a run in words.
+        #[derive(InputObject)]
+        pub struct $name { $(
+            $(#[$meta])*
+            #[doc = " Redacted."]
+            $field: Option<String>,
+        )+ }
+
+        impl From<$name> for RunTexts {
+            fn from(said: $name) -> Self {
+                let $name { $($field),+ } = said;
+                Self { $($field),+ }
+            }
+        }
+    };
+}
+llm_run!(pick_texts texts_input => LlmRunTexts);
+
 /// A whole run. What is left out follows from the steps, where there are any; a trace and its run may not disagree in names,
 /// service, environment, scenario and status.
 #[derive(InputObject)]
@@ -31,12 +53,8 @@ pub struct LlmRunInput {
     pub run_id: Option<ID>,
     /// The newest revision that you know of: this record becomes the next one. Without it the run must be new.
     supersedes_revision: Option<SafeInt>,
-    /// A readable name. Redacted.
-    name: Option<String>,
-    /// The agent that ran. Redacted.
-    agent_id: Option<String>,
-    /// The conversation or session that the run belongs to. Redacted.
-    session_id: Option<String>,
+    #[graphql(flatten)]
+    texts: LlmRunTexts,
     /// The end user that the run served. An identifier: it is not redacted.
     end_user_id: Option<String>,
     /// Labels. Redacted.
@@ -45,16 +63,6 @@ pub struct LlmRunInput {
     provider: Option<String>,
     /// The model, for example "gpt-4o". Redacted.
     model: Option<String>,
-    /// What was asked of the model: "chat", "embeddings" and so on. Redacted.
-    operation: Option<String>,
-    /// The service that ran. Redacted.
-    service_name: Option<String>,
-    /// The instance of the service. Redacted.
-    service_instance_id: Option<String>,
-    /// The version of the service. Redacted.
-    service_version: Option<String>,
-    /// Where it ran, for example "production". Redacted.
-    environment: Option<String>,
     /// The prompt.
     prompt: Option<ContentInput>,
     /// The response.
@@ -69,16 +77,12 @@ pub struct LlmRunInput {
     reasoning_tokens: Option<SafeInt>,
     /// Whole milliseconds until the first token of the first streamed call.
     time_to_first_token_ms: Option<SafeInt>,
-    /// Why the last model call stopped. Redacted.
-    finish_reason: Option<String>,
     /// What the run cost in US dollars, with at most six decimal places. Computed from the price table when it is not given.
     cost_usd: Option<Decimal>,
     /// How the run ended; with a trace, how that ended. When it is not given it follows from the steps that stand under no
     /// other: one of them that failed is enough, and what failed below one of them is that one's to judge. SUCCEEDED without
     /// steps.
     execution_status: Option<ExecutionStatus>,
-    /// The kind of error that the run failed with. Redacted.
-    error_type: Option<String>,
     /// When the run began. The start of the first step, else now, when it is not given.
     started_at: Option<DateTime>,
     /// When the run ended. The end of the last step when it is not given.
@@ -91,8 +95,6 @@ pub struct LlmRunInput {
     is_synthetic: bool,
     /// The scenario that made the test data. Needed for test data. Redacted.
     synthetic_scenario_id: Option<String>,
-    /// Your own id for cross-reference. Redacted.
-    correlation_id: Option<String>,
     /// What kind of actor started the run.
     actor_type: Option<ActorType>,
     /// Who started the run. An identifier: it is not redacted.

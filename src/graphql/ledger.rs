@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::connection::page_size;
 use super::context::ContextExt;
+use super::enums::{LedgerStream, RecordKind};
 use super::error::{ApiResult, Maybe};
 use super::filters::checked;
 use super::ledger_entries::{LedgerEntry, LedgerEntryConnection};
-use super::ledger_enums::{LedgerStream, RecordKind};
 use super::ledger_proofs::LedgerProofs;
 use super::row::Row;
 use super::scalars::{BigInt, Sha256};

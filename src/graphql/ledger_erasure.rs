@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::context::ContextExt;
+use super::enums::PayloadPart;
 use super::error::ApiResult;
 use super::ledger_entries::LedgerEvent;
-use super::ledger_enums::PayloadPart;
 use super::ledger_proofs::Receipt;
 use super::row::Row;
 use crate::domain::ids::RecordId;

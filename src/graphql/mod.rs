@@ -4,7 +4,6 @@
 //! columns go through [`row`].
 
 pub mod audit;
-pub mod audit_enums;
 pub mod audit_exports;
 pub mod audit_filters;
 pub mod audit_inputs;
@@ -25,7 +24,6 @@ pub mod inputs;
 pub mod keys;
 pub mod ledger;
 pub mod ledger_entries;
-pub mod ledger_enums;
 pub mod ledger_erasure;
 pub mod ledger_proofs;
 pub mod mutation;
@@ -55,4 +53,3 @@ pub mod trace_steps;
 pub mod trace_summary;
 pub mod traces;
 pub mod verification;
-pub mod verification_enums;

@@ -5,12 +5,11 @@ use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
 use super::audit_queries::AuditQueries;
 use super::context::ContextExt;
 use super::entities::Tenant;
-use super::enums::ActorType;
+use super::enums::{ActorType, LedgerStream, Word};
 use super::error::{ApiResult, Maybe};
 use super::gateway::Gateway;
 use super::incidents::IncidentQueries;
 use super::ledger::Ledger;
-use super::ledger_enums::LedgerStream;
 use super::node::{self, Node};
 use super::policies::PolicyQueries;
 use super::row::Row;
@@ -19,6 +18,7 @@ use super::scalars::Sha256;
 use super::system::SystemQueries;
 use super::trace_queries::TraceQueries;
 use super::verification::VerificationQueries;
+use crate::domain::vocabulary;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]
@@ -76,7 +76,7 @@ impl GeneralQueries {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            default_with = "LedgerStream::Evidence",
+            default_with = "Word(vocabulary::Stream::Evidence)",
             desc = "Which log. The evidence log needs the scope runs:read, the access log audit:read."
         )]
         stream: LedgerStream,

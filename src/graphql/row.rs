@@ -344,27 +344,17 @@ impl<T: Column> Column for &T {
     }
 }
 
-/// Scalars and enums of ours as columns.
+/// Scalars of ours as columns.
 macro_rules! leaves {
-    ($($scalar:ident),+; $($value:ident),+) => {
+    ($($scalar:ident),+) => {
         $(impl Column for super::scalars::$scalar {
             fn now(&self, _: &Context<'_>) -> Option<Value> {
                 leaf(ScalarType::to_value(self))
             }
         })+
-        $(impl Column for super::enums::$value {
-            fn now(&self, _: &Context<'_>) -> Option<Value> {
-                leaf(async_graphql::resolver_utils::enum_value(*self))
-            }
-        })+
     };
 }
-leaves!(
-    SafeInt, BigInt, Decimal, DateTime, Sha256, Json;
-    ExecutionStatus, TraceStatus, StepStatus, StepKind, OutcomeCategory, StepLevel, RecordSource, ActorType,
-    SourceDomain, Origin, DivergenceReason, IncidentSeverity, InflectionRule, ReplaySource, ExportScope, ExportFormat,
-    ExportStatus, ComplianceTag, SystemComponent, SystemEventType, SystemSeverity, SystemCausedBy
-);
+leaves!(SafeInt, BigInt, Decimal, DateTime, Sha256, Json);
 
 #[cfg(test)]
 mod tests;

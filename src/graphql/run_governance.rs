@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, Object, Value, indexmap::IndexMap};
 
 use super::audit::AuditEntry;
-use super::audit_enums::{AuditAction, AuditEntityType, Decision, Verdict};
 use super::connection::{Connection, List, PageArgs, canonical, chosen, connect};
 use super::context::ContextExt;
+use super::enums::{AuditAction, AuditEntityType, Decision, Verdict};
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};

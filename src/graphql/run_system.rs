@@ -3,8 +3,7 @@
 use async_graphql::{Context, ID, Object};
 
 use super::context::ContextExt;
-use super::enums::InflectionRule;
-use super::enums::{SystemComponent, SystemEventType, SystemSeverity};
+use super::enums::{InflectionRule, SystemComponent, SystemEventType, SystemSeverity};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};

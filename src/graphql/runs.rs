@@ -1,6 +1,6 @@
 //! LLM runs: the record and its lists.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, Value};
 
 use super::context::ContextExt;
 use super::entities::{Agent, Tenant};
@@ -9,14 +9,15 @@ use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::ledger_entries::LedgerEntry;
 use super::record_fields::{RecordFields, record};
-use super::row::{Row, columns};
+use super::row::{Column as _, Columns, Row, columns};
 use super::run_list::RunsField;
 use super::run_topics::RunTopics;
 use super::run_trace::LlmRunTrace;
 use super::scalars::{DateTime, Decimal, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, RunId};
-use crate::domain::run::StoredRun;
+use crate::domain::record::pick_texts;
+use crate::domain::run::{self, StoredRun, llm_run};
 use crate::domain::trace::TraceRef;
 
 /// Microseconds of a millisecond; durations are shown in whole milliseconds, rounded down.
@@ -61,19 +62,9 @@ impl LlmRun {
         self.0.trace_id.as_ref().map(|id| ID(id.to_string()))
     }
 
-    /// A readable name: what the caller gave, else the name of the root span. Null when there is neither.
-    fn name(&self) -> Option<&str> {
-        self.0.name.as_deref()
-    }
-
     /// The agent that ran. Null when the record names none.
     fn agent(&self) -> Option<Row<Agent>> {
         self.0.agent_id.clone().map(|id| Row(Agent(id)))
-    }
-
-    /// The conversation or session that the run belongs to. Null when the record names none.
-    fn session_id(&self) -> Option<&str> {
-        self.0.session_id.as_deref()
     }
 
     /// The end user that the run served, as the caller names them; not redacted. Null when the record names none.
@@ -94,32 +85,6 @@ impl LlmRun {
     /// The model, for example "gpt-4o". "unknown" when nothing says it.
     fn model(&self) -> &str {
         &self.0.model
-    }
-
-    /// What was asked of the model: "chat", "embeddings", "invoke_agent" and so on (OpenTelemetry gen_ai.operation.name).
-    /// Null when nothing says it.
-    fn operation(&self) -> Option<&str> {
-        self.0.operation.as_deref()
-    }
-
-    /// The service that ran (OpenTelemetry service.name). Null when it is not known.
-    fn service_name(&self) -> Option<&str> {
-        self.0.service_name.as_deref()
-    }
-
-    /// The instance of the service (OpenTelemetry service.instance.id). Null when it is not known.
-    fn service_instance_id(&self) -> Option<&str> {
-        self.0.service_instance_id.as_deref()
-    }
-
-    /// The version of the service (OpenTelemetry service.version). Null when it is not known.
-    fn service_version(&self) -> Option<&str> {
-        self.0.service_version.as_deref()
-    }
-
-    /// Where it ran, for example "production" (OpenTelemetry deployment.environment.name). Null when it is not known.
-    fn environment(&self) -> Option<&str> {
-        self.0.environment.as_deref()
     }
 
     /// Keyed digest of the prompt, comparable with contentDigest. Null when the prompt was not seen.
@@ -164,11 +129,6 @@ impl LlmRun {
         self.0.time_to_first_token_us.map(|us| SafeInt(us / MICROS_PER_MILLI))
     }
 
-    /// Why the last model call stopped: "stop", "length", "tool_calls" and so on. Null when nothing says it.
-    fn finish_reason(&self) -> Option<&str> {
-        self.0.finish_reason.as_deref()
-    }
-
     /// What the run cost, in US dollars with six decimal places. Null when the cost is unknown, and for a sum of more than
     /// 9,007,199,254.740991; never zero for unknown.
     fn cost_usd(&self) -> Option<Decimal> {
@@ -189,12 +149,6 @@ impl LlmRun {
     /// How the run ended: what the caller said, else what the steps say that stand under no other.
     fn execution_status(&self) -> ExecutionStatus {
         self.0.execution_status.into()
-    }
-
-    /// The kind of error that the run failed with (OpenTelemetry error.type). Null when it did not fail or nothing says
-    /// it.
-    fn error_type(&self) -> Option<&str> {
-        self.0.error_type.as_deref()
     }
 
     /// When the run began.
@@ -227,11 +181,6 @@ impl LlmRun {
         self.0.synthetic_scenario_id.as_deref()
     }
 
-    /// The caller's own id for cross-reference. Null when none was given.
-    fn correlation_id(&self) -> Option<&str> {
-        self.0.correlation_id.as_deref()
-    }
-
     /// What kind of actor started the run. Null when it is not known.
     fn actor_type(&self) -> Option<ActorType> {
         self.0.actor_type.map(Into::into)
@@ -251,6 +200,11 @@ impl LlmRun {
     /// Null when the run was recorded without steps.
     fn trace_root_hash(&self) -> Option<Sha256> {
         self.0.trace_root_hash.map(Sha256)
+    }
+
+    #[graphql(flatten)]
+    fn texts(&self) -> RunTexts<'_> {
+        RunTexts(&self.0)
     }
 
     #[graphql(flatten)]
@@ -289,20 +243,53 @@ impl LlmRun {
 }
 
 columns!(LlmRun {
-    "id" => id, "runId" => run_id, "revision" => revision, "tenant" => tenant, "traceId" => trace_id, "name" => name,
-    "agent" => agent, "sessionId" => session_id, "endUserId" => end_user_id, "tags" => tags, "provider" => provider,
-    "model" => model, "operation" => operation, "serviceName" => service_name,
-    "serviceInstanceId" => service_instance_id, "serviceVersion" => service_version, "environment" => environment,
+    "id" => id, "runId" => run_id, "revision" => revision, "tenant" => tenant, "traceId" => trace_id,
+    "agent" => agent, "endUserId" => end_user_id, "tags" => tags, "provider" => provider,
+    "model" => model,
     "promptHash" => prompt_hash, "responseHash" => response_hash, "inputTokens" => input_tokens,
     "outputTokens" => output_tokens, "totalTokens" => total_tokens, "cachedInputTokens" => cached_input_tokens,
-    "reasoningTokens" => reasoning_tokens, "timeToFirstTokenMs" => time_to_first_token_ms,
-    "finishReason" => finish_reason, "costUsd" => cost_usd, "costCents" => cost_cents,
-    "priceVersion" => price_version, "executionStatus" => execution_status, "errorType" => error_type,
+    "reasoningTokens" => reasoning_tokens, "timeToFirstTokenMs" => time_to_first_token_ms, "costUsd" => cost_usd, "costCents" => cost_cents,
+    "priceVersion" => price_version, "executionStatus" => execution_status,
     "startedAt" => started_at, "completedAt" => completed_at, "durationMs" => duration_ms, "source" => source,
-    "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id,
-    "correlationId" => correlation_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
-    "traceRootHash" => trace_root_hash, "metadata" => metadata, ..record_fields
+    "isSynthetic" => is_synthetic, "syntheticScenarioId" => synthetic_scenario_id, "actorType" => actor_type, "actorId" => actor_id, "stepCount" => step_count,
+    "traceRootHash" => trace_root_hash, "metadata" => metadata, ..record_fields, ..texts
 });
+
+/// What is said of a run in words.
+pub struct RunTexts<'a>(&'a run::LlmRun);
+
+macro_rules! texts_object {
+    ($name:ident of $record:ident { $($(#[$meta:meta])* $field:ident,)+ }) => {
+        #[Object]
+        impl $name<'_> { $(
+            $(#[$meta])*
+            #[doc = " Null when it is not known."]
+            fn $field(&self) -> Option<&str> {
+                self.0.$field.as_deref()
+            }
+        )+ }
+
+        impl Columns for $name<'_> {
+            fn column(&self, ctx: &Context<'_>, field: &str) -> Option<Value> {
+                $(if is_camel_of(field, stringify!($field)) {
+                    return self.$field(ctx).now(ctx);
+                })+
+                None
+            }
+        }
+    };
+}
+llm_run!(pick_texts texts_object => RunTexts);
+
+/// Whether a field's name in the API is that of a column.
+fn is_camel_of(shown: &str, column: &str) -> bool {
+    let mut letters = column.bytes();
+    let is_alike = shown.bytes().all(|shown| match letters.next() {
+        Some(b'_') => letters.next().map(|letter| letter.to_ascii_uppercase()) == Some(shown),
+        letter => letter == Some(shown),
+    });
+    is_alike && letters.next().is_none()
+}
 
 /// Root fields about runs.
 #[derive(Default)]

@@ -1,11 +1,14 @@
 //! System records: the record, its list, and the root fields about them.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Value};
+use async_graphql::{Context, ID, InputObject, Object, Value};
 
 use super::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use super::context::ContextExt;
 use super::entities::Tenant;
-use super::enums::{ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
+use super::enums::{
+    ActorType, OrderDirection, SystemCausedBy, SystemComponent, SystemEventType, SystemRecordOrderField,
+    SystemSeverity, Word,
+};
 use super::error::{ApiResult, Maybe};
 use super::evidence::{EvidenceMetadata, metadata};
 use super::filters::{TimeRange, range, texts, values};
@@ -15,7 +18,7 @@ use super::row::{Row, columns};
 use super::scalars::{DateTime, Json};
 use super::system_audit::SystemAudit;
 use crate::domain::ids::{IdKind, RecordId};
-use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest};
 use crate::domain::scope::Permission;
 use crate::domain::system;
 use crate::domain::{evidence, system::StoredSystemRecord};
@@ -183,25 +186,14 @@ pub struct SystemRecordFilter {
     occurred_at: Option<TimeRange>,
 }
 
-/// What system records can be ordered by. Records with equal values are ordered by sequence, the same way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "system::SystemRecordSort")]
-pub enum SystemRecordOrderField {
-    /// The place in the log: the order in which records were written.
-    #[graphql(name = "SEQUENCE")]
-    Seq,
-    /// When it happened.
-    OccurredAt,
-}
-
 /// An order of system records. Without one they come newest first, by sequence.
 #[derive(Clone, Debug, PartialEq, Eq, InputObject)]
 pub struct SystemRecordOrder {
     /// What to order by.
-    #[graphql(default_with = "SystemRecordOrderField::Seq")]
+    #[graphql(default_with = "Word(system::SystemRecordSort::Seq)")]
     field: SystemRecordOrderField,
     /// Which way round.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default_with = "Word(Direction::Desc)")]
     direction: OrderDirection,
 }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::context::ContextExt;
+use super::enums::{MetricKind, MetricTemporality};
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
 use super::row::{Row, columns};
@@ -20,28 +21,6 @@ pub enum TelemetryStatus {
     Collected,
     /// None are. The reason says why.
     NotCollected,
-}
-
-/// What a metric measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "telemetry_series::MetricKind")]
-pub enum MetricKind {
-    /// A value at an instant.
-    Gauge,
-    /// A sum over time.
-    Sum,
-    /// A distribution.
-    Histogram,
-}
-
-/// What the values of a sum or a histogram count from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "telemetry_series::Temporality")]
-pub enum MetricTemporality {
-    /// From the point before.
-    Delta,
-    /// From the start that the point names.
-    Cumulative,
 }
 
 /// The telemetry of a run.

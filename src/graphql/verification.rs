@@ -5,12 +5,11 @@ use uuid::Uuid;
 
 use super::connection::{self, Connection, List, PageArgs, connect_open, given};
 use super::context::ContextExt;
+use super::enums::{AnomalyKind, LedgerStream, RecordKind, TrustLevel, VerificationMode, VerificationStatus, Word};
 use super::error::ApiResult;
 use super::evidence::{EvidenceMetadata, metadata};
-use super::ledger_enums::{LedgerStream, RecordKind};
 use super::row::{Row, columns};
 use super::scalars::{BigInt, DateTime, SafeInt, Sha256};
-use super::verification_enums::{AnomalyKind, TrustLevel, VerificationMode, VerificationStatus};
 use crate::domain::ids::RecordId;
 use crate::domain::page::{Count, Page, PageRequest};
 use crate::domain::{evidence, verification};
@@ -361,7 +360,7 @@ impl VerificationQueries {
 #[derive(InputObject)]
 pub struct VerifyLedgerInput {
     /// How much is verified.
-    #[graphql(default_with = "VerificationMode::Full")]
+    #[graphql(default_with = "Word(verification::VerificationMode::Full)")]
     pub mode: VerificationMode,
 }
 

@@ -7,8 +7,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, Stateme
 
 use super::Store;
 use super::condition;
-use super::convert::audit::decode_audit_entry;
-use super::convert::{Columns, decode_all, decode_in_turns};
+use super::convert::{Columns, decode, decode_all, decode_in_turns};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
@@ -108,7 +107,7 @@ impl Store {
     ) -> Result<Unread<HashMap<String, Vec<StoredAuditEntry>>>> {
         let rows = self.db().rows(self.select_governance(&scope.tenant, names, page)?).await?;
         let mut entries: HashMap<String, Vec<StoredAuditEntry>> = HashMap::new();
-        for entry in decode_in_turns(rows, TABLE, |columns| decode_audit_entry(columns, &scope.tenant)).await? {
+        for entry in decode_in_turns(rows, TABLE, |columns| decode::<AuditEntry>(columns, &scope.tenant)).await? {
             if let Some(name) = entry.run_id.as_ref().map(|name| name.as_str().to_owned()) {
                 entries.entry(name).or_default().push(entry);
             }
@@ -187,14 +186,14 @@ impl Store {
         select: Select<audit_entry::Entity>,
     ) -> Result<Vec<StoredAuditEntry>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_in_turns(rows, TABLE, |columns| decode_audit_entry(columns, tenant)).await
+        decode_in_turns(rows, TABLE, |columns| decode(columns, tenant)).await
     }
 }
 
 /// The entries of one run name, policy and incident.
 fn decode_group(columns: &mut Columns<'_>) -> Result<(String, GovernanceSummary)> {
     let name = columns.take()?;
-    let (policy_id, incident_id) = (columns.text()?, columns.text()?);
+    let (policy_id, incident_id): (Option<String>, Option<String>) = (columns.field()?, columns.field()?);
     let total = columns.take()?;
     let (is_blocked, enforced) = (columns.take::<i64>()? > 0, columns.take()?);
     let summary = GovernanceSummary {
@@ -203,8 +202,8 @@ fn decode_group(columns: &mut Columns<'_>) -> Result<(String, GovernanceSummary)
         enforced,
         policy_ids: policy_id.into_iter().collect(),
         incident_ids: incident_id.into_iter().collect(),
-        first_occurred_at: Some(columns.instant()?),
-        newest_recorded_at: Some(columns.instant()?),
+        first_occurred_at: Some(columns.field()?),
+        newest_recorded_at: Some(columns.field()?),
         newest_seq: Some(columns.take()?),
     };
     Ok((name, summary))

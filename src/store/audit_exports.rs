@@ -4,8 +4,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
-use super::convert::decode_all;
-use super::convert::exports::decode_log_export;
+use super::convert::{decode, decode_all};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::scoped;
 use super::unread::Unread;
@@ -59,6 +58,6 @@ impl Store {
 
     async fn exports(&self, tenant: &TenantId, select: Select<log_export::Entity>) -> Result<Vec<Stored<LogExport>>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, TABLE, |columns| decode_log_export(columns, tenant))
+        decode_all(&rows, TABLE, |columns| decode(columns, tenant))
     }
 }

@@ -37,10 +37,10 @@ pub(super) fn decode_log(columns: &mut Columns<'_>) -> Result<LedgerLog> {
     let log = LedgerLog {
         log_id: columns.take()?,
         tenant_id,
-        stream: columns.word(Stream::parse)?,
+        stream: columns.field()?,
         origin: columns.take()?,
         size: columns.take()?,
-        root: columns.digest()?,
+        root: columns.field()?,
         edge: columns.take()?,
     };
     // updated_at
@@ -60,9 +60,9 @@ fn decode_checkpoint(
         log_id,
         origin: origin.to_owned(),
         size: columns.take()?,
-        root: columns.digest()?,
+        root: columns.field()?,
         note: columns.take()?,
-        made_at: columns.instant()?,
+        made_at: columns.field()?,
     })
 }
 
@@ -154,7 +154,7 @@ impl Store {
     async fn unsigned(&self, statement: Statement) -> Result<Vec<UnsignedLog>> {
         decode_all(&self.db().rows(statement).await?, LOG, |columns| {
             let log = decode_log(columns)?;
-            Ok(UnsignedLog { log, newest: columns.take::<Option<i64>>()?.zip(columns.optional_digest()?) })
+            Ok(UnsignedLog { log, newest: columns.take::<Option<i64>>()?.zip(columns.field()?) })
         })
     }
 

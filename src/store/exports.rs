@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, QueryFilter, QueryTrait};
 
 use super::Store;
-use super::convert::exports::decode_log_export;
-use super::convert::{Columns, column_list, decode_all};
+use super::convert::{Columns, column_list, decode, decode_all};
 use super::keytable::KeyTable;
 use super::scoped::{any_id, scoped, scoped_statement};
 use super::unread::Unread;
@@ -47,7 +46,7 @@ impl Store {
         let wanted = any_id(self.db().backend, log_export::Column::Id.into_expr(), ids)?;
         let select = scoped::<log_export::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let found = decode_all(&rows, TABLE, |columns| decode_log_export(columns, &scope.tenant))?;
+        let found = decode_all(&rows, TABLE, |columns| decode(columns, &scope.tenant))?;
         Ok(Unread(found.into_iter().map(|export| (export.id, export)).collect()))
     }
 
@@ -69,7 +68,7 @@ impl Store {
         };
         let keys = KeyTable::placed(run_ids.len()).texts("run", run_ids.iter().map(RunId::as_str));
         let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
-        let decode = |columns: &mut Columns<'_>| decode_log_export(columns, &scope.tenant);
+        let decode = |columns: &mut Columns<'_>| decode(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|exports| exports.sort_by_key(|export| -export.seq));
         Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
@@ -94,7 +93,7 @@ impl Store {
         let names: Vec<String> = ids.iter().map(|id| id.typed(IdKind::Export)).collect();
         let keys = KeyTable::placed(names.len()).texts("name", names.iter().map(String::as_str));
         let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
-        let found = by_place(ids.len(), rows, "audit_entry", |columns| columns.instant()).await?;
+        let found = by_place(ids.len(), rows, "audit_entry", |columns| columns.field()).await?;
         Ok(Unread(ids.iter().copied().zip(found).filter_map(|(id, first)| Some((id, *first.first()?))).collect()))
     }
 

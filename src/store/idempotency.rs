@@ -67,9 +67,9 @@ impl Store {
 
 /// Reads operation, request_hash, answer and existing.
 pub(super) fn decode_claimed(columns: &mut Columns<'_>) -> Result<Claimed> {
-    let (operation, request_hash) = (columns.take()?, columns.optional_digest()?);
-    let (text, existing) = (columns.take()?, columns.text()?);
-    let existing = existing.map(|json| serde_json::from_str(&json)).transpose().map_err(Error::internal)?;
+    let (operation, request_hash) = (columns.take()?, columns.field()?);
+    let (text, existing) = (columns.take()?, columns.take::<Option<&str>>()?);
+    let existing = existing.map(|json| serde_json::from_str(json)).transpose().map_err(Error::internal)?;
     let answer = FirstAnswer { text, existing: existing.unwrap_or_default() };
     Ok(Claimed { operation, request_hash, answer })
 }

@@ -6,8 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select};
 
 use super::Store;
-use super::convert::incidents::decode_incident_evidence;
-use super::convert::{column_list, decode_all};
+use super::convert::{column_list, decode, decode_all};
 use super::keytable::KeyTable;
 use super::paginate::ChildPages;
 use super::scoped::{any_id, any_text, scoped};
@@ -86,7 +85,7 @@ impl Store {
         let statement = pages.statement::<incident_evidence::Entity>(self.db(), &scope.tenant, names)?;
         let rows = self.db().rows(statement).await?;
         let mut revisions: HashMap<String, Vec<StoredIncident>> = HashMap::new();
-        for evidence in decode_all(&rows, TABLE, |columns| decode_incident_evidence(columns, &scope.tenant))? {
+        for evidence in decode_all(&rows, TABLE, |columns| decode::<IncidentEvidence>(columns, &scope.tenant))? {
             revisions.entry(evidence.incident_id.clone()).or_default().push(evidence);
         }
         Ok(Unread(revisions))
@@ -113,7 +112,7 @@ impl Store {
         };
         let keys = KeyTable::placed(run_ids.len()).texts("run", run_ids.iter().map(RunId::as_str));
         let rows = self.db().rows(rows.statement(self.db(), &scope.tenant, &keys)?).await?;
-        let decode = |columns: &mut super::convert::Columns<'_>| decode_incident_evidence(columns, &scope.tenant);
+        let decode = |columns: &mut super::convert::Columns<'_>| decode(columns, &scope.tenant);
         let mut found = by_place(run_ids.len(), rows, TABLE, decode).await?;
         found.iter_mut().for_each(|incidents| incidents.sort_by_key(|incident| -incident.seq));
         Ok(Unread(run_ids.iter().cloned().zip(found).collect()))
@@ -125,6 +124,6 @@ impl Store {
         select: Select<incident_evidence::Entity>,
     ) -> Result<Vec<StoredIncident>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_all(&rows, TABLE, |columns| decode_incident_evidence(columns, tenant))
+        decode_all(&rows, TABLE, |columns| decode(columns, tenant))
     }
 }

@@ -43,12 +43,12 @@ fn decode_key(columns: &mut Columns<'_>) -> Result<ApiKey> {
     Ok(ApiKey {
         key_id: columns.take()?,
         tenant: TenantId::trusted(columns.take::<&str>()?),
-        name: columns.text()?,
-        permissions: columns.word(parse_permissions)?,
-        secret_hash: columns.digest()?,
-        created_at: columns.instant()?,
-        expires_at: columns.optional_instant()?,
-        revoked_at: columns.optional_instant()?,
+        name: columns.field()?,
+        permissions: columns.parsed(parse_permissions)?,
+        secret_hash: columns.field()?,
+        created_at: columns.field()?,
+        expires_at: columns.field()?,
+        revoked_at: columns.field()?,
     })
 }
 
@@ -140,9 +140,9 @@ impl Store {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let keys = decode_all(&rows, "tenant_secret", |columns| {
             columns.skip(1);
-            columns.digest()
+            columns.field()
         })?;
-        Ok(keys.first().map(|key| key.0))
+        Ok(keys.first().map(|key: &Digest| key.0))
     }
 }
 

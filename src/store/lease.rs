@@ -52,7 +52,7 @@ impl Leases {
         }
         let sql = "SELECT held_until FROM ledger_duty WHERE name = $1";
         let rows = db.rows(db.statement(sql, [name.into()])).await?;
-        let until: Option<Timestamp> = decode_all(&rows, "ledger_duty", |columns| columns.instant())?.pop();
+        let until: Option<Timestamp> = decode_all(&rows, "ledger_duty", |columns| columns.field())?.pop();
         let left = until.map_or(0, |until| until.since(now));
         Ok(Lease::Elsewhere(u64::try_from(left).map_or(Duration::ZERO, Duration::from_micros)))
     }

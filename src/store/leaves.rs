@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Store;
 use super::convert::give_way;
+use super::kinds::Table;
 use super::unread::Unread;
 use crate::domain::ids::RecordId;
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
@@ -18,25 +19,17 @@ impl Store {
     /// # Errors
     /// `UNAVAILABLE` or `TIMEOUT` when the database does not answer, `INTERNAL` for a corrupt row.
     pub async fn leaves(&self, log: &LedgerLog, entries: &[LedgerEntry]) -> Result<Unread<HashMap<RecordId, Vec<u8>>>> {
-        let mut by_table: HashMap<RecordKind, Vec<RecordId>> = HashMap::new();
+        let mut by_table: HashMap<Table, (RecordKind, Vec<RecordId>)> = HashMap::new();
         for entry in entries {
-            by_table.entry(table_of(entry.kind)).or_default().push(entry.record_id);
+            by_table.entry(Table::of(entry.kind)).or_insert((entry.kind, Vec::new())).1.push(entry.record_id);
         }
         let mut leaves = HashMap::with_capacity(entries.len());
-        for (kind, ids) in by_table {
+        for (kind, ids) in by_table.into_values() {
             for (id, record) in self.records_by_id(&log.tenant_id, kind, &ids).await?.0 {
                 give_way(leaves.len()).await;
-                leaves.insert(id, canonical::leaf(record.head(), record.record())?);
+                leaves.insert(id, canonical::leaf(record.head(), record.record()));
             }
         }
         Ok(Unread(leaves))
-    }
-}
-
-/// Events of the ledger share a table.
-const fn table_of(kind: RecordKind) -> RecordKind {
-    match kind {
-        RecordKind::Checkpoint | RecordKind::Erase | RecordKind::Hold | RecordKind::Prune => RecordKind::Key,
-        kind => kind,
     }
 }

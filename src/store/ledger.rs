@@ -2,26 +2,19 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Value};
+use sea_orm::Value;
 
 use super::Store;
-use super::convert::{Columns, decode_in_turns};
-use super::convert::{audit::decode_audit_entry, exports::decode_log_export, incidents::decode_incident_evidence};
-use super::convert::{ledger_events::decode_ledger_event, policies::decode_policy_activation, runs::decode_run};
-use super::convert::{steps::decode_step, system::decode_system_record, traces::decode_seal};
+use super::convert::{decode_in_turns, give_way};
 use super::keytable::Keys;
+use super::kinds::Table;
 use super::proofs::decode_entry;
-use super::scoped::{Tenanted, any_id, scoped, scoped_statement};
+use super::scoped::scoped_statement;
 use super::unread::Unread;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::record::StoredRecord;
 use crate::domain::vocabulary::{RecordKind, Stream};
-use crate::entity::{
-    audit_entry, incident_evidence, ledger_event, llm_run, log_export, policy_activation, system_record, trace_seal,
-    trace_step,
-};
 use crate::error::Result;
 
 const TABLE: &str = "ledger_entry";
@@ -101,45 +94,21 @@ impl Store {
         kind: RecordKind,
         ids: &[RecordId],
     ) -> Result<Unread<HashMap<RecordId, StoredRecord>>> {
-        /// Reads a table's rows by their ids.
-        macro_rules! read {
-            ($table:ident, $variant:ident, |$columns:ident| $decode:expr) => {{
-                let rows = self.rows_with_ids::<$table::Entity>(tenant, $table::Column::Id.into_expr(), ids).await?;
-                let decode = |$columns: &mut Columns<'_>| Ok(StoredRecord::$variant(Box::new($decode?)));
-                decode_in_turns(rows, stringify!($table), decode).await?
-            }};
-        }
-        let records = match kind {
-            RecordKind::LlmRun => read!(llm_run, Run, |columns| decode_run(columns, tenant)),
-            RecordKind::Trace => {
-                let views = self.traces_with_ids(tenant, ids).await?;
-                views.into_iter().map(StoredRecord::Trace).collect()
+        let table = Table::of(kind);
+        let records: Vec<StoredRecord> = if table == Table::Trace {
+            self.traces_with_ids(tenant, ids).await?.into_iter().map(StoredRecord::Trace).collect()
+        } else {
+            let (backend, keys) = (self.db().backend, Keys::records(ids));
+            let (columns, name, among) = (table.columns("t"), table.name(), keys.among(backend, "$2"));
+            let sql = format!("SELECT {columns} FROM {name} t WHERE t.tenant_id = $1 AND t.id {among}");
+            let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, [keys.value(backend)?])).await?;
+            let mut records = Vec::with_capacity(rows.len());
+            for row in rows {
+                give_way(records.len()).await;
+                records.push(table.read(&row, tenant)?);
             }
-            RecordKind::TraceStep => read!(trace_step, Step, |columns| decode_step(columns, tenant, &mut None)),
-            RecordKind::TraceSeal => read!(trace_seal, Seal, |columns| decode_seal(columns, tenant)),
-            RecordKind::SystemRecord => read!(system_record, System, |columns| decode_system_record(columns, tenant)),
-            RecordKind::AuditEntry => read!(audit_entry, Audit, |columns| decode_audit_entry(columns, tenant)),
-            RecordKind::PolicyActivation => {
-                read!(policy_activation, Policy, |columns| decode_policy_activation(columns, tenant))
-            }
-            RecordKind::IncidentEvidence => {
-                read!(incident_evidence, Incident, |columns| decode_incident_evidence(columns, tenant))
-            }
-            RecordKind::LogExport => read!(log_export, Export, |columns| decode_log_export(columns, tenant)),
-            RecordKind::Checkpoint | RecordKind::Key | RecordKind::Erase | RecordKind::Hold | RecordKind::Prune => {
-                read!(ledger_event, Event, |columns| decode_ledger_event(columns, tenant))
-            }
+            records
         };
         Ok(Unread(records.into_iter().map(|record| (record.head().id, record)).collect()))
-    }
-
-    async fn rows_with_ids<E: Tenanted>(
-        &self,
-        tenant: &TenantId,
-        id: SimpleExpr,
-        ids: &[RecordId],
-    ) -> Result<Vec<sea_orm::QueryResult>> {
-        let backend = self.db().backend;
-        self.db().rows(scoped::<E>(tenant).filter(any_id(backend, id, ids)?).build(backend)).await
     }
 }

@@ -20,11 +20,11 @@ fn decode_key(columns: &mut Columns<'_>) -> Result<LedgerKey> {
     Ok(LedgerKey {
         key_id: columns.take()?,
         name: columns.take()?,
-        public_key: columns.digest()?.0,
-        created_at: columns.instant()?,
-        retired_at: columns.optional_instant()?,
-        from_sizes: columns.word(parse_sizes)?,
-        to_sizes: columns.optional_word(parse_sizes)?,
+        public_key: columns.field::<Digest>()?.0,
+        created_at: columns.field()?,
+        retired_at: columns.field()?,
+        from_sizes: columns.parsed(parse_sizes)?,
+        to_sizes: columns.optional_parsed(parse_sizes)?,
     })
 }
 

@@ -18,6 +18,7 @@ mod idempotency;
 pub mod incidents;
 pub mod keys;
 mod keytable;
+mod kinds;
 pub mod lease;
 mod leaves;
 pub mod ledger;

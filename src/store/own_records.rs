@@ -3,8 +3,7 @@
 use sea_orm::Value;
 
 use super::Store;
-use super::convert::system::decode_system_record;
-use super::convert::{Columns, column_list};
+use super::convert::{Columns, column_list, decode};
 use super::scoped::scoped_statement;
 use super::unread::Unread;
 use crate::domain::ids::TenantId;
@@ -34,6 +33,6 @@ impl Store {
         let values = words.map(Value::from);
         let rows = self.db().rows(scoped_statement(self.db(), &platform, sql, values)).await?;
         let Some(row) = rows.first() else { return Ok(Unread(None)) };
-        Ok(Unread(Some(decode_system_record(&mut Columns::of(row, "system_record")?, &platform)?.record)))
+        Ok(Unread(Some(decode(&mut Columns::of(row, "system_record")?, &platform)?.record)))
     }
 }

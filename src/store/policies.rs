@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, Select, Value};
 
 use super::Store;
-use super::convert::decode_all;
-use super::convert::policies::decode_policy_activation;
+use super::convert::{decode, decode_all};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped};
 use super::unread::Unread;
@@ -53,7 +52,7 @@ impl Store {
         let sort = SortKey { key: None, seq, direction: Direction::Desc };
         let select = paginate(select(&scope.tenant, None, as_of), &sort, page);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let found = decode_all(&rows, TABLE, |columns| decode_policy_activation(columns, &scope.tenant))?;
+        let found = decode_all(&rows, TABLE, |columns| decode(columns, &scope.tenant))?;
         Ok(Unread(page.page(found.into_iter().map(row).collect())))
     }
 
@@ -100,7 +99,7 @@ impl Store {
         let rows = self.db().rows(statement).await?;
         let mut found: HashMap<String, Vec<Row<StoredActivation>>> =
             policy_ids.iter().map(|policy_id| (policy_id.clone(), Vec::new())).collect();
-        for activation in decode_all(&rows, TABLE, |columns| decode_policy_activation(columns, &scope.tenant))? {
+        for activation in decode_all(&rows, TABLE, |columns| decode::<PolicyActivation>(columns, &scope.tenant))? {
             found.entry(activation.policy_id.clone()).or_default().push(row(activation));
         }
         Ok(Unread(found.into_iter().map(|(policy_id, rows)| (policy_id, page.page(rows))).collect()))
@@ -118,7 +117,7 @@ impl Store {
         let wanted = any_id(self.db().backend, policy_activation::Column::Id.into_expr(), ids)?;
         let select = select(&scope.tenant, None, None).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let found = decode_all(&rows, TABLE, |columns| decode_policy_activation(columns, &scope.tenant))?;
+        let found = decode_all(&rows, TABLE, |columns| decode(columns, &scope.tenant))?;
         Ok(Unread(found.into_iter().map(|activation| (activation.id, activation)).collect()))
     }
 }

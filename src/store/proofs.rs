@@ -12,7 +12,6 @@ use super::scoped::{any_id, scoped, scoped_statement};
 use super::unread::Unread;
 use crate::domain::ids::{Digest, RecordId};
 use crate::domain::ledger::{LedgerEntry, LedgerLog};
-use crate::domain::vocabulary::RecordKind;
 use crate::entity::ledger_entry;
 use crate::error::Result;
 use crate::ledger::proof::Span;
@@ -35,7 +34,7 @@ impl Store {
             }
             let rows = self.db().rows(self.select_hashes(log, &spans, is_node)?).await?;
             let table = if is_node { NODE } else { ENTRY };
-            let decode = |columns: &mut Columns<'_>| Ok(((columns.take()?, columns.take()?), columns.digest()?));
+            let decode = |columns: &mut Columns<'_>| Ok(((columns.take()?, columns.take()?), columns.field()?));
             found.extend(decode_in_turns(rows, table, decode).await?);
         }
         let of =
@@ -114,9 +113,9 @@ impl Store {
 pub(super) fn decode_entry(columns: &mut Columns<'_>) -> Result<LedgerEntry> {
     Ok(LedgerEntry {
         seq: columns.take()?,
-        kind: columns.word(RecordKind::parse)?,
+        kind: columns.field()?,
         record_id: columns.id()?,
-        leaf_hash: columns.digest()?,
+        leaf_hash: columns.field()?,
     })
 }
 

@@ -8,15 +8,14 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
-use super::convert::runs::decode_run;
-use super::convert::{Columns, decode_in_turns};
+use super::convert::{Columns, decode, decode_in_turns};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
 use crate::domain::filter::{LlmRunFilter, LlmRunOrder, LlmRunSort};
 use crate::domain::ids::{RecordId, RunId, TenantId, TraceId};
 use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest, Position, Row};
-use crate::domain::run::StoredRun;
+use crate::domain::run::{LlmRun, StoredRun};
 use crate::domain::scope::Scope;
 use crate::domain::vocabulary::Stream;
 use crate::entity::{ledger_log, llm_run};
@@ -145,7 +144,9 @@ impl Store {
         let names = run_ids.iter().map(RunId::as_str);
         let rows = self.db().rows(pages.statement::<llm_run::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut revisions: HashMap<RunId, Vec<StoredRun>> = HashMap::new();
-        for run in decode_in_turns(rows, TABLE, |columns| decode_run(columns, &scope.tenant).map(Arc::new)).await? {
+        for run in
+            decode_in_turns(rows, TABLE, |columns| decode::<LlmRun>(columns, &scope.tenant).map(Arc::new)).await?
+        {
             revisions.entry(run.run_id.clone()).or_default().push(run);
         }
         Ok(Unread(revisions))
@@ -192,6 +193,6 @@ impl Store {
 
     async fn runs(&self, tenant: &TenantId, select: Select<llm_run::Entity>) -> Result<Vec<StoredRun>> {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        decode_in_turns(rows, TABLE, |columns| decode_run(columns, tenant).map(Arc::new)).await
+        decode_in_turns(rows, TABLE, |columns| decode(columns, tenant).map(Arc::new)).await
     }
 }

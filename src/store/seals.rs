@@ -107,7 +107,7 @@ impl Store {
     pub async fn next_due_at(&self) -> Result<Option<Timestamp>> {
         let sql = "SELECT due_at FROM trace_state WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
         let rows = self.db().rows(every_tenant(self.db(), EveryTenant::NextDue, sql, [])).await?;
-        rows.first().map(|row| Columns::of(row, "trace_state")?.instant()).transpose()
+        rows.first().map(|row| Columns::of(row, "trace_state")?.field()).transpose()
     }
 
     /// Everything known of these traces of one tenant; a trace that does not exist is absent.
@@ -229,10 +229,9 @@ impl Store {
             column_list::<trace_step::Entity>("s")
         );
         let rows = self.db().rows(scoped_statement(self.db(), tenant, sql, values)).await?;
-        let mut latest = None;
         let decoded = decode_in_turns(rows, "trace_step", |columns| {
-            let step = decode_step(columns, tenant, &mut latest)?.step.record;
-            Ok((step, columns.text()?.unwrap_or_default()))
+            let step = decode_step(columns, tenant)?.step.record;
+            Ok((step, columns.take::<Option<String>>()?.unwrap_or_default()))
         });
         let mut steps: HashMap<TraceId, Vec<(TraceStep, String)>> = HashMap::new();
         for (step, facts) in decoded.await? {

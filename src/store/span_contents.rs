@@ -9,7 +9,7 @@ use super::Store;
 use super::convert::decode_in_turns;
 use super::scoped::{any_text, scoped};
 use crate::domain::ids::{TenantId, TraceId};
-use crate::domain::span_content::{ContentSide, SpanContent};
+use crate::domain::span_content::SpanContent;
 use crate::entity::span_content;
 use crate::error::Result;
 
@@ -80,10 +80,10 @@ impl Store {
             Ok(SpanContent {
                 trace_id: TraceId::trusted(columns.take::<&str>()?),
                 span_id: columns.take()?,
-                side: columns.word(ContentSide::parse)?,
+                side: columns.field()?,
                 rank: columns.take()?,
-                at: columns.instant()?,
-                digest: columns.digest()?,
+                at: columns.field()?,
+                digest: columns.field()?,
             })
         })
         .await?;

@@ -18,7 +18,6 @@ use crate::domain::page::{Page, PageRequest, Position, Row};
 use crate::domain::payload::PayloadPart;
 use crate::domain::scope::Scope;
 use crate::domain::trace::{IdempotencyHit, StepFilter, StepGroup, StoredStep};
-use crate::domain::vocabulary::{StepKind, StepStatus};
 use crate::entity::{payload, trace_state, trace_step};
 use crate::error::Result;
 
@@ -60,8 +59,7 @@ impl Store {
         let expected = (rows.len() / trace_ids.len().max(1)).saturating_add(1);
         let mut steps: HashMap<TraceId, Vec<Row<Arc<StoredStep>>>> =
             trace_ids.iter().map(|trace_id| (trace_id.clone(), Vec::with_capacity(expected))).collect();
-        let mut latest = None;
-        for step in decode_in_turns(rows, TABLE, |row| decode_step(row, &scope.tenant, &mut latest)).await? {
+        for step in decode_in_turns(rows, TABLE, |row| decode_step(row, &scope.tenant)).await? {
             if let Some(steps) = steps.get_mut(&step.trace_id) {
                 let position = Position { key: step.step_index, seq: step.seq };
                 // Shared from here on: a step is large, and lists hand it around.
@@ -142,7 +140,7 @@ impl Store {
         let wanted = any_id(self.db().backend, trace_step::Column::Id.into_expr(), ids)?;
         let select = scoped::<trace_step::Entity>(&scope.tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let steps = decode_in_turns(rows, TABLE, |columns| decode_step(columns, &scope.tenant, &mut None)).await?;
+        let steps = decode_in_turns(rows, TABLE, |columns| decode_step(columns, &scope.tenant)).await?;
         Ok(Unread(steps.into_iter().map(|step| (step.id, step)).collect()))
     }
 
@@ -171,7 +169,7 @@ impl Store {
         let rows = self.db().rows(select.build(self.db().backend)).await?;
         let groups = decode_all(&rows, TABLE, |columns| {
             let trace_id = TraceId::trusted(columns.take::<&str>()?);
-            let (kind, status) = (columns.word(StepKind::parse)?, columns.word(StepStatus::parse)?);
+            let (kind, status) = (columns.field()?, columns.field()?);
             Ok((trace_id, StepGroup { kind, status, count: columns.take()?, late: columns.take()? }))
         })?;
         let mut by_trace: HashMap<TraceId, Vec<StepGroup>> = HashMap::new();
@@ -192,7 +190,7 @@ impl Store {
             .order_by_desc(C::Seq)
             .limit(1);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let steps = decode_all(&rows, TABLE, |columns| decode_step(columns, &scope.tenant, &mut None))?;
+        let steps = decode_all(&rows, TABLE, |columns| decode_step(columns, &scope.tenant))?;
         Ok(Unread(steps.into_iter().next().map(|step| IdempotencyHit {
             id: step.id,
             trace_id: step.trace_id.clone(),

@@ -6,8 +6,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::Store;
 use super::condition;
-use super::convert::system::decode_system_record;
-use super::convert::{decode_all, decode_in_turns};
+use super::convert::{decode, decode_all, decode_in_turns};
 use super::paginate::{SortKey, count_capped, paginate};
 use super::scoped::{any_id, scoped};
 use super::unread::Unread;
@@ -53,7 +52,7 @@ impl Store {
         let log = filter.log_of(&scope.tenant);
         let select = self.select_system_records(&log, filter, order, page, as_of)?;
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let records = decode_all(&rows, TABLE, |columns| decode_system_record(columns, &log))?;
+        let records = decode_all(&rows, TABLE, |columns| decode(columns, &log))?;
         Ok(Unread(page.page(
             records.into_iter().map(|record| Row { position: position(&record, order), item: record }).collect(),
         )))
@@ -112,7 +111,7 @@ impl Store {
         let wanted = any_id(self.db().backend, system_record::Column::Id.into_expr(), ids)?;
         let select = scoped::<system_record::Entity>(tenant).filter(wanted);
         let rows = self.db().rows(select.build(self.db().backend)).await?;
-        let records = decode_in_turns(rows, TABLE, |columns| decode_system_record(columns, tenant)).await?;
+        let records = decode_in_turns(rows, TABLE, |columns| decode(columns, tenant)).await?;
         Ok(records.into_iter().map(|record| (record.id, record)).collect())
     }
 

@@ -7,8 +7,7 @@ use std::hash::Hash;
 use sea_orm::{DbBackend, Statement};
 
 use super::Store;
-use super::convert::system::decode_system_record;
-use super::convert::{Columns, column_list, give_way};
+use super::convert::{Columns, column_list, decode, give_way};
 use super::database::Database;
 use super::keytable::KeyTable;
 use super::scoped::scoped_statement;
@@ -155,7 +154,7 @@ impl Store {
             let place = usize::try_from(columns.take::<i64>()?).map_err(Error::internal)?;
             let records = keys.get(place).and_then(|key| found.get_mut(key));
             let records = records.ok_or_else(|| Error::internal("a row for a key that was not asked for"))?;
-            records.push(decode_system_record(&mut columns, log)?);
+            records.push(decode(&mut columns, log)?);
         }
         Ok(())
     }

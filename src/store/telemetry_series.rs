@@ -14,8 +14,7 @@ use super::unread::Unread;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::Scope;
 use crate::domain::telemetry_series::{
-    MetricKind, MetricPoint, MetricSample, MetricSeries, PointValue, RUN_SERIES_MAX, RunTelemetry, SeriesId,
-    SeriesWindow, Temporality,
+    MetricPoint, MetricSample, MetricSeries, PointValue, RUN_SERIES_MAX, RunTelemetry, SeriesId, SeriesWindow,
 };
 use crate::domain::time::Timestamp;
 use crate::entity::{metric_point, metric_series};
@@ -240,20 +239,16 @@ fn decode_series(columns: &mut Columns<'_>) -> Result<MetricSeries> {
         service_instance_id: Some(columns.take::<String>()?).filter(|instance| !instance.is_empty()),
         name: columns.take()?,
         unit: columns.take()?,
-        kind: columns.word(MetricKind::parse)?,
+        kind: columns.field()?,
         is_monotonic: columns.take()?,
-        temporality: columns.optional_word(Temporality::parse)?,
+        temporality: columns.field()?,
         scope: columns.take()?,
         attributes: columns.take()?,
     })
 }
 
 fn decode_point(columns: &mut Columns<'_>) -> Result<MetricPoint> {
-    Ok(MetricPoint {
-        at: columns.instant()?,
-        start_at: columns.optional_instant()?,
-        value: columns.word(PointValue::parse)?,
-    })
+    Ok(MetricPoint { at: columns.field()?, start_at: columns.field()?, value: columns.parsed(PointValue::parse)? })
 }
 
 fn key_at<K>(keys: &[K], place: i64) -> Result<&K> {

@@ -8,8 +8,8 @@ use sea_orm::{ColumnTrait, Condition, DbBackend, Iterable, QueryFilter, QueryOrd
 
 use super::Store;
 use super::condition;
-use super::convert::decode_in_turns;
-use super::convert::traces::{decode_seal, decode_view};
+use super::convert::traces::decode_view;
+use super::convert::{decode, decode_in_turns};
 use super::paginate::{ChildPages, SortKey, count_capped, paginate};
 use super::scoped::{any_id, any_text, scoped};
 use super::unread::Unread;
@@ -184,7 +184,7 @@ impl Store {
         let names = trace_ids.iter().map(TraceId::as_str);
         let rows = self.db().rows(pages.statement::<trace_seal::Entity>(self.db(), &scope.tenant, names)?).await?;
         let mut seals: HashMap<TraceId, Vec<Stored<TraceSeal>>> = HashMap::new();
-        for seal in decode_in_turns(rows, SEALS, |columns| decode_seal(columns, &scope.tenant)).await? {
+        for seal in decode_in_turns(rows, SEALS, |columns| decode::<TraceSeal>(columns, &scope.tenant)).await? {
             seals.entry(seal.trace_id.clone()).or_default().push(seal);
         }
         Ok(Unread(seals))

@@ -14,10 +14,7 @@ use super::transaction::Transaction;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::page::{Count, Direction, Page, PageRequest, Position, Row};
 use crate::domain::time::Timestamp;
-use crate::domain::verification::{
-    Anomaly, AnomalyKind, StoredAnomaly, Verification, VerificationMode, VerificationStatus,
-};
-use crate::domain::vocabulary::{RecordKind, Stream};
+use crate::domain::verification::{Anomaly, StoredAnomaly, Verification, VerificationMode};
 use crate::entity::{ledger_anomaly, ledger_verification, ledger_watch};
 use crate::error::{Code, Error, Result};
 
@@ -45,21 +42,21 @@ fn decode_verification(columns: &mut Columns<'_>) -> Result<(i64, Verification)>
         id,
         tenant_id,
         log_id: columns.take()?,
-        stream: columns.optional_word(Stream::parse)?,
-        mode: columns.word(VerificationMode::parse)?,
-        status: columns.word(VerificationStatus::parse)?,
-        reason: columns.text()?,
+        stream: columns.field()?,
+        mode: columns.field()?,
+        status: columns.field()?,
+        reason: columns.field()?,
         from_size: columns.take()?,
         size: columns.take()?,
-        root: columns.optional_digest()?,
+        root: columns.field()?,
         entry_count: columns.take()?,
         payload_count: columns.take()?,
         erased_count: columns.take()?,
         anomaly_count: columns.take()?,
         warning_count: columns.take()?,
         is_chain_valid: columns.take()?,
-        started_at: columns.instant()?,
-        finished_at: columns.instant()?,
+        started_at: columns.field()?,
+        finished_at: columns.field()?,
     };
     Ok((number, verification))
 }
@@ -69,13 +66,13 @@ fn decode_anomaly(columns: &mut Columns<'_>) -> Result<StoredAnomaly> {
     let verification_id = columns.id()?;
     let index = columns.take()?;
     let anomaly = Anomaly {
-        kind: columns.word(AnomalyKind::parse)?,
+        kind: columns.field()?,
         is_warning: columns.take()?,
         seq: columns.take()?,
         seq_end: columns.take()?,
-        record_kind: columns.optional_word(RecordKind::parse)?,
+        record_kind: columns.field()?,
         record_id: columns.take::<Option<Uuid>>()?.map(RecordId),
-        field: columns.text()?,
+        field: columns.field()?,
         detail: columns.take()?,
     };
     Ok(StoredAnomaly { verification_id, index, anomaly })
@@ -163,7 +160,7 @@ impl Store {
         let rows = self.db().rows(scoped::<ledger_watch::Entity>(tenant).build(self.db().backend)).await?;
         let watched = decode_all(&rows, "ledger_watch", |columns| {
             columns.skip(2);
-            Ok((columns.id()?, columns.word(VerificationMode::parse)?, columns.instant()?))
+            Ok((columns.id()?, columns.field()?, columns.field()?))
         })?;
         let ids: Vec<RecordId> = watched.iter().map(|(id, ..)| *id).collect();
         let mut found = self.verifications_by_id(tenant, &ids).await?;

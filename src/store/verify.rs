@@ -120,7 +120,7 @@ impl Store {
                 stream: Stream::parse(columns.take::<&str>()?),
                 origin: columns.take()?,
                 size: columns.take()?,
-                root: columns.optional_digest().ok().flatten(),
+                root: columns.field().ok().flatten(),
                 edge: columns.take()?,
                 end: columns.take()?,
             })
@@ -161,7 +161,7 @@ impl Store {
         }
         let from = start.size().cast_signed();
         let mut reader = Reader { db: db.clone(), head: head.clone(), stream, tables: Vec::new(), keys };
-        for table in Table::ALL {
+        for table in Table::ALL.iter().copied() {
             if has_rows(db, head, table, stream, from).await? {
                 reader.tables.push(table);
             }
@@ -270,7 +270,7 @@ async fn stored_range(db: &Database, head: &LogHead, size: i64) -> Result<Option
         };
         let rows = rows_of_log(db, head, sql, [first.into(), Value::from(first + count)]).await?;
         let part: Vec<Digest> =
-            rows.iter().filter_map(|row| Columns::of(row, "ledger_node").ok()?.digest().ok()).collect();
+            rows.iter().filter_map(|row| Columns::of(row, "ledger_node").ok()?.field().ok()).collect();
         if i64::try_from(part.len()).ok() != Some(count) {
             return Ok(None);
         }

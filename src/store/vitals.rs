@@ -105,10 +105,10 @@ impl Store {
         let rows = self.db().rows(every_tenant(self.db(), EveryTenant::Vitals, &sql, [])).await?;
         let mut vitals = LedgerVitals::default();
         let groups = decode_all(&rows, "ledger_log", |columns| {
-            let status = columns.optional_word(VerificationStatus::parse)?;
+            let status = columns.field()?;
             let (logs, anomalies): (i64, i64) = (columns.take()?, columns.take()?);
-            let oldest_check = columns.optional_instant()?;
-            Ok((status, logs, anomalies, oldest_check, columns.take::<i64>()?, columns.optional_instant()?))
+            let oldest_check: Option<Timestamp> = columns.field()?;
+            Ok((status, logs, anomalies, oldest_check, columns.take::<i64>()?, columns.field()?))
         })?;
         for (status, logs, anomalies, oldest_check, unsigned, newest_checkpoint) in groups {
             vitals.logs.insert(status, logs);
@@ -138,12 +138,12 @@ impl Store {
         decode_all(&rows, "ledger_log", |columns: &mut Columns<'_>| {
             Ok(LogVitals {
                 log_id: columns.take()?,
-                stream: columns.word(Stream::parse)?,
-                status: columns.optional_word(VerificationStatus::parse)?,
+                stream: columns.field()?,
+                status: columns.field()?,
                 anomalies: columns.take()?,
-                checked_at: columns.optional_instant()?,
+                checked_at: columns.field()?,
                 unsigned_entries: columns.take()?,
-                signed_at: columns.optional_instant()?,
+                signed_at: columns.field()?,
             })
         })
     }

@@ -7,10 +7,8 @@ use std::sync::Arc;
 use sea_orm::{DbBackend, QueryResult, Statement};
 
 use super::Store;
-use super::convert::audit::decode_audit_entry;
 use super::convert::steps::decode_replay_step;
-use super::convert::system::decode_system_record;
-use super::convert::{Columns, column_list, give_way};
+use super::convert::{Columns, column_list, decode, give_way};
 use super::database::Database;
 use super::keytable::KeyTable;
 use super::scoped::scoped_statement;
@@ -147,7 +145,7 @@ impl Store {
         let platform = (!scope.tenant.is_platform()).then(TenantId::platform);
         for log in std::iter::once(&scope.tenant).chain(&platform) {
             let raw = self.db().rows(rows.statement(self.db(), log, &keys)?).await?;
-            let decode = |columns: &mut Columns<'_>| decode_system_record(columns, log).map(Arc::new);
+            let decode = |columns: &mut Columns<'_>| decode(columns, log).map(Arc::new);
             let records = by_place(windows.len(), raw, "system_record", decode).await?;
             for (window, records) in windows.iter().zip(records) {
                 found.entry(*window).or_default().extend(records);
@@ -180,7 +178,7 @@ impl Store {
         };
         let sql = format!("{} UNION ALL {}", rows_of("c.run_id IN (k.run, k.trace)"), rows_of("c.run_id IS NULL"));
         let rows = self.db().rows(scoped_statement(self.db(), &scope.tenant, sql, keys.values(backend)?)).await?;
-        let decode = |columns: &mut Columns<'_>| decode_audit_entry(columns, &scope.tenant).map(Arc::new);
+        let decode = |columns: &mut Columns<'_>| decode(columns, &scope.tenant).map(Arc::new);
         let found = by_place(windows.len(), rows, "audit_entry", decode).await?;
         Ok(Unread(windows.iter().cloned().zip(found).collect()))
     }

@@ -1,8 +1,9 @@
 //! The ledger as a feed: every record once, in order, with a leaf that says what the other fields say.
 
 use runledger::clock::Clock;
-use runledger::domain::append::{AppendUnit, New, NewRecord};
+use runledger::domain::append::{AppendUnit, New};
 use runledger::domain::audit::AuditEntry;
+use runledger::domain::record::NewRecord;
 use runledger::domain::scope::Permission;
 use runledger::domain::vocabulary::{ActorType, AuditCategory, AuditEntityType};
 use runledger::http::auth::AuthSettings;
@@ -237,7 +238,7 @@ db_test! {
         assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{refused}");
         assert!(keyed[1].raw_query("{ ledger(stream: ACCESS) { size } }", json!({})).await.get("errors").is_none());
         // An audit entry in the feed: its place is for all, what it says is for those who may read it.
-        let unit = AppendUnit::evidence(ours, vec![NewRecord::Audit(Box::new(seed_audit(&db)))]);
+        let unit = AppendUnit::evidence(ours, vec![NewRecord::Audit(Box::new(seed_audit(&db)), None)]);
         app.store.append(unit).await.expect("appended");
         let feed = "{ ledger { entries(kinds: [AUDIT_ENTRY]) { nodes { kind leafHash leaf } } } }";
         let hidden = keyed[0].raw_query(feed, json!({})).await;

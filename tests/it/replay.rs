@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runledger::domain::append::{Appended, NewRecord};
+use runledger::domain::append::Appended;
 use runledger::domain::audit::AuditEntry;
 use runledger::domain::incident::IncidentEvidence;
+use runledger::domain::record::NewRecord;
 use runledger::domain::run::LlmRun;
 use runledger::domain::system::SystemRecord;
 use runledger::domain::time::Timestamp;
@@ -109,7 +110,7 @@ async fn live(app: &TestApp, dice: &mut Dice, name: &str, world: &mut World) {
         if dice.roll(6) == 0 {
             entry.category = AuditCategory::Identity;
         }
-        let assigned = append(app, OURS, vec![NewRecord::Audit(new(app, entry.clone()))]).await;
+        let assigned = append(app, OURS, vec![NewRecord::Audit(new(app, entry.clone()), None)]).await;
         world.entries.push((assigned[0], entry));
     }
     world.runs.push(record);
@@ -311,7 +312,7 @@ db_test! {
             let unit = Unit::of(of, &app.clock).trace(seed::trace("t")).step(failing).run(whole);
             all_new(app.store.append(unit.unit).await.expect("appends"));
             let entry = AuditEntry { event_type: format!("Seen{of}"), ..governance(at(9), None, None) };
-            append(&app, of, vec![NewRecord::System(new(&app, system(at(8)))), NewRecord::Audit(new(&app, entry))]).await;
+            append(&app, of, vec![NewRecord::System(new(&app, system(at(8)))), NewRecord::Audit(new(&app, entry), None)]).await;
         }
         append(&app, "platform", vec![NewRecord::System(new(&app, system(at(7))))]).await;
         let answer = app.query("{ llmRun(runId: \"r\") { replay { inflectionTimestamp events { source action } } } }").await;

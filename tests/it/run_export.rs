@@ -62,7 +62,7 @@ db_test! {
             category: AuditCategory::Export, event_type: "BundleDownloaded".to_owned(),
             entity_type: AuditEntityType::LogExport, entity_id: newest.clone(), ..governance(at(second), None, None)
         };
-        let downloads = vec![NewRecord::Audit(new(&app, downloaded(50))), NewRecord::Audit(new(&app, downloaded(60)))];
+        let downloads = vec![NewRecord::Audit(new(&app, downloaded(50)), None), NewRecord::Audit(new(&app, downloaded(60)), None)];
         append(&app, "ours", downloads).await;
         append(&app, "other", vec![NewRecord::Export(new(&app, export("r", ExportFormat::Pdf, ExportStatus::Completed)))]).await;
         let found = app.query(EXPORT).await["llmRun"]["export"].clone();

@@ -89,24 +89,23 @@ pub fn checked_run(mut input: RunInput) -> Result<RunInput> {
         .map(|(at, tag)| Ok(label(&format!("tags[{at}]"), Some(tag))?.unwrap_or_default()))
         .collect::<Result<_>>()?;
     input.provider = label("provider", input.provider)?.map(|name| provider::normalise(&name).into_owned());
-    for (field, text) in [
-        ("name", &mut input.name),
-        ("agentId", &mut input.agent_id),
-        ("correlationId", &mut input.correlation_id),
-        ("syntheticScenarioId", &mut input.synthetic_scenario_id),
-        ("sessionId", &mut input.session_id),
-        ("model", &mut input.model),
-        ("operation", &mut input.operation),
-        ("serviceName", &mut input.service_name),
-        ("serviceInstanceId", &mut input.service_instance_id),
-        ("serviceVersion", &mut input.service_version),
-        ("environment", &mut input.environment),
-        ("finishReason", &mut input.finish_reason),
-        ("errorType", &mut input.error_type),
-    ] {
+    for (field, text) in [("syntheticScenarioId", &mut input.synthetic_scenario_id), ("model", &mut input.model)] {
         *text = label(field, text.take())?;
     }
+    for (field, text) in input.texts.each_mut().filter(|(_, text)| text.is_some()) {
+        *text = label(&camel(field), text.take())?;
+    }
     Ok(input)
+}
+
+/// A field's name as the API writes it.
+fn camel(field: &str) -> String {
+    let words = field.split('_').enumerate();
+    let word = |(at, word): (usize, &str)| match (at, word.chars().next()) {
+        (1.., Some(first)) => first.to_uppercase().chain(word.chars().skip(1)).collect(),
+        _ => word.to_owned(),
+    };
+    words.map(word).collect()
 }
 
 /// A name, label or identifier as it is stored: checked, then redacted, as OTLP's are. Only who acted or was served, and

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::capture::fixture_tests::context;
 use crate::capture::text::TAGS_MAX;
+use crate::domain::run::RunTexts;
 use crate::domain::vocabulary::StepKind;
 use crate::error::{Code, Detail};
 
@@ -184,7 +185,7 @@ fn a_run_without_steps_is_priced_and_checked() {
     let now = Timestamp::from_micros_clamped(9);
     let record = |input| run(&context(false), input, &RunId::trusted("made-up"), 3, now);
     let full = record(RunInput {
-        name: Some("for jane@example.test".to_owned()),
+        texts: RunTexts { name: Some("for jane@example.test".to_owned()), ..RunTexts::default() },
         provider: Some("openai".to_owned()),
         model: Some("gpt-4o".to_owned()),
         input_tokens: Some(1_000),
@@ -209,7 +210,7 @@ fn a_run_without_steps_is_priced_and_checked() {
         let input = match bad {
             "endUserId" => RunInput { end_user_id: long, ..RunInput::default() },
             "actorId" => RunInput { actor_id: long, ..RunInput::default() },
-            _ => RunInput { correlation_id: long, ..RunInput::default() },
+            _ => RunInput { texts: RunTexts { correlation_id: long, ..RunTexts::default() }, ..RunInput::default() },
         };
         assert_eq!(field(&record(input).expect_err(bad)), bad);
     }

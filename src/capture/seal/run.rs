@@ -188,29 +188,20 @@ fn lay_over(run: &mut LlmRun, said: RunInput, own_tokens: bool) {
         run.price_version = None;
     }
     run.revision = said.supersedes_revision.map_or(run.revision, |revision| revision + 1);
-    run.name = said.name.or(run.name.take());
-    run.agent_id = said.agent_id.or(run.agent_id.take());
-    run.session_id = said.session_id.or(run.session_id.take());
+    said.texts.lay_over(run);
     run.end_user_id = said.end_user_id.or(run.end_user_id.take());
     if !said.tags.is_empty() {
         run.tags = sorted_tags(said.tags);
     }
     run.provider = said.provider.unwrap_or(std::mem::take(&mut run.provider));
     run.model = said.model.unwrap_or(std::mem::take(&mut run.model));
-    run.operation = said.operation.or(run.operation.take());
-    run.service_name = said.service_name.or(run.service_name.take());
-    run.service_instance_id = said.service_instance_id.or(run.service_instance_id.take());
-    run.service_version = said.service_version.or(run.service_version.take());
-    run.environment = said.environment.or(run.environment.take());
     run.input_tokens = said.input_tokens.unwrap_or(run.input_tokens);
     run.output_tokens = said.output_tokens.unwrap_or(run.output_tokens);
     run.cached_input_tokens = said.cached_input_tokens.or(run.cached_input_tokens);
     run.reasoning_tokens = said.reasoning_tokens.or(run.reasoning_tokens);
     run.time_to_first_token_us = said.time_to_first_token_us.or(run.time_to_first_token_us);
-    run.finish_reason = said.finish_reason.or(run.finish_reason.take());
     run.cost_micros = said.cost_micros.or(run.cost_micros);
     run.execution_status = said.execution_status.unwrap_or(run.execution_status);
-    run.error_type = said.error_type.or(run.error_type.take());
     run.started_at = said.started_at.unwrap_or(run.started_at);
     run.completed_at = said.completed_at.or(run.completed_at);
     run.source = said.source.unwrap_or(run.source);
@@ -218,7 +209,6 @@ fn lay_over(run: &mut LlmRun, said: RunInput, own_tokens: bool) {
         run.is_synthetic = true;
         run.synthetic_scenario_id = said.synthetic_scenario_id;
     }
-    run.correlation_id = said.correlation_id.or(run.correlation_id.take());
     run.actor_type = said.actor_type.or(run.actor_type);
     run.actor_id = said.actor_id.or(run.actor_id.take());
 }

@@ -8,6 +8,7 @@ use crate::capture::fixture_tests::{context, stored};
 use crate::capture::input;
 use crate::domain::ids::TraceId;
 use crate::domain::input::{ContentInput, NUMBER_MAX, RUN_TOKENS_MAX, StepInput, TraceInput};
+use crate::domain::run::RunTexts;
 use crate::domain::settle::TraceSignals;
 use crate::domain::trace::TraceStep;
 use crate::domain::vocabulary::{RecordSource, StepKind};
@@ -197,7 +198,7 @@ fn what_the_caller_says_of_the_run_goes_first_and_outlives_later_steps() {
     let draft = input::step(&ctx, &TraceId::trusted("t"), input, "s1").expect("a step");
     let mut source = source(vec![(draft.step.clone(), draft.facts.text.clone())]);
     let said = RunInput {
-        name: Some("mine".to_owned()),
+        texts: RunTexts { name: Some("mine".to_owned()), ..RunTexts::default() },
         tags: vec!["b".to_owned(), "a".to_owned()],
         prompt: ContentInput { text: Some("What?".to_owned()), hash: None },
         cost_micros: Some(5),

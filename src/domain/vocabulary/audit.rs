@@ -9,7 +9,7 @@ vocabulary!(
         Identity = "IDENTITY",
         /// Who was allowed, who was denied.
         Authorization = "AUTHORIZATION",
-        /// Who read which evidence.
+        /// Who read which evidence. These entries stand in a log of their own.
         Access = "ACCESS",
         /// Verification of the ledger and what it found.
         Integrity = "INTEGRITY",
@@ -21,7 +21,7 @@ vocabulary!(
 vocabulary!(
     /// What kind of thing an audit entry is about.
     AuditEntityType {
-        /// A rule of a policy.
+        /// A rule of a policy: a guardrail, a content filter.
         PolicyRule = "POLICY_RULE",
         /// A proposed policy.
         PolicyProposal = "POLICY_PROPOSAL",
@@ -31,13 +31,13 @@ vocabulary!(
         Incident = "INCIDENT",
         /// A signal.
         Signal = "SIGNAL",
-        /// An API key.
+        /// An API key of this server.
         ApiKey = "API_KEY",
         /// A person or program that authenticates.
         Principal = "PRINCIPAL",
         /// A tenant.
         Tenant = "TENANT",
-        /// A run.
+        /// An LLM run.
         LlmRun = "LLM_RUN",
         /// A trace.
         Trace = "TRACE",
@@ -47,9 +47,9 @@ vocabulary!(
         AuditEntry = "AUDIT_ENTRY",
         /// An export.
         LogExport = "LOG_EXPORT",
-        /// A ledger log.
+        /// A log of the ledger.
         Ledger = "LEDGER",
-        /// A key that signs checkpoints.
+        /// A key that signs the ledger's checkpoints.
         SigningKey = "SIGNING_KEY",
     }
 );
@@ -61,7 +61,7 @@ vocabulary!(
         Allow = "ALLOW",
         /// Stop it.
         Deny = "DENY",
-        /// Let it pass, but tell.
+        /// Let it pass, but tell somebody.
         Warn = "WARN",
         /// Change it.
         Modify = "MODIFY",
@@ -71,7 +71,7 @@ vocabulary!(
 );
 
 vocabulary!(
-    /// What was done.
+    /// What was done, whatever the rule said.
     AuditAction {
         /// It passed.
         Allowed = "ALLOWED",
@@ -83,7 +83,7 @@ vocabulary!(
         Escalated = "ESCALATED",
         /// The rule was set aside.
         Overridden = "OVERRIDDEN",
-        /// Nothing.
+        /// Nothing was done.
         None = "NONE",
     }
 );
@@ -91,43 +91,45 @@ vocabulary!(
 vocabulary!(
     /// How bad an incident is.
     IncidentSeverity {
-        /// At once.
+        /// It wants attention at once.
         Critical = "CRITICAL",
-        /// Soon.
+        /// It wants attention soon.
         High = "HIGH",
-        /// In its turn.
+        /// It wants attention in its turn.
         Medium = "MEDIUM",
-        /// Some time.
+        /// It wants attention some time.
         Low = "LOW",
     }
 );
 
 vocabulary!(
-    /// Which rule decided what the inflection of a run is; the first that applies, in this order.
+    /// Which rule decided what the inflection of a run is. The first that applies decides, in this order: VIOLATION, INCIDENT,
+    /// GOVERNANCE, FAILED_STEP, COMPLETION, START. Where a rule finds several records the earliest counts, and of equal instants
+    /// the one that was recorded first. A step decides at its end.
     InflectionRule {
         /// An incident says when, or at which step, the run violated a policy.
         Violation = "VIOLATION",
         /// An incident names a decisive instant or step.
         Incident = "INCIDENT",
-        /// A policy blocked or modified something.
+        /// A policy blocked or modified something in the run.
         Governance = "GOVERNANCE",
         /// A step failed.
         FailedStep = "FAILED_STEP",
         /// The run was completed.
         Completion = "COMPLETION",
-        /// The run began.
+        /// The run began; nothing else is known of it.
         Start = "START",
     }
 );
 
 vocabulary!(
-    /// Where an event of a replay comes from; at one instant they come in this order.
+    /// Where an event of a replay comes from. At one instant events come in this order: LLM, SYSTEM, POLICY.
     ReplaySource {
         /// A step of the run's trace.
         Llm = "LLM",
-        /// A system record.
+        /// A system record of the tenant or of the platform.
         System = "SYSTEM",
-        /// A governance entry.
+        /// A governance entry that names the run, or no run at all.
         Policy = "POLICY",
     }
 );

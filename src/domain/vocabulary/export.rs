@@ -3,7 +3,7 @@
 vocabulary!(
     /// Which part of the domain an export covers.
     ExportScope {
-        /// Runs.
+        /// LLM runs.
         LlmRun = "LLM_RUN",
         /// System records.
         System = "SYSTEM",
@@ -35,9 +35,9 @@ vocabulary!(
 );
 
 vocabulary!(
-    /// Where an export stands.
+    /// Where an export stands. Records of exports are written when they are done: they say COMPLETED or FAILED.
     ExportStatus {
-        /// It waits.
+        /// It waits to be made.
         Pending = "PENDING",
         /// It is being made.
         Running = "RUNNING",
@@ -55,7 +55,7 @@ vocabulary!(
     ComplianceTag {
         /// Its texts were redacted before they were stored.
         RedactedAtIngest = "REDACTED_AT_INGEST",
-        /// Its record is an entry of a Merkle log.
+        /// Its record is an entry of the tenant's Merkle log.
         TamperEvident = "TAMPER_EVIDENT",
         /// The newest seal covers every step of its trace.
         SealedTrace = "SEALED_TRACE",

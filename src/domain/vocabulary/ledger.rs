@@ -3,59 +3,73 @@
 vocabulary!(
     /// What happened to the ledger itself.
     LedgerEventKind {
-        /// A checkpoint of another log was noted.
+        /// A signed checkpoint of another log was noted.
         Checkpoint = "checkpoint",
-        /// A signing key was announced or retired.
+        /// A key that signs checkpoints was announced or retired.
         Key = "key",
-        /// A payload was erased by law.
+        /// A payload was erased.
         Erase = "erase",
-        /// Erasure and pruning were forbidden, or allowed again.
+        /// Erasure was forbidden, or allowed again.
         Hold = "hold",
-        /// Payloads were removed by retention.
+        /// Payloads were removed because their time was over.
         Prune = "prune",
     }
 );
 
 vocabulary!(
-    /// The kind of a record, as its leaf and its ledger entry say it.
+    /// The kind of a record in a log. A leaf says it in lower case.
     RecordKind {
-        /// A run.
+        /// A run, or a further revision of one.
         LlmRun = "llm_run",
         /// The beginning of a trace.
         Trace = "trace",
-        /// A step.
+        /// A step of a trace.
         TraceStep = "trace_step",
         /// The end of a trace.
         TraceSeal = "trace_seal",
-        /// A system record.
+        /// Something that happened to the platform.
         SystemRecord = "system_record",
         /// An entry of the audit ledger.
         AuditEntry = "audit_entry",
-        /// A policy activation.
+        /// A policy that came into force.
         PolicyActivation = "policy_activation",
-        /// Incident evidence.
+        /// A snapshot of an incident.
         IncidentEvidence = "incident_evidence",
-        /// An export.
+        /// An export that was made.
         LogExport = "log_export",
-        /// A checkpoint of another log.
+        /// A signed checkpoint of another log was noted.
         Checkpoint = "checkpoint",
-        /// A signing key, announced or retired.
+        /// A key that signs checkpoints was announced or retired.
         Key = "key",
-        /// The erasure of a payload.
+        /// A payload was erased.
         Erase = "erase",
-        /// A hold.
+        /// Erasure was forbidden, or allowed again.
         Hold = "hold",
-        /// A pruning.
+        /// Payloads were removed because their time was over.
         Prune = "prune",
     }
 );
 
 vocabulary!(
     /// One of a tenant's two logs.
-    Stream {
+    Stream as LedgerStream {
         /// Every record of what happened.
         Evidence = "evidence",
-        /// Who read it, so that watching does not outgrow what is watched.
+        /// Who read it: kept apart, so that watching does not outgrow what is watched.
         Access = "access",
     }
 );
+
+impl LedgerEventKind {
+    /// The kind of an event's record, which is called the same.
+    #[must_use]
+    pub const fn record_kind(self) -> RecordKind {
+        match self {
+            Self::Checkpoint => RecordKind::Checkpoint,
+            Self::Key => RecordKind::Key,
+            Self::Erase => RecordKind::Erase,
+            Self::Hold => RecordKind::Hold,
+            Self::Prune => RecordKind::Prune,
+        }
+    }
+}

@@ -3,58 +3,27 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::audit::AuditEntry;
-use crate::domain::export::LogExport;
 use crate::domain::ids::{RecordId, RunId};
-use crate::domain::incident::IncidentEvidence;
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::page::Page;
-use crate::domain::policy::PolicyActivation;
-use crate::domain::record::StoredRecord;
+use crate::domain::record::{Record, RecordRef, StoredRecord};
 use crate::domain::replay::ReplayStep;
-use crate::domain::run::{LlmRun, Stored};
-use crate::domain::system::SystemRecord;
-use crate::domain::trace::{IdempotencyHit, StepGroup, StoredStep, Trace, TraceSeal, TraceStep, TraceView};
+use crate::domain::run::Stored;
+use crate::domain::trace::{IdempotencyHit, StepGroup, StoredStep, TraceView};
 use crate::domain::vocabulary::RecordKind;
 use crate::error::Error;
 
 /// Ids that are kept by name; beyond them records are only counted.
 pub const IDS_KEPT: usize = 100;
 
-/// A kind of record that a read can give.
-pub trait Recorded {
-    /// Its kind.
-    const KIND: RecordKind;
-
-    /// The run that it is, or was made for.
-    fn run_id(&self) -> Option<&RunId> {
-        None
+/// The run that a record is, or was made for.
+fn run_of(record: RecordRef<'_>) -> Option<&RunId> {
+    match record {
+        RecordRef::Run(run) => Some(&run.run_id),
+        RecordRef::Trace(trace) => Some(&trace.run_id),
+        _ => None,
     }
 }
-
-macro_rules! recorded {
-    ($($record:ty = $kind:ident $(of $run_id:expr)?),+ $(,)?) => { $(
-        impl Recorded for $record {
-            const KIND: RecordKind = RecordKind::$kind;
-            $(fn run_id(&self) -> Option<&RunId> {
-                let run_id: fn(&Self) -> &RunId = $run_id;
-                Some(run_id(self))
-            })?
-        }
-    )+ };
-}
-
-recorded!(
-    LlmRun = LlmRun of |run| &run.run_id,
-    Trace = Trace of |trace| &trace.run_id,
-    TraceStep = TraceStep,
-    TraceSeal = TraceSeal,
-    SystemRecord = SystemRecord,
-    AuditEntry = AuditEntry,
-    PolicyActivation = PolicyActivation,
-    IncidentEvidence = IncidentEvidence,
-    LogExport = LogExport,
-);
 
 /// What a read gives: records, or something made of them.
 pub trait Viewable {
@@ -65,12 +34,15 @@ pub trait Viewable {
     fn each(&self, noted: &mut Noted);
 }
 
-impl<T: Recorded> Viewable for Stored<T> {
-    const KIND: Option<RecordKind> = Some(T::KIND);
+impl<T: Record> Viewable for Stored<T>
+where
+    for<'r> RecordRef<'r>: From<&'r T>,
+{
+    const KIND: Option<RecordKind> = T::KIND;
 
     fn each(&self, noted: &mut Noted) {
-        noted.record(T::KIND, self.id);
-        if let Some(run_id) = self.record.run_id() {
+        noted.record(self.record.kind(), self.id);
+        if let Some(run_id) = run_of((&self.record).into()) {
             noted.run(run_id);
         }
     }

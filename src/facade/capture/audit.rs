@@ -8,11 +8,12 @@ use super::batch::{Outcome, not_first};
 use super::once::KeyedRequest;
 use crate::capture::audit;
 use crate::capture::input::Weigh;
-use crate::domain::append::{AppendUnit, NewRecord};
+use crate::domain::append::AppendUnit;
 use crate::domain::audit::AuditEntry;
 use crate::domain::draft::DraftAudit;
 use crate::domain::ids::RecordId;
 use crate::domain::input::{AuditEntryInput, IdempotencyKey};
+use crate::domain::record::NewRecord;
 use crate::domain::scope::Permission;
 use crate::domain::vocabulary::Stream;
 use crate::error::{Error, Result};
@@ -90,7 +91,7 @@ impl LogsFacade {
         let (mut places, mut records) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
         for (place, draft) in drafts {
             places.push(place);
-            records.push(NewRecord::Audit(self.logs.new_audit(draft)?));
+            records.push(NewRecord::Audit(self.logs.new_audit(draft)?, None));
         }
         let unit = AppendUnit { stream, ..AppendUnit::evidence(self.scope.tenant.clone(), records) };
         let (appended, is_replayed) = self.append_batch(keyed, unit).await?;

@@ -62,14 +62,14 @@ struct TraceSaid<'a> {
 
 /// The labels that traces and runs have both.
 macro_rules! labels {
-    ($of:expr) => {
+    ($of:expr, $texts:expr) => {
         [
-            ("agentId", $of.agent_id.as_deref()),
-            ("correlationId", $of.correlation_id.as_deref()),
-            ("environment", $of.environment.as_deref()),
-            ("serviceInstanceId", $of.service_instance_id.as_deref()),
-            ("serviceName", $of.service_name.as_deref()),
-            ("serviceVersion", $of.service_version.as_deref()),
+            ("agentId", $texts.agent_id.as_deref()),
+            ("correlationId", $texts.correlation_id.as_deref()),
+            ("environment", $texts.environment.as_deref()),
+            ("serviceInstanceId", $texts.service_instance_id.as_deref()),
+            ("serviceName", $texts.service_name.as_deref()),
+            ("serviceVersion", $texts.service_version.as_deref()),
             ("syntheticScenarioId", $of.synthetic_scenario_id.as_deref()),
         ]
     };
@@ -96,7 +96,7 @@ pub(super) fn settle_new(
         let (first, second) = (format!("{}startedAt", places.trace), format!("{}endedAt", places.seal));
         return Err(Error::input(&second, format!("{second} {end} lies before {first} {start}")));
     }
-    check(places, &TraceSaid { labels: labels!(trace), is_real: !trace.is_synthetic }, seal, run)?;
+    check(places, &TraceSaid { labels: labels!(trace, trace), is_real: !trace.is_synthetic }, seal, run)?;
     trace.started_at = trace.started_at.or(run.and_then(|run| run.started_at));
     settle_seal(seal, run);
     Ok(())
@@ -111,7 +111,7 @@ pub(super) fn settle_end(source: &SealSource, seal: &mut SealInput, run: Option<
     let trace = &source.trace.record;
     let said = match is_of_exporter(source) {
         true => TraceSaid::default(),
-        false => TraceSaid { labels: labels!(trace), is_real: !trace.is_synthetic },
+        false => TraceSaid { labels: labels!(trace, trace), is_real: !trace.is_synthetic },
     };
     check(Places::OF_END, &said, seal, run)?;
     settle_seal(seal, run);
@@ -138,7 +138,7 @@ fn check(places: Places, trace: &TraceSaid<'_>, seal: &SealInput, run: Option<&R
     if run.is_synthetic && trace.is_real {
         return Err(clash((&format!("{of_trace}isSynthetic"), &false), (&format!("{of_run}isSynthetic"), &true)));
     }
-    for ((field, one), (_, other)) in trace.labels.into_iter().zip(labels!(run)) {
+    for ((field, one), (_, other)) in trace.labels.into_iter().zip(labels!(run, run.texts)) {
         check_label((&format!("{of_trace}{field}"), one), (&format!("{of_run}{field}"), other))?;
     }
     match seal.status.zip(run.execution_status).filter(|(one, other)| one != other) {

@@ -3,9 +3,10 @@
 use super::super::LogsFacade;
 use super::super::access::{ServerUse, open_for_server};
 use crate::capture::incidents;
-use crate::domain::append::{New, NewRecord};
+use crate::domain::append::New;
 use crate::domain::incident::{IncidentEvidence, IncidentInput};
 use crate::domain::input::IdempotencyKey;
+use crate::domain::record::NewRecord;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};

@@ -7,9 +7,10 @@ use prost::Message as _;
 
 use super::super::{Logs, LogsFacade};
 use crate::capture::otlp;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, NewRecord, TraceTouch};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, TraceTouch};
 use crate::domain::draft::DraftTrace;
 use crate::domain::ids::TenantId;
+use crate::domain::record::NewRecord;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
 
@@ -120,7 +121,7 @@ impl Logs {
                     for mut audit in audits {
                         // The run's name as far as it is known now; a name that comes later is found by the trace's.
                         audit.entry.run_id = Some(draft.trace.run_id.clone());
-                        unit.records.push(NewRecord::AuditOfStep(self.new_audit(audit)?, place));
+                        unit.records.push(NewRecord::Audit(self.new_audit(audit)?, Some(place)));
                     }
                     steps_in_unit += 1;
                 }

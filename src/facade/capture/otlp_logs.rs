@@ -9,8 +9,9 @@ use super::super::LogsFacade;
 use super::otlp_metrics::SignalReport;
 use crate::capture::digest::ContentHasher;
 use crate::capture::otlp::logs::map_logs;
-use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendResult, AppendUnit, IdempotencyClaim};
 use crate::domain::ids::Digest;
+use crate::domain::record::NewRecord;
 use crate::domain::scope::Permission;
 use crate::error::{Code, Error, Result};
 

@@ -2,10 +2,11 @@
 
 use super::super::LogsFacade;
 use crate::capture::policies;
-use crate::domain::append::{New, NewRecord};
+use crate::domain::append::New;
 use crate::domain::audit::AuditEntry;
 use crate::domain::input::IdempotencyKey;
 use crate::domain::policy::{PolicyActivation, PolicyActivationInput};
+use crate::domain::record::NewRecord;
 use crate::domain::run::Stored;
 use crate::domain::scope::Permission;
 use crate::error::{Error, Result};
@@ -37,7 +38,7 @@ impl LogsFacade {
             let bind = |entry: &mut AuditEntry, _, commitment| entry.after_state_commitment = Some(commitment);
             let entry = self.logs.new_record(entry, payloads, bind)?;
             let new = New { id: self.logs.0.clock.new_id(), record: activation, payloads: Vec::new() };
-            Ok(vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry))])
+            Ok(vec![NewRecord::Policy(Box::new(new)), NewRecord::Audit(Box::new(entry), None)])
         };
         let (id, is_replayed) = self.append_keyed(keyed.as_ref(), Box::pin(made)).await?;
         let found = self.store().policy_activations_by_id(&self.scope, &[id]).await?;

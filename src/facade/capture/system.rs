@@ -4,9 +4,10 @@ use super::super::{LogsFacade, system::StoredSystemRecord};
 use super::batch::{Outcome, not_first, put_back, sorted_out};
 use crate::capture::input::Weigh;
 use crate::capture::system;
-use crate::domain::append::{AppendUnit, NewRecord};
+use crate::domain::append::AppendUnit;
 use crate::domain::ids::{RecordId, TenantId};
 use crate::domain::input::IdempotencyKey;
+use crate::domain::record::NewRecord;
 use crate::domain::scope::{Permission, Scope};
 use crate::domain::system::SystemRecordInput;
 use crate::error::{Error, Result};
@@ -69,7 +70,8 @@ impl LogsFacade {
             let draft = |record: Result<SystemRecordInput>| record.and_then(|record| system::record(record, now));
             records.into_iter().map(draft).collect::<Vec<_>>()
         };
-        let (drafts, faults) = sorted_out(self.logs.0.capturing.aside.capture(&self.scope.tenant, bytes, capture).await?);
+        let (drafts, faults) =
+            sorted_out(self.logs.0.capturing.aside.capture(&self.scope.tenant, bytes, capture).await?);
         let new: Vec<NewRecord> =
             drafts.into_iter().map(|draft| self.logs.new_system_record(draft)).collect::<Result<_>>()?;
         let unit = AppendUnit::evidence(self.scope.tenant.clone(), new);

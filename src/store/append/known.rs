@@ -7,22 +7,19 @@ use std::hash::Hash;
 
 use sea_orm::{QueryResult, Statement};
 
-use super::super::convert::incidents::decode_incident_evidence;
-use super::super::convert::runs::decode_run;
-use super::super::convert::traces::{decode_seal, decode_trace};
-use super::super::convert::{Columns, column_list};
+use super::super::convert::{Columns, decode, record_columns};
 use super::super::idempotency::decode_claimed;
 use super::super::keytable::KeyTable;
 use super::super::transaction::Transaction;
 use super::prepare::Prepared;
-use crate::domain::append::{Claimed, NewRecord};
+use crate::domain::append::Claimed;
 use crate::domain::ids::{Digest, RecordId, RunId, TenantId, TraceId};
 use crate::domain::incident::IncidentEvidence;
+use crate::domain::record::{NewRecord, Record};
 use crate::domain::run::{LlmRun, Stored};
 use crate::domain::settle::TraceSignals;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Trace, TraceSeal, TraceStep};
-use crate::entity::{incident_evidence, llm_run, trace, trace_seal};
 use crate::error::Result;
 
 /// What is known of a trace beyond its evidence.
@@ -127,13 +124,34 @@ impl Known {
         Ok(Self {
             claims,
             states,
-            traces: load_traces(txn, keys.traces).await?,
+            traces: load_records(txn, keys.traces, "t.trace_id = k.b", trace_key).await?,
             steps: load_steps(txn, keys.steps).await?,
-            runs: load_runs(txn, keys.runs).await?,
-            seals: load_seals(txn, keys.seals).await?,
-            incidents: load_incidents(txn, keys.incidents).await?,
+            runs: load_records(txn, keys.runs, &revision_of("run_id"), run_key).await?,
+            seals: load_records(txn, keys.seals, &revision_of("trace_id"), seal_key).await?,
+            incidents: load_records(txn, keys.incidents, &revision_of("incident_id"), incident_key).await?,
         })
     }
+}
+
+/// A revision of what is named in a column.
+fn revision_of(column: &str) -> String {
+    format!("t.{column} = k.b AND t.revision = CAST(k.c AS BIGINT)")
+}
+
+pub(super) fn trace_key(tenant: TenantId, trace: &Trace) -> TraceKey {
+    (tenant, trace.trace_id.clone())
+}
+
+pub(super) fn run_key(tenant: TenantId, run: &LlmRun) -> RunKey {
+    (tenant, run.run_id.clone(), run.revision)
+}
+
+pub(super) fn seal_key(tenant: TenantId, seal: &TraceSeal) -> SealKey {
+    (tenant, seal.trace_id.clone(), seal.revision)
+}
+
+pub(super) fn incident_key(tenant: TenantId, incident: &IncidentEvidence) -> IncidentKey {
+    (tenant, incident.incident_id.clone(), incident.revision)
 }
 
 /// What to look for beside trace states and claims.
@@ -276,22 +294,24 @@ async fn load_states(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 2]>) -> Res
             is_open: columns.take()?,
         };
         let sealed_revision = columns.take()?;
-        let (last_seen_at, due_at) = (columns.instant()?, columns.optional_instant()?);
+        let (last_seen_at, due_at) = (columns.field()?, columns.field()?);
         Ok((key, TraceState { step_count, signals, sealed_revision, last_seen_at, due_at, version: columns.take()? }))
     };
     rows.iter().map(decode).collect()
 }
 
-async fn load_traces(
+/// Records of one kind by their keys.
+async fn load_records<R: Record, K: Eq + Hash, const N: usize>(
     txn: &mut Transaction,
-    keys: Vec<[Cow<'_, str>; 2]>,
-) -> Result<Layered<TraceKey, (RecordId, Trace)>> {
-    let condition = "t.trace_id = k.b";
-    let rows = lookup(txn, keys, &column_list::<trace::Entity>("t"), "trace", condition).await?;
+    keys: Vec<[Cow<'_, str>; N]>,
+    condition: &str,
+    key: fn(TenantId, &R) -> K,
+) -> Result<Layered<K, (RecordId, R)>> {
+    let rows = lookup(txn, keys, &record_columns::<R>("t"), R::TABLE, condition).await?;
     let decode = |row| {
-        let tenant = tenant_of(row, "trace")?;
-        let Stored { id, record, .. } = decode_trace(&mut Columns::of(row, "trace")?, &tenant)?;
-        Ok(((tenant, record.trace_id.clone()), (id, record)))
+        let tenant = tenant_of(row, R::TABLE)?;
+        let Stored { id, record, .. } = decode(&mut Columns::of(row, R::TABLE)?, &tenant)?;
+        Ok((key(tenant, &record), (id, record)))
     };
     rows.iter().map(decode).collect()
 }
@@ -307,47 +327,7 @@ async fn load_steps(
         let mut columns = Columns::of(row, "step_fact")?;
         let (tenant, trace_id) =
             (TenantId::trusted(columns.take::<&str>()?), TraceId::trusted(columns.take::<&str>()?));
-        Ok(((tenant, trace_id, columns.take()?), (columns.id()?, columns.digest()?)))
-    };
-    rows.iter().map(decode).collect()
-}
-
-async fn load_runs(txn: &mut Transaction, keys: Vec<[Cow<'_, str>; 3]>) -> Result<Layered<RunKey, (RecordId, LlmRun)>> {
-    let condition = "t.run_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
-    let rows = lookup(txn, keys, &column_list::<llm_run::Entity>("t"), "llm_run", condition).await?;
-    let decode = |row| {
-        let tenant = tenant_of(row, "llm_run")?;
-        let Stored { id, record, .. } = decode_run(&mut Columns::of(row, "llm_run")?, &tenant)?;
-        Ok(((tenant, record.run_id.clone(), record.revision), (id, record)))
-    };
-    rows.iter().map(decode).collect()
-}
-
-async fn load_seals(
-    txn: &mut Transaction,
-    keys: Vec<[Cow<'_, str>; 3]>,
-) -> Result<Layered<SealKey, (RecordId, TraceSeal)>> {
-    let condition = "t.trace_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
-    let rows = lookup(txn, keys, &column_list::<trace_seal::Entity>("t"), "trace_seal", condition).await?;
-    let decode = |row| {
-        let tenant = tenant_of(row, "trace_seal")?;
-        let Stored { id, record, .. } = decode_seal(&mut Columns::of(row, "trace_seal")?, &tenant)?;
-        Ok(((tenant, record.trace_id.clone(), record.revision), (id, record)))
-    };
-    rows.iter().map(decode).collect()
-}
-
-async fn load_incidents(
-    txn: &mut Transaction,
-    keys: Vec<[Cow<'_, str>; 3]>,
-) -> Result<Layered<IncidentKey, (RecordId, IncidentEvidence)>> {
-    let condition = "t.incident_id = k.b AND t.revision = CAST(k.c AS BIGINT)";
-    let columns = column_list::<incident_evidence::Entity>("t");
-    let rows = lookup(txn, keys, &columns, "incident_evidence", condition).await?;
-    let decode = |row| {
-        let tenant = tenant_of(row, "incident_evidence")?;
-        let Stored { id, record, .. } = decode_incident_evidence(&mut Columns::of(row, "incident_evidence")?, &tenant)?;
-        Ok(((tenant, record.incident_id.clone(), record.revision), (id, record)))
+        Ok(((tenant, trace_id, columns.take()?), (columns.id()?, columns.field()?)))
     };
     rows.iter().map(decode).collect()
 }

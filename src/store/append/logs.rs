@@ -165,8 +165,8 @@ impl Logs {
         for row in &rows {
             let mut columns = Columns::of(row, "ledger_log")?;
             let (tenant, log_id) = (TenantId::trusted(columns.take::<&str>()?), columns.take()?);
-            let key = (tenant, columns.word(Stream::parse)?);
-            let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.digest()?);
+            let key: LogKey = (tenant, columns.field()?);
+            let (origin, size, root) = (columns.take()?, columns.take::<i64>()?, columns.field()?);
             let range = CompactRange::from_edge(size.cast_unsigned(), columns.take::<&[u8]>()?);
             match range.filter(|range| range.root() == root) {
                 None if self.is_chained => {
@@ -196,7 +196,7 @@ fn decode_sizes(rows: &[QueryResult], logs: &[LogName]) -> Result<Vec<LogSize>> 
     let decode = |row| {
         let mut columns = Columns::of(row, "ledger_log")?;
         let name = LogName { tenant: tenant.clone(), log_id: columns.take()? };
-        Ok((name, columns.take()?, columns.digest()?))
+        Ok((name, columns.take()?, columns.field()?))
     };
     rows.iter().map(decode).collect()
 }

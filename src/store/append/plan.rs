@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::known::{Known, TraceKey, TraceState};
+use super::known::{Known, TraceKey, TraceState, incident_key, run_key, seal_key, trace_key};
 use super::logs::{LogKey, OpenLog};
 use super::prepare::Prepared;
 use super::records::{Batch, Updates};
 use crate::domain::append::{
     AppendReceipt, AppendResult, AppendUnit, Appended, Claimed, ExistingRecord, FirstAnswer, IdempotencyClaim, New,
-    NewRecord, StepFacts,
+    StepFacts,
 };
 use crate::domain::ids::{RecordId, TenantId, TraceId};
-use crate::domain::incident::IncidentEvidence;
-use crate::domain::run::LlmRun;
+use crate::domain::record::NewRecord;
 use crate::domain::settle::SettlePolicy;
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{Trace, TraceSeal, TraceStep};
+use crate::domain::trace::{TraceSeal, TraceStep};
 use crate::error::{Code, Error, Result};
 
 /// What a flush writes and answers.
@@ -78,7 +77,7 @@ impl<'p> Planner<'p> {
                 self.writes.entry(key.0.clone()).or_default().1.state(&key.0, &key.1, state);
             }
         }
-        let mut has_changes = self.writes.values().any(|(batch, _)| !batch.claims.values.is_empty());
+        let mut has_changes = self.writes.values().any(|(batch, _)| !batch.idempotency.values.is_empty());
         for ((key, log), before) in self.logs.iter().zip(before) {
             if before != log.size {
                 self.writes.entry(key.0.clone()).or_default().1.log(key, log, self.now);
@@ -131,7 +130,7 @@ impl<'p> Planner<'p> {
         let mut results = Vec::with_capacity(unit.records.len());
         for (place, record) in unit.records.iter().enumerate() {
             let result = match record {
-                NewRecord::AuditOfStep(new, step) if !matches!(results.get(*step), Some(AppendResult::New(_))) => {
+                NewRecord::Audit(new, Some(step)) if !matches!(results.get(*step), Some(AppendResult::New(_))) => {
                     Ok(AppendResult::Existing { id: new.id, differs: false })
                 }
                 _ => self.record(prepared, place, record, &mut changed),
@@ -184,11 +183,15 @@ impl<'p> Planner<'p> {
             return Err(error.clone());
         }
         let verdict = match record {
-            NewRecord::Run(new) => self.run_verdict(tenant, new),
-            NewRecord::Trace(new) => self.trace_verdict(tenant, new),
+            NewRecord::Run(new) => verdict(self.known.runs.get(&run_key(tenant.clone(), &new.record)), &new.record),
+            NewRecord::Trace(new) => {
+                verdict(self.known.traces.get(&trace_key(tenant.clone(), &new.record)), &new.record)
+            }
             NewRecord::Step(new, facts) => self.step_verdict(tenant, new, facts)?,
             NewRecord::Seal(new) => self.seal_verdict(tenant, new)?,
-            NewRecord::Incident(new) => self.incident_verdict(tenant, new),
+            NewRecord::Incident(new) => {
+                verdict(self.known.incidents.get(&incident_key(tenant.clone(), &new.record)), &new.record)
+            }
             // Every one of them is a fact of its own.
             _ => Verdict::New,
         };
@@ -236,15 +239,6 @@ impl<'p> Planner<'p> {
         }
     }
 
-    fn run_verdict(&self, tenant: &TenantId, new: &New<LlmRun>) -> Verdict {
-        let key = (tenant.clone(), new.record.run_id.clone(), new.record.revision);
-        verdict(self.known.runs.get(&key), &new.record)
-    }
-
-    fn trace_verdict(&self, tenant: &TenantId, new: &New<Trace>) -> Verdict {
-        verdict(self.known.traces.get(&(tenant.clone(), new.record.trace_id.clone())), &new.record)
-    }
-
     fn step_verdict(&self, tenant: &TenantId, new: &New<TraceStep>, facts: &StepFacts) -> Result<Verdict> {
         self.state(tenant, &new.record.trace_id)?;
         let key = (tenant.clone(), new.record.trace_id.clone(), new.record.span_id.clone());
@@ -254,18 +248,13 @@ impl<'p> Planner<'p> {
     fn seal_verdict(&self, tenant: &TenantId, new: &New<TraceSeal>) -> Result<Verdict> {
         let seal = &new.record;
         let state = self.state(tenant, &seal.trace_id)?;
-        let found = self.known.seals.get(&(tenant.clone(), seal.trace_id.clone(), seal.revision));
+        let found = self.known.seals.get(&seal_key(tenant.clone(), seal));
         if found.is_none() && seal.revision != state.sealed_revision + 1 {
             let next = state.sealed_revision + 1;
             let message = format!("the next seal of trace {} has revision {next}; read it again", seal.trace_id);
             return Err(Error::new(Code::Conflict, message));
         }
         Ok(verdict(found, seal))
-    }
-
-    fn incident_verdict(&self, tenant: &TenantId, new: &New<IncidentEvidence>) -> Verdict {
-        let key = (tenant.clone(), new.record.incident_id.clone(), new.record.revision);
-        verdict(self.known.incidents.get(&key), &new.record)
     }
 
     fn state(&self, tenant: &TenantId, trace_id: &TraceId) -> Result<&TraceState> {
@@ -283,23 +272,12 @@ impl<'p> Planner<'p> {
         record: &NewRecord,
         mut assigned: Appended,
     ) -> Result<Appended> {
-        match record {
-            NewRecord::Run(new) => self.batch.run(place, tenant, &assigned, new)?,
-            NewRecord::Trace(new) => self.batch.trace(place, tenant, &assigned, new),
-            NewRecord::Step(new, facts) => {
-                let state = self.state(tenant, &new.record.trace_id)?;
-                assigned.step_index = Some(state.step_count);
-                assigned.is_late = state.sealed_revision > 0;
-                self.batch.step(place, tenant, &assigned, new, facts);
-            }
-            NewRecord::Seal(new) => self.batch.seal(place, tenant, &assigned, new),
-            NewRecord::System(new) => self.batch.system(place, tenant, &assigned, new),
-            NewRecord::Audit(new) | NewRecord::AuditOfStep(new, _) => self.batch.audit(place, tenant, &assigned, new),
-            NewRecord::Policy(new) => self.batch.policy(place, tenant, &assigned, new),
-            NewRecord::Incident(new) => self.batch.incident(place, tenant, &assigned, new),
-            NewRecord::Export(new) => self.batch.export(place, tenant, &assigned, new),
-            NewRecord::Event(new) => self.batch.event(place, tenant, &assigned, new),
+        if let NewRecord::Step(new, _) = record {
+            let state = self.state(tenant, &new.record.trace_id)?;
+            assigned.step_index = Some(state.step_count);
+            assigned.is_late = state.sealed_revision > 0;
         }
+        self.batch.record(place, tenant, &assigned, record)?;
         Ok(assigned)
     }
 
@@ -307,11 +285,10 @@ impl<'p> Planner<'p> {
     fn remember(&mut self, tenant: &TenantId, record: &NewRecord, changed: &mut Changed) {
         match record {
             NewRecord::Run(new) => {
-                let key = (tenant.clone(), new.record.run_id.clone(), new.record.revision);
-                self.known.runs.set(key, (new.id, new.record.clone()));
+                self.known.runs.set(run_key(tenant.clone(), &new.record), (new.id, new.record.clone()));
             }
             NewRecord::Trace(new) => {
-                let key = (tenant.clone(), new.record.trace_id.clone());
+                let key = trace_key(tenant.clone(), &new.record);
                 self.known.traces.set(key.clone(), (new.id, new.record.clone()));
                 self.known.states.set(key, TraceState::default());
                 changed.grown.insert(new.record.trace_id.clone());
@@ -325,7 +302,7 @@ impl<'p> Planner<'p> {
             }
             NewRecord::Seal(new) => {
                 let TraceSeal { trace_id, revision, .. } = &new.record;
-                self.known.seals.set((tenant.clone(), trace_id.clone(), *revision), (new.id, new.record.clone()));
+                self.known.seals.set(seal_key(tenant.clone(), &new.record), (new.id, new.record.clone()));
                 self.change(tenant, trace_id, |state| {
                     state.sealed_revision = *revision;
                     state.signals.is_open = false;
@@ -334,8 +311,7 @@ impl<'p> Planner<'p> {
                 changed.sealed.insert(trace_id.clone());
             }
             NewRecord::Incident(new) => {
-                let key = (tenant.clone(), new.record.incident_id.clone(), new.record.revision);
-                self.known.incidents.set(key, (new.id, new.record.clone()));
+                self.known.incidents.set(incident_key(tenant.clone(), &new.record), (new.id, new.record.clone()));
             }
             _ => {}
         }

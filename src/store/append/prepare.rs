@@ -1,8 +1,9 @@
 //! What can be computed before any lock: the leaf hash of every record.
 
-use crate::domain::append::{AppendUnit, NewRecord};
+use crate::domain::append::AppendUnit;
 use crate::domain::audit::AuditEntry;
 use crate::domain::ids::Digest;
+use crate::domain::record::NewRecord;
 use crate::domain::record::RecordHead;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stream;
@@ -28,12 +29,12 @@ impl Prepared {
         }
         let hash = |record: &NewRecord| {
             if !is_chained {
-                return Ok(Digest([0; 32]));
+                return Digest([0; 32]);
             }
             let head = RecordHead { id: record.id(), tenant_id: &unit.tenant, created_at };
-            canonical::leaf(head, record.as_ref()).map(|leaf| tree::leaf_hash(&leaf))
+            tree::leaf_hash(&canonical::leaf(head, record.as_ref()))
         };
-        let leaf_hashes = unit.records.iter().map(hash).collect::<Result<_>>()?;
+        let leaf_hashes = unit.records.iter().map(hash).collect();
         Ok(Self { unit, created_at, leaf_hashes })
     }
 }
@@ -41,7 +42,7 @@ impl Prepared {
 /// The log that a record belongs into.
 fn stream(record: &NewRecord) -> Stream {
     match record {
-        NewRecord::Audit(new) => AuditEntry::stream(new.record.category),
+        NewRecord::Audit(new, _) => AuditEntry::stream(new.record.category),
         _ => Stream::Evidence,
     }
 }

@@ -7,7 +7,8 @@ use tokio::sync::{Notify, oneshot};
 
 use super::lanes::{Lanes, Load};
 use super::prepare::Prepared;
-use crate::domain::append::{AppendReceipt, AppendUnit, NewRecord};
+use crate::domain::append::{AppendReceipt, AppendUnit};
+use crate::domain::record::NewRecord;
 use crate::error::{Error, Result};
 
 /// Most of one flush, unless one unit has more.

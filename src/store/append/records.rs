@@ -6,34 +6,19 @@ use sea_orm::{EntityTrait, Iden, Iterable, Value};
 use uuid::Uuid;
 
 use super::super::convert::{
-    audit::encode_audit_entry, exports::encode_log_export, incidents::encode_incident_evidence,
+    digest_value, encode, id_value, instant_value, optional_text_value, steps::assigned_to_step, text_value, width,
 };
-use super::super::convert::{digest_value, id_value, instant_value, optional_text_value, text_value, width};
-use super::super::convert::{ledger_events::encode_ledger_event, policies::encode_policy_activation};
-use super::super::convert::{runs::encode_run, steps::encode_step, system::encode_system_record};
-use super::super::convert::{traces::encode_seal, traces::encode_trace};
 use super::super::idempotency::encode_existing;
 use super::insert::{Existing, Part, Tables};
 use super::known::TraceState;
 use super::logs::{LogKey, OpenLog};
-use crate::domain::append::{Appended, ExistingRecord, IdempotencyClaim, New, StepFacts};
-use crate::domain::audit::AuditEntry;
-use crate::domain::export::LogExport;
+use crate::domain::append::{Appended, ExistingRecord, IdempotencyClaim};
 use crate::domain::ids::{RecordId, TenantId, TraceId};
-use crate::domain::incident::IncidentEvidence;
-use crate::domain::ledger::LedgerEvent;
 use crate::domain::payload::NewPayload;
-use crate::domain::policy::PolicyActivation;
-use crate::domain::run::LlmRun;
-use crate::domain::system::SystemRecord;
+use crate::domain::record::{NewRecord, Record, each_record};
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{Trace, TraceSeal, TraceStep};
 use crate::domain::vocabulary::RecordKind;
-use crate::entity::{
-    audit_entry, idempotency, incident_evidence, ledger_entry, ledger_event, ledger_log, ledger_node, llm_run,
-    llm_run_tag, log_export, payload, policy_activation, step_fact, system_record, trace, trace_seal, trace_state,
-    trace_step,
-};
+use crate::entity::{self, ledger_log, trace_state};
 use crate::error::{Error, Result};
 use crate::ledger::tree::{CompactRange, Node};
 
@@ -102,125 +87,101 @@ impl<E: EntityTrait> Rows<E> {
     }
 }
 
-/// Declares the tables of a batch, so that none of them is forgotten anywhere.
+/// Declares the tables of a batch, those of records and others, so that none of them is forgotten anywhere.
 macro_rules! batch {
-    ($($(#[$meta:meta])* $name:ident: $table:ident),+ $(,)?) => {
+    (
+        $($other:ident)+,
+        $($variant:ident($record:ty) in $table:ident $(, read $read:ty)? $(, with $with:ty)?;)+
+    ) => {
         /// Rows to be inserted.
         #[derive(Default)]
-        pub(super) struct Batch { $($(#[$meta])* pub $name: Rows<$table::Entity>),+ }
+        pub(super) struct Batch {
+            $(pub $table: Rows<entity::$table::Entity>,)+
+            $(pub $other: Rows<entity::$other::Entity>,)+
+        }
 
         /// How many rows there were.
         #[derive(Clone, Copy)]
-        pub(super) struct Mark { $($name: usize),+ }
+        pub(super) struct Mark { $($table: usize,)+ $($other: usize,)+ }
 
         impl Batch {
             /// How many rows there are.
             pub fn mark(&self) -> Mark {
-                Mark { $($name: self.$name.owners.len()),+ }
+                Mark { $($table: self.$table.owners.len(),)+ $($other: self.$other.owners.len(),)+ }
             }
 
             /// Takes back every row since.
             pub fn back_to(&mut self, mark: Mark) {
-                $(self.$name.truncate(mark.$name);)+
+                $(self.$table.truncate(mark.$table);)+
+                $(self.$other.truncate(mark.$other);)+
             }
 
             /// The rows of one record.
             pub fn of(&self, owner: usize) -> Self {
-                Self { $($name: self.$name.of(owner)),+ }
+                Self { $($table: self.$table.of(owner),)+ $($other: self.$other.of(owner),)+ }
             }
 
             /// The tables that have rows.
             pub fn into_parts(self, tables: &mut Tables) -> Vec<Part> {
-                [$(self.$name.into_part(tables, Existing::Refuse)),+].into_iter().flatten().collect()
+                let parts = [
+                    $(self.$table.into_part(tables, Existing::Refuse),)+
+                    $(self.$other.into_part(tables, Existing::Refuse),)+
+                ];
+                parts.into_iter().flatten().collect()
             }
 
             /// Refuses U+0000 in any text since.
             pub fn check_texts(&self, mark: Mark) -> Result<()> {
-                let column = None$(.or_else(|| self.$name.nul_column(mark.$name)))+;
+                let column = None
+                    $(.or_else(|| self.$table.nul_column(mark.$table)))+
+                    $(.or_else(|| self.$other.nul_column(mark.$other)))+;
                 match column {
                     Some(column) => Err(Error::input(&column, format!("{column} may not hold U+0000"))),
                     None => Ok(()),
                 }
             }
+
+            /// The row of a record itself.
+            fn row(&mut self, owner: usize, tenant: &TenantId, appended: &Appended, new: &NewRecord) -> Result<()> {
+                match new { $(
+                    NewRecord::$variant(new, ..) => {
+                        let assigned = assigned_to_step(appended).into_iter().take(<$record>::ASSIGNED.len());
+                        encode(&mut self.$table.values, tenant, appended, assigned, &new.record)?;
+                        self.$table.owners.push(owner);
+                    }
+                )+ }
+                Ok(())
+            }
         }
     };
 }
-
-batch! {
-    runs: llm_run,
-    tags: llm_run_tag,
-    traces: trace,
-    steps: trace_step,
-    seals: trace_seal,
-    payloads: payload,
-    facts: step_fact,
-    claims: idempotency,
-    systems: system_record,
-    audits: audit_entry,
-    policies: policy_activation,
-    incidents: incident_evidence,
-    exports: log_export,
-    events: ledger_event,
-    entries: ledger_entry,
-    nodes: ledger_node,
-}
-
-/// Records of one table and payloads.
-macro_rules! plain {
-    ($($name:ident($record:ty) into $table:ident by $encode:ident),+ $(,)?) => {
-        impl Batch { $(
-            pub fn $name(&mut self, owner: usize, tenant: &TenantId, assigned: &Appended, new: &New<$record>) {
-                $encode(&mut self.$table.values, tenant, assigned, &new.record);
-                self.$table.owners.push(owner);
-                self.payloads(owner, tenant, new.id, &new.payloads);
-            }
-        )+ }
-    };
-}
-
-plain! {
-    trace(Trace) into traces by encode_trace,
-    seal(TraceSeal) into seals by encode_seal,
-    system(SystemRecord) into systems by encode_system_record,
-    audit(AuditEntry) into audits by encode_audit_entry,
-    policy(PolicyActivation) into policies by encode_policy_activation,
-    incident(IncidentEvidence) into incidents by encode_incident_evidence,
-    export(LogExport) into exports by encode_log_export,
-    event(LedgerEvent) into events by encode_ledger_event,
-}
+each_record!(batch, llm_run_tag payload step_fact idempotency ledger_entry ledger_node,);
 
 impl Batch {
-    pub fn run(&mut self, owner: usize, tenant: &TenantId, assigned: &Appended, new: &New<LlmRun>) -> Result<()> {
-        let mut row = Vec::with_capacity(width::<llm_run::Entity>());
-        encode_run(&mut row, tenant, assigned, &new.record)?;
-        self.runs.push(owner, row);
-        for tag in &new.record.tags {
-            self.tags.push(owner, [text_value(tenant.as_str()), text_value(tag), assigned.seq.into()]);
+    /// A record with all that belongs to it.
+    pub fn record(&mut self, owner: usize, tenant: &TenantId, appended: &Appended, new: &NewRecord) -> Result<()> {
+        self.row(owner, tenant, appended, new)?;
+        match new {
+            NewRecord::Run(new) => {
+                for tag in &new.record.tags {
+                    self.llm_run_tag.push(owner, [text_value(tenant.as_str()), text_value(tag), appended.seq.into()]);
+                }
+            }
+            NewRecord::Step(new, facts) => {
+                let fact = [
+                    text_value(tenant.as_str()),
+                    text_value(new.record.trace_id.as_str()),
+                    text_value(&new.record.span_id),
+                    id_value(new.id),
+                    digest_value(Some(facts.digest)),
+                    text_value(&facts.text),
+                ];
+                self.step_fact.push(owner, fact);
+            }
+            _ => {}
         }
-        self.payloads(owner, tenant, new.id, &new.payloads);
+        self.payloads(owner, tenant, new.id(), new.payloads());
         Ok(())
-    }
-
-    pub fn step(
-        &mut self,
-        owner: usize,
-        tenant: &TenantId,
-        assigned: &Appended,
-        new: &New<TraceStep>,
-        facts: &StepFacts,
-    ) {
-        encode_step(&mut self.steps.values, tenant, assigned, &new.record);
-        self.steps.owners.push(owner);
-        self.payloads(owner, tenant, new.id, &new.payloads);
-        let fact = [
-            text_value(tenant.as_str()),
-            text_value(new.record.trace_id.as_str()),
-            text_value(&new.record.span_id),
-            id_value(new.id),
-            digest_value(Some(facts.digest)),
-            text_value(&facts.text),
-        ];
-        self.facts.push(owner, fact);
     }
 
     /// The ledger entry of a record.
@@ -233,13 +194,13 @@ impl Batch {
             id_value(assigned.id),
             digest_value(Some(assigned.leaf_hash)),
         ];
-        self.entries.push(owner, row);
+        self.ledger_entry.push(owner, row);
     }
 
     /// A subtree that a record completes.
     pub fn node(&mut self, owner: usize, tenant: &TenantId, log_id: Uuid, node: Node) {
         let (tenant, hash) = (text_value(tenant.as_str()), digest_value(Some(node.hash)));
-        self.nodes.push(owner, [tenant, log_id.into(), node.level.into(), node.idx.into(), hash]);
+        self.ledger_node.push(owner, [tenant, log_id.into(), node.level.into(), node.idx.into(), hash]);
     }
 
     pub fn claim(
@@ -260,7 +221,7 @@ impl Batch {
             instant_value(now),
         ];
         // Belongs to no record: it is never tried alone.
-        self.claims.push(usize::MAX, row);
+        self.idempotency.push(usize::MAX, row);
         Ok(())
     }
 
@@ -273,7 +234,7 @@ impl Batch {
                 text_value(&payload.text),
                 Value::Bytes(Some(payload.salt.to_vec())),
             ];
-            self.payloads.push(owner, row);
+            self.payload.push(owner, row);
         }
     }
 }

@@ -4,29 +4,26 @@ use sea_orm::{DbBackend, QueryResult};
 
 use super::super::convert::Columns;
 use super::super::database::Database;
+use super::super::kinds::Table;
 use crate::domain::verification::{Anomaly, AnomalyKind};
 use crate::error::Result;
 
-/// Tables whose rows are never updated, and never deleted but for payloads that an erase or prune record names.
-pub(super) const APPEND_ONLY: [&str; 17] = [
-    "llm_run",
+/// Tables whose rows are never updated, and never deleted but for payloads that an erase or prune record names: those of
+/// records and these.
+const BESIDE_RECORDS: [&str; 7] = [
     "llm_run_tag",
-    "trace",
-    "trace_step",
-    "trace_seal",
     "payload",
-    "audit_entry",
-    "system_record",
-    "policy_activation",
-    "incident_evidence",
-    "log_export",
     "ledger_entry",
     "ledger_node",
     "ledger_checkpoint",
-    "ledger_event",
     "ledger_verification",
     "ledger_anomaly",
 ];
+
+/// All of them.
+pub(super) fn append_only() -> impl Iterator<Item = &'static str> {
+    Table::ALL.iter().map(|table| table.name()).chain(BESIDE_RECORDS)
+}
 
 /// What a trigger refuses.
 #[derive(Clone, Copy, Default)]
@@ -56,7 +53,7 @@ pub(super) async fn check(db: &Database) -> Result<Vec<Anomaly>> {
         guards.push(decode(row, db.backend)?);
     }
     let is_postgres = db.backend == DbBackend::Postgres;
-    let unguarded = APPEND_ONLY.into_iter().filter_map(|table| {
+    let unguarded = append_only().filter_map(|table| {
         let of_table = || guards.iter().filter(|(name, _)| name == table).map(|(_, refuses)| refuses);
         let open: Vec<&str> = [
             ("UPDATE", of_table().any(|refuses| refuses.update)),

@@ -60,8 +60,8 @@ async fn records(
 ) -> Result<HashMap<RecordId, (i64, Option<Vec<u8>>)>> {
     let ids: Vec<RecordId> = originals.iter().map(|original| original.id()).collect();
     let mut records = HashMap::new();
-    for table in Table::ALL {
-        let sql = format!("SELECT {} FROM {} t WHERE tenant_id = $1 AND ", table.columns(), table.name());
+    for table in Table::ALL.iter().copied() {
+        let sql = format!("SELECT {} FROM {} t WHERE tenant_id = $1 AND ", table.columns("t"), table.name());
         for row in lookups::by_ids(db, &head.tenant, &sql, "id", &ids).await? {
             let record = table.rebuild(&row, &head.tenant)?;
             records.extend(record.rebuilt.id.map(|id| (id, (record.rebuilt.seq, record.leaf))));

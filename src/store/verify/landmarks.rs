@@ -51,10 +51,10 @@ impl Keys {
         for row in db.rows(db.statement(sql, [])).await? {
             let mut columns = Columns::of(&row, "ledger_key")?;
             let (key_id, name, public): (String, String, Option<Digest>) =
-                (columns.take()?, columns.take()?, columns.optional_digest().ok().flatten());
-            if let Some(sizes) = columns.text()? {
+                (columns.take()?, columns.take()?, columns.field().ok().flatten());
+            if let Some(sizes) = columns.take::<Option<&str>>()? {
                 // Sizes that do not read are none: the key has signed nothing that counts.
-                retired.insert(key_id.clone(), serde_json::from_str(&sizes).unwrap_or_default());
+                retired.insert(key_id.clone(), serde_json::from_str(sizes).unwrap_or_default());
             }
             match public.and_then(|public| NoteKey::new(&name, &public.0).ok()) {
                 Some(key) if key.id_hex() == key_id => keys.push(key),
@@ -143,7 +143,7 @@ impl StoredNote {
 fn decode(row: &QueryResult) -> Result<StoredNote> {
     let mut columns = Columns::of(row, "ledger_checkpoint")?;
     let size = columns.take()?;
-    Ok(StoredNote { size, root: columns.optional_digest().ok().flatten(), note: columns.take()?, event: None })
+    Ok(StoredNote { size, root: columns.field().ok().flatten(), note: columns.take()?, event: None })
 }
 
 /// Checkpoints whose size lies behind `from` and not behind `to`.

@@ -55,7 +55,7 @@ async fn records_at(db: &Database, tenant: &TenantId, ids: &[RecordId]) -> Resul
     if ids.is_empty() {
         return Ok(found);
     }
-    for table in Table::ALL {
+    for table in Table::ALL.iter().copied() {
         let sql = format!("SELECT id, seq FROM {} WHERE tenant_id = $1 AND ", table.name());
         for row in by_ids(db, tenant, &sql, "id", ids).await? {
             let mut columns = Columns::of(&row, table.name())?;
@@ -111,7 +111,7 @@ pub(super) async fn beyond(db: &Database, head: &LogHead, stream: Stream) -> Res
         findings.push(finding);
     }
     let taken: Vec<i64> = entries.iter().map(|(seq, ..)| *seq).collect();
-    for table in Table::ALL {
+    for table in Table::ALL.iter().copied() {
         findings.extend(records_beyond(db, head, stream, table, &taken).await?);
     }
     Ok(findings)

@@ -247,7 +247,7 @@ async fn committed(
     let mut ids: Vec<RecordId> = keys.iter().map(|(id, _)| *id).collect();
     ids.dedup();
     let mut committed = HashSet::new();
-    for table in Table::ALL {
+    for table in Table::ALL.iter().copied() {
         if table.commitments().is_empty() {
             continue;
         }

@@ -33,7 +33,7 @@ pub(super) async fn check(db: &Database) -> Result<Vec<Anomaly>> {
             }
         }
     }
-    for table in Table::ALL.map(Table::name).into_iter().chain(["payload", "llm_run_tag"]) {
+    for table in Table::ALL.iter().map(|table| table.name()).chain(["payload", "llm_run_tag"]) {
         let mut after: Option<String> = None;
         while let Some(tenant) = next_tenant(db, table, after.as_deref()).await? {
             let sql = "SELECT 1 FROM ledger_log WHERE tenant_id = $1 LIMIT 1".to_owned();
@@ -53,7 +53,7 @@ pub(super) async fn check(db: &Database) -> Result<Vec<Anomaly>> {
 /// Records of a tenant in a log that does not exist.
 pub(super) async fn unlogged(db: &Database, tenant: &TenantId, stream: Stream) -> Result<Vec<Anomaly>> {
     let mut findings = Vec::new();
-    for table in Table::ALL {
+    for table in Table::ALL.iter().copied() {
         let Some(condition) = table.condition(stream) else { continue };
         let sql = format!("SELECT 1 FROM {} WHERE tenant_id = $1{condition} LIMIT 1", table.name());
         if !db.rows(scoped_statement(db, tenant, sql, [])).await?.is_empty() {

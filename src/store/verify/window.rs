@@ -120,7 +120,7 @@ impl Reader {
                 let mut columns = Columns::of(&row, "ledger_node")?;
                 let idx = columns.take()?;
                 // One that does not read is as good as missing.
-                if let Ok(hash) = columns.digest() {
+                if let Ok(hash) = columns.field() {
                     nodes.push(Node { level, idx, hash });
                 }
             }
@@ -136,6 +136,6 @@ pub(super) fn decode_entry(row: &QueryResult) -> Result<EntryRow> {
         seq: columns.take()?,
         kind: RecordKind::parse(columns.take::<&str>()?),
         record_id: columns.id().ok(),
-        leaf_hash: columns.optional_digest().ok().flatten(),
+        leaf_hash: columns.field().ok().flatten(),
     })
 }

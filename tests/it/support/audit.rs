@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use runledger::clock::Clock;
-use runledger::domain::append::{AppendUnit, New, NewRecord};
+use runledger::domain::append::{AppendUnit, New};
 use runledger::domain::audit::AuditEntry;
 use runledger::domain::export::LogExport;
 use runledger::domain::ids::RecordId;
 use runledger::domain::payload::PayloadPart;
+use runledger::domain::record::NewRecord;
 use runledger::domain::vocabulary::{
     ActorType, AuditCategory, AuditEntityType, ExportFormat, ExportScope, ExportStatus, Origin, Stream,
 };
@@ -82,7 +83,7 @@ pub async fn write(
                     .collect();
                 let after_state_commitment = payloads.first().map(|payload| payload.commitment);
                 let record = AuditEntry { after_state_commitment, ..entry.clone() };
-                NewRecord::Audit(Box::new(New { id: clock.new_id(), record, payloads }))
+                NewRecord::Audit(Box::new(New { id: clock.new_id(), record, payloads }), None)
             })
             .collect();
         if !records.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runledger::clock::Clock;
-use runledger::domain::append::{AppendUnit, New, NewRecord};
+use runledger::domain::append::{AppendUnit, New};
 use runledger::domain::audit::AuditEntry;
 use runledger::domain::export::LogExport;
 use runledger::domain::ids::TenantId;
@@ -12,6 +12,7 @@ use runledger::domain::incident::IncidentEvidence;
 use runledger::domain::ledger::LedgerEvent;
 use runledger::domain::payload::{NewPayload, PayloadPart};
 use runledger::domain::policy::PolicyActivation;
+use runledger::domain::record::NewRecord;
 use runledger::domain::run::LlmRun;
 use runledger::domain::system::SystemRecord;
 use runledger::domain::trace::{Trace, TraceSeal};
@@ -106,7 +107,7 @@ pub fn audit(clock: &TestClock, category: AuditCategory) -> NewRecord {
         before_state_commitment: commitment(1),
         after_state_commitment: commitment(2),
     };
-    NewRecord::Audit(new(clock, record, payloads))
+    NewRecord::Audit(new(clock, record, payloads), None)
 }
 
 fn system(clock: &TestClock, summary: &str) -> NewRecord {

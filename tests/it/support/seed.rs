@@ -2,10 +2,11 @@
 
 use runledger::clock::Clock;
 use runledger::domain::append::{
-    AppendReceipt, AppendResult, AppendUnit, Appended, New, NewRecord, SealGuard, StepFacts, TraceTouch,
+    AppendReceipt, AppendResult, AppendUnit, Appended, New, SealGuard, StepFacts, TraceTouch,
 };
 use runledger::domain::ids::{Digest, RunId, TenantId, TraceId};
 use runledger::domain::payload::PayloadPart;
+use runledger::domain::record::NewRecord;
 use runledger::domain::run::LlmRun;
 use runledger::domain::scope::{Actor, Permissions, Scope};
 use runledger::domain::settle::TraceSignals;

@@ -1,10 +1,11 @@
 //! Records around runs: system records, governance entries, incidents, activations, exports; and how to write them.
 
 use runledger::clock::Clock;
-use runledger::domain::append::{AppendUnit, Appended, New, NewRecord};
+use runledger::domain::append::{AppendUnit, Appended, New};
 use runledger::domain::audit::AuditEntry;
 use runledger::domain::export::LogExport;
 use runledger::domain::incident::IncidentEvidence;
+use runledger::domain::record::NewRecord;
 use runledger::domain::system::SystemRecord;
 use runledger::domain::time::Timestamp;
 use runledger::domain::vocabulary::{

@@ -48,7 +48,7 @@ fn run(seq: u64) -> LlmRun {
 fn leaf_of(seq: u64) -> Vec<u8> {
     let tenant_id = TenantId::trusted("acme");
     let head = RecordHead { id: RecordId(id(seq)), tenant_id: &tenant_id, created_at: at(seq) };
-    canonical::leaf(head, RecordRef::Run(&run(seq))).expect("leaf")
+    canonical::leaf(head, RecordRef::Run(&run(seq)))
 }
 
 /// A run as GraphQL answers it where each field has its column's name as an alias.
