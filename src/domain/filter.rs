@@ -80,7 +80,7 @@ vocabulary!(
     /// What LLM runs can be ordered by. Runs with equal values are ordered by sequence, the same way round.
     LlmRunSort as LlmRunOrderField {
         /// The place in the tenant's evidence log: the order in which runs were recorded.
-        Seq = "SEQ",
+        Seq = "SEQUENCE",
         /// When the run began.
         StartedAt = "STARTED_AT",
         /// How long the run took. A run whose end is unknown comes last both ways.
@@ -131,7 +131,7 @@ vocabulary!(
     /// What traces can be ordered by. Traces with equal values are ordered by sequence, the same way round.
     TraceSort as TraceOrderField {
         /// The place in the tenant's evidence log: the order in which traces were begun.
-        Seq = "SEQ",
+        Seq = "SEQUENCE",
         /// When the trace began.
         StartedAt = "STARTED_AT",
     }
@@ -212,7 +212,7 @@ vocabulary!(
     /// What audit entries can be ordered by. Entries with equal values are ordered by sequence, the same way round.
     AuditSort as AuditOrderField {
         /// The place in the log: the order in which entries were recorded.
-        Seq = "SEQ",
+        Seq = "SEQUENCE",
         /// When it happened.
         OccurredAt = "OCCURRED_AT",
     }

@@ -44,11 +44,11 @@ macro_rules! llm_run {
             revision: i64,
             /// The trace it was made from.
             trace_id: Option<TraceId>,
-            /// A readable name: the root span's name, or what the caller gave.
+            /// A readable name: what the caller gave, else the name of the root span.
             name: Option<String> [text],
             /// The agent that ran.
             agent_id: Option<String> [text],
-            /// The conversation or session it belongs to.
+            /// The conversation or session that the run belongs to.
             session_id: Option<String> [text],
             /// The end user it served. An identifier: not redacted.
             end_user_id: Option<String>,
@@ -58,15 +58,15 @@ macro_rules! llm_run {
             provider: String,
             /// The model, for example `gpt-4o`; `unknown` where nothing says it.
             model: String,
-            /// `gen_ai.operation.name`: chat, embeddings, invoke_agent ...
+            /// What was asked of the model: "chat", "embeddings", "invoke_agent" and so on (OpenTelemetry gen_ai.operation.name).
             operation: Option<String> [text],
-            /// OpenTelemetry `service.name`.
+            /// The service that ran (OpenTelemetry service.name).
             service_name: Option<String> [text],
-            /// OpenTelemetry `service.instance.id`.
+            /// The instance of the service (OpenTelemetry service.instance.id).
             service_instance_id: Option<String> [text],
-            /// OpenTelemetry `service.version`.
+            /// The version of the service (OpenTelemetry service.version).
             service_version: Option<String> [text],
-            /// OpenTelemetry `deployment.environment.name`.
+            /// Where it ran, for example "production" (OpenTelemetry deployment.environment.name).
             environment: Option<String> [text],
             /// Keyed digest of the prompt.
             prompt_hash: Option<Digest>,
@@ -82,7 +82,7 @@ macro_rules! llm_run {
             reasoning_tokens: Option<i64>,
             /// Microseconds until the first token of the first streamed call.
             time_to_first_token_us: Option<i64>,
-            /// Why the last call stopped: stop, length, tool_calls ...
+            /// Why the last model call stopped: "stop", "length", "tool_calls" and so on.
             finish_reason: Option<String> [text],
             /// Cost in millionths of a US dollar; `None` is unknown, never zero.
             cost_micros: Option<i64>,
@@ -90,7 +90,7 @@ macro_rules! llm_run {
             price_version: Option<String>,
             /// How it ended.
             execution_status: ExecutionStatus,
-            /// OpenTelemetry `error.type` of the failure.
+            /// The kind of error that the run failed with (OpenTelemetry error.type).
             error_type: Option<String> [text],
             /// When it began.
             started_at: Timestamp,

@@ -138,7 +138,7 @@ vocabulary!(
     /// What system records can be ordered by. Records with equal values are ordered by sequence, the same way round.
     SystemRecordSort as SystemRecordOrderField {
         /// The place in the log: the order in which records were written.
-        Seq = "SEQ",
+        Seq = "SEQUENCE",
         /// When it happened.
         OccurredAt = "OCCURRED_AT",
     }

@@ -1,7 +1,7 @@
 //! How a gateway enters: entities of ours by their ids, things of others by the names that records give them.
 
-use runledger::domain::append::NewRecord;
 use runledger::domain::ids::IdKind;
+use runledger::domain::record::NewRecord;
 use runledger::domain::vocabulary::{ExportFormat, ExportStatus};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use runledger::domain::append::NewRecord;
 use runledger::domain::ids::RecordId;
+use runledger::domain::record::NewRecord;
 use runledger::domain::scope::Permission;
 use runledger::facade::access::AuditedRequest;
 use runledger::facade::authorize::{Access, TABLE};
@@ -222,7 +222,7 @@ db_test! {
     async fn a_key_of_one_permission_reads_what_that_says_and_each_read_is_noted(db: TestDb) {
         let app = closed(&db).await;
         every_kind(&app, "ours").await;
-        append(&app, "ours", vec![NewRecord::Audit(new(&app, governance(at(5), Some("run"), None)))]).await;
+        append(&app, "ours", vec![NewRecord::Audit(new(&app, governance(at(5), Some("run"), None)), None)]).await;
         let everything = with(&app, &[Permission::Admin]).await;
         let ids = all_records(&everything).await;
         for kind in ["LlmRun", "Trace", "TraceStep", "TraceSeal", "SystemRecord", "AuditEntry", "LogExport", "PolicyActivation", "IncidentEvidence", "LedgerEvent", "LedgerEntry"] {

@@ -294,7 +294,7 @@ db_test! {
         let told = |answer: &Value| answer["llmRun"]["replay"].clone();
         let is = |rule: &str, second: i64| json!({ "inflectionRule": rule, "inflectionTimestamp": at(second).to_rfc3339() });
         assert_eq!(told(&ask().await), is("FAILED_STEP", 25), "the end of the failed step, not the completion");
-        append(&app, OURS, vec![NewRecord::Audit(new(&app, governance(at(40), Some("t"), Some(AuditAction::Blocked))))]).await;
+        append(&app, OURS, vec![NewRecord::Audit(new(&app, governance(at(40), Some("t"), Some(AuditAction::Blocked))), None)]).await;
         assert_eq!(told(&ask().await), is("GOVERNANCE", 40), "an entry that names the trace is the run's");
         let opened = IncidentEvidence { violation_step_index: Some(0), ..incident("i", Some("r")) };
         append(&app, OURS, vec![NewRecord::Incident(new(&app, opened))]).await;
@@ -350,7 +350,7 @@ db_test! {
         let app = TestApp::on(&db).await;
         let whole = LlmRun { trace_id: Some(trace_id("t")), correlation_id: Some("c".to_owned()), ..run("r") };
         append(&app, OURS, vec![NewRecord::Run(new(&app, whole)), NewRecord::Incident(new(&app, incident("i", Some("r")))),
-            NewRecord::Audit(new(&app, governance(at(3), Some("r"), Some(AuditAction::Blocked))))]).await;
+            NewRecord::Audit(new(&app, governance(at(3), Some("r"), Some(AuditAction::Blocked))), None)]).await;
         let answer = app.query("{ llmRun(runId: \"r\") { replay { metadata { tenantId runId traceId occurredAt policyIds
             incidentIds correlationId immutable sequence sourceDomain } } } }").await;
         assert_eq!(answer["llmRun"]["replay"]["metadata"], json!({ "tenantId": "ours", "runId": "r", "traceId": "t",

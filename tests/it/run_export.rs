@@ -1,9 +1,9 @@
 //! What can be said of exports of a run: only what is true now.
 
-use runledger::domain::append::NewRecord;
 use runledger::domain::audit::AuditEntry;
 use runledger::domain::export::LogExport;
 use runledger::domain::ids::IdKind;
+use runledger::domain::record::NewRecord;
 use runledger::domain::run::LlmRun;
 use runledger::domain::vocabulary::{AuditAction, AuditCategory, AuditEntityType, ExportFormat, ExportStatus};
 use serde_json::{Value, json};
@@ -101,8 +101,8 @@ db_test! {
         assert_eq!(names(&plain), ["REDACTED_AT_INGEST", "TAMPER_EVIDENT", "CONTENT_NOT_STORED"]);
         assert_eq!(plain[1].1, "the run is entry 0 of the evidence log");
         record(&app, "r", json!({ "trace": { "traceId": "t" }, "steps": [step()], "isSynthetic": true, "syntheticScenarioId": "load" })).await;
-        let entries = [Some(AuditAction::Allowed), Some(AuditAction::Blocked)].map(|action| NewRecord::Audit(new(&app, governance(at(0), Some("r"), action))));
-        append(&app, "ours", entries.into_iter().chain([NewRecord::Audit(new(&app, governance(at(0), Some("t"), None)))]).collect()).await;
+        let entries = [Some(AuditAction::Allowed), Some(AuditAction::Blocked)].map(|action| NewRecord::Audit(new(&app, governance(at(0), Some("r"), action)), None));
+        append(&app, "ours", entries.into_iter().chain([NewRecord::Audit(new(&app, governance(at(0), Some("t"), None)), None)]).collect()).await;
         append(&app, "ours", vec![NewRecord::Incident(new(&app, incident("INC", Some("r"))))]).await;
         let found = tags(&app, "r").await;
         assert_eq!(names(&found), ["REDACTED_AT_INGEST", "TAMPER_EVIDENT", "SEALED_TRACE", "POLICY_EVALUATED",

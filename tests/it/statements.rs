@@ -1,7 +1,7 @@
 //! How many SQL statements an answer takes. Authentication is off here and the audit of reads only writes, so every
 //! statement that is counted belongs to the answer.
 
-use runledger::domain::append::NewRecord;
+use runledger::domain::record::NewRecord;
 use runledger::domain::vocabulary::{ExportFormat, ExportStatus};
 use serde_json::json;
 
