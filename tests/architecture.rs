@@ -28,7 +28,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ledger", &["domain", "error"]),
     ("capture", &["domain", "error"]),
     ("bundle", &["domain", "error"]),
-    ("entity", &[]),
+    // The models of records come from their declarations.
+    ("entity", &["domain"]),
     ("store", &["domain", "entity", "ledger", "error", "clock"]),
     ("facade", &["domain", "store", "ledger", "capture", "bundle", "clock", "error"]),
     ("graphql", &["domain", "facade", "error"]),
