@@ -6,7 +6,7 @@ mod weight;
 
 use serde_json::{Value, json};
 
-use self::check::{check_bytes_max, check_length, check_scenario, checked_step, label};
+use self::check::{check_length, check_scenario, checked_step, label};
 use super::CaptureContext;
 use super::digest::{ContentHasher, content_digest};
 use super::facts::Facts;
@@ -219,9 +219,11 @@ pub fn content_hash(ctx: &CaptureContext, field: &str, content: &ContentInput) -
 /// # Errors
 /// `BAD_USER_INPUT` for what canonical JSON would change, `LIMIT_EXCEEDED` for size and depth.
 pub fn document(field: &str, value: Value, bytes_max: usize) -> Result<String> {
-    // What is too long as it was sent is not read for secrets first.
-    check_bytes_max(field, value.weight(), bytes_max)?;
     json::check(field, &value, JSON_DEPTH_MAX)?;
+    // What is too long as it was sent is not read for secrets first.
+    if value.weight() > bytes_max {
+        check_length(field, &canonical(&value)?, bytes_max)?;
+    }
     let text = canonical(&redact_json(value).map_err(|error| error.at_field(field))?)?;
     check_length(field, &text, bytes_max)?;
     Ok(text)

@@ -149,15 +149,11 @@ pub(super) fn check_number(field: &str, number: Option<i64>, most: i64) -> Resul
 }
 
 pub(in crate::capture) fn check_length(field: &str, text: &str, bytes_max: usize) -> Result<()> {
-    check_bytes_max(field, text.len(), bytes_max)
-}
-
-pub(super) fn check_bytes_max(field: &str, bytes: usize, bytes_max: usize) -> Result<()> {
-    if bytes <= bytes_max {
+    if text.len() <= bytes_max {
         return Ok(());
     }
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    let sent = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let sent = u64::try_from(text.len()).unwrap_or(u64::MAX);
     Err(Error::limit(format!("{field} has at most {bytes_max} bytes, got {sent}; shorten it"), limit, Some(sent)))
 }
 
