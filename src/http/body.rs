@@ -21,8 +21,9 @@ use crate::error::{Code, Error};
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time in which a further piece of it must.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// What is larger is unpacked and read into messages away from the threads that serve requests.
-pub(super) const LIGHT_BYTES: usize = 64 << 10;
+/// What is larger than a batch that exporters send by themselves is unpacked and read into messages away from the threads that
+/// serve requests, and has few turns.
+pub(super) const LIGHT_BYTES: usize = 256 << 10;
 
 /// Why a body was not taken.
 #[derive(Debug)]

@@ -9,9 +9,6 @@ use crate::domain::scope::Scope;
 use crate::error::Result;
 use crate::facade::capture::{OtlpEncoding, decode_otlp_if};
 
-/// What is larger is read by threads of its own, though it has its turn among the small ones.
-const HERE_BYTES_MAX: usize = 256 << 10;
-
 /// Takes a request.
 pub(super) async fn take<S: Exported>(
     state: &HttpState,
@@ -21,7 +18,7 @@ pub(super) async fn take<S: Exported>(
 ) -> Result<Option<Partial>, Refused> {
     let is_bulk = !arrived.is_light()?;
     let _turn = state.turn(&scope.tenant, is_bulk).await?;
-    let (message, _share) = if is_bulk || arrived.bytes() > HERE_BYTES_MAX {
+    let (message, _share) = if is_bulk {
         state.bulk().run(move || read::<S>(encoding, arrived)).await??
     } else {
         read::<S>(encoding, arrived)?
