@@ -35,6 +35,7 @@ const TABLE: &str = "CREATE TABLE llm_run (
     service_instance_id {text},
     service_version {text},
     environment {text},
+    region {text},
     prompt_hash {bytes} CHECK (length(prompt_hash) = 32),
     response_hash {bytes} CHECK (length(response_hash) = 32),
     input_tokens {int} NOT NULL CHECK (input_tokens BETWEEN 0 AND 9007199254740991),

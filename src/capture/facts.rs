@@ -52,6 +52,8 @@ pub struct Facts {
     /// `deployment.environment.name`.
     #[serde(rename = "en", skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    #[serde(rename = "rg", skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// `gen_ai.operation.name`.
     #[serde(rename = "op", skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,

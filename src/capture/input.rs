@@ -168,6 +168,7 @@ pub fn run(
         service_instance_id: None,
         service_version: None,
         environment: None,
+        region: None,
         prompt_hash,
         response_hash,
         input_tokens: input.input_tokens.unwrap_or(0),

@@ -48,6 +48,7 @@ fn run(start: Timestamp) -> Result<RunInput, AppError> {
             service_instance_id: Some("refunds-0".to_owned()),
             service_version: Some("1.4.0".to_owned()),
             environment: Some("staging".to_owned()),
+            region: Some("eu-central-1".to_owned()),
             finish_reason: Some("stop".to_owned()),
             correlation_id: Some("release-1.4.0".to_owned()),
             ..RunTexts::default()

@@ -68,6 +68,8 @@ macro_rules! llm_run {
             service_version: Option<String> [text],
             /// Where it ran, for example "production" (OpenTelemetry deployment.environment.name).
             environment: Option<String> [text],
+            /// The region of the cloud it ran in, for example "eu-central-1" (OpenTelemetry cloud.region).
+            region: Option<String> [text],
             /// Keyed digest of the prompt.
             prompt_hash: Option<Digest>,
             /// Keyed digest of the response.

@@ -36,6 +36,7 @@ pub fn run() -> LlmRun {
         service_instance_id: None,
         service_version: None,
         environment: None,
+        region: None,
         prompt_hash: None,
         response_hash: None,
         input_tokens: 0,

@@ -9,7 +9,7 @@ import json, sys, time, urllib.request, uuid
 RUN = """
   id created_at: createdAt tenant { tenant_id: id } run_id: runId revision trace_id: traceId name agent { agent_id: id }
   session_id: sessionId end_user_id: endUserId tags provider model operation service_name: serviceName
-  service_instance_id: serviceInstanceId service_version: serviceVersion environment prompt_hash: promptHash
+  service_instance_id: serviceInstanceId service_version: serviceVersion environment region prompt_hash: promptHash
   response_hash: responseHash input_tokens: inputTokens output_tokens: outputTokens cached_input_tokens: cachedInputTokens
   reasoning_tokens: reasoningTokens finish_reason: finishReason cost_usd: costUsd price_version: priceVersion
   execution_status: executionStatus error_type: errorType started_at: startedAt completed_at: completedAt source

@@ -102,3 +102,24 @@ db_test! {
         app.store.close().await;
     }
 }
+
+db_test! {
+    async fn a_run_says_in_which_region_of_the_cloud_it_ran(db: TestDb) {
+        let app = TestApp::on(&db).await;
+        let resource = json!({ "attributes": [{ "key": "cloud.region", "value": { "stringValue": "eu-central-1" } }] });
+        let span = json!({ "traceId": "d".repeat(32), "spanId": "1".repeat(16), "name": "chat",
+            "startTimeUnixNano": BEGAN_NS.to_string(), "endTimeUnixNano": (BEGAN_NS + 1).to_string(),
+            "attributes": [{ "key": "gen_ai.operation.name", "value": { "stringValue": "chat" } }] });
+        let body = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "scope": { "name": "t" }, "spans": [span] }] }] });
+        assert_eq!(app.post_signal("/v1/traces", &body).await, Value::Null);
+        seal(&app).await;
+        let region = "query Q($id: ID!) { llmRun(runId: $id) { region serviceName } }";
+        let run = app.query_with(region, json!({ "id": "d".repeat(32) })).await;
+        assert_eq!(run["llmRun"], json!({ "region": "eu-central-1", "serviceName": null }));
+        // What a caller says of it is redacted like every other text.
+        let record = "mutation M($input: RecordLlmRunInput!) { recordLlmRun(input: $input) { run { region } } }";
+        let said = app.query_with(record, json!({ "input": { "region": "of jane@example.test" } })).await;
+        assert_eq!(said["recordLlmRun"]["run"], json!({ "region": "of [REDACTED]" }));
+        app.store.close().await;
+    }
+}

@@ -33,6 +33,7 @@ fn full_run() -> LlmRun {
         service_instance_id: text("instance"),
         service_version: text("version"),
         environment: text("environment"),
+        region: text("region"),
         prompt_hash: Some(digest(1)),
         response_hash: Some(digest(2)),
         input_tokens: 9_007_199_254_740_991,

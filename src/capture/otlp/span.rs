@@ -42,6 +42,7 @@ pub(super) struct ResourceContext {
     pub(super) service_instance_id: Option<String>,
     service_version: Option<String>,
     environment: Option<String>,
+    region: Option<String>,
 }
 
 impl ResourceContext {
@@ -55,6 +56,7 @@ impl ResourceContext {
             service_instance_id: text(&["service.instance.id"]),
             service_version: text(&["service.version"]),
             environment: text(&["deployment.environment.name", "deployment.environment"]),
+            region: text(&["cloud.region"]),
         }
     }
 }
@@ -275,6 +277,7 @@ fn facts(
         service_instance_id: resource.service_instance_id.clone(),
         service_version: resource.service_version.clone(),
         environment: resource.environment.clone().or_else(|| found.label(Slot::Environment)),
+        region: resource.region.clone(),
         operation: found.label(Slot::Operation),
         request_model: call.request_model.clone(),
         cached_tokens: call.usage.cached,

@@ -76,6 +76,7 @@ fn from_steps(frame: &Frame<'_>, options: &SealOptions) -> LlmRun {
         service_version: first_fact(calls, |facts| facts.service_version.clone())
             .or_else(|| of_trace(&trace.service_version)),
         environment: first_fact(calls, |facts| facts.environment.clone()).or_else(|| of_trace(&trace.environment)),
+        region: first_fact(calls, |facts| facts.region.clone()),
         prompt_hash: head
             .and_then(|node| node.step.input_hash)
             .or_else(|| llm(calls).find_map(|node| node.step.input_hash)),

@@ -65,6 +65,7 @@ pub fn run(name: &str) -> LlmRun {
         service_instance_id: None,
         service_version: None,
         environment: None,
+        region: None,
         prompt_hash: None,
         response_hash: None,
         input_tokens: 10,

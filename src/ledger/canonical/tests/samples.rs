@@ -42,6 +42,7 @@ pub(super) fn run() -> LlmRun {
         service_instance_id: Some("a service instance id".to_owned()),
         service_version: Some("a service version".to_owned()),
         environment: Some("a environment".to_owned()),
+        region: Some("a region".to_owned()),
         prompt_hash: Some(digest(16)),
         response_hash: Some(digest(17)),
         input_tokens: 1018,
