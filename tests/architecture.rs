@@ -366,7 +366,7 @@ fn the_import_check_lets_through_what_is_allowed() {
         ("domain/run.rs", "#[cfg(test)] mod tests { use crate::store::Store; }"),
         ("store/mod.rs", "use sea_orm::{ActiveValue, EntityTrait}; use crate::entity::llm_run;"),
         ("facade/loaders.rs", "use async_graphql::dataloader::Loader;"),
-        ("http/graphql.rs", "use crate::graphql::schema; use async_graphql::Request; use axum::Router;"),
+        ("http/graphql.rs", "use crate::graphql::root::schema; use async_graphql::Request; use axum::Router;"),
         ("http/graphql_guard.rs", "use async_graphql::parser::parse_query;"),
         ("http/otlp/grpc.rs", "use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server as s;"),
         ("cli/serve.rs", "use crate::{app, config, http};"),

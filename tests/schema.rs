@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition};
 use runledger::facade::authorize;
-use runledger::graphql::schema;
+use runledger::graphql::root::schema;
 
 /// The committed schema.
 const COMMITTED: &str = include_str!("../schema.graphql");

@@ -7,7 +7,7 @@ use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use runledger::domain::ids::TenantId;
 use runledger::domain::scope::{Permission, Permissions};
-use runledger::graphql::schema::{self, SchemaOptions};
+use runledger::graphql::root::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
 use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};

@@ -4,8 +4,8 @@ use axum::Router;
 
 use crate::config::{Config, GraphqlSettings};
 use crate::facade::Logs;
-use crate::graphql::guard::Limits;
-use crate::graphql::schema::{self, SchemaOptions};
+use crate::graphql::root::guard::Limits;
+use crate::graphql::root::schema::{self, SchemaOptions};
 use crate::http;
 use crate::http::graphql::{GraphqlLimits, GraphqlState};
 

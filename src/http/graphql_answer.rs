@@ -11,7 +11,7 @@ use super::graphql_media::Media;
 use super::held::{self, ANSWER_BYTES};
 use super::metrics;
 use crate::error::{Code, Error};
-use crate::graphql::error::{is_refusal, refusal};
+use crate::graphql::shared::error::{is_refusal, refusal};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 

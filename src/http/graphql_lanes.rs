@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::fair::{FairPermit, FairPool, NoPermit};
 use crate::domain::ids::TenantId;
 use crate::error::{Error, Result};
-use crate::graphql::guard::Measured;
+use crate::graphql::root::guard::Measured;
 
 /// The highest complexity of a light query.
 const LIGHT_MAX: u64 = 1_000;

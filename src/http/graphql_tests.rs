@@ -14,7 +14,7 @@ use super::*;
 use crate::domain::ids::TenantId;
 use crate::domain::scope::{Actor, Permissions};
 use crate::domain::vocabulary::ActorType;
-use crate::graphql::schema::{SchemaOptions, build};
+use crate::graphql::root::schema::{SchemaOptions, build};
 use crate::http::fair::FairPool;
 
 fn scope() -> Scope {
@@ -211,7 +211,7 @@ async fn a_slow_request_is_given_up() {
 async fn a_flood_of_unknown_fields_gives_a_small_answer() {
     let fields: String = (0..5_000).map(|i| format!("f{i} ")).collect();
     let answered = send(post(RESPONSE, query(&format!("{{ viewer {{ {fields} }} }}")))).await;
-    assert_eq!(answered.json["errors"].as_array().expect("errors").len(), crate::graphql::error::ERRORS_MAX);
+    assert_eq!(answered.json["errors"].as_array().expect("errors").len(), crate::graphql::shared::error::ERRORS_MAX);
 }
 
 #[tokio::test]

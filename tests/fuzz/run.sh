@@ -26,7 +26,7 @@ seed() { # target: starting points from the fixtures
     otlp_protobuf) find tests/fixtures/otlp -name '*.pb' -size -16k -exec cp -n {} "$corpus" \; ;;
     otlp_json | redact) find tests/fixtures/otlp -name '*.json' -size -16k -exec cp -n {} "$corpus" \; ;;
     graphql_guard)
-      cp -n src/graphql/guard/introspection.graphql "$corpus"
+      cp -n src/graphql/root/guard/introspection.graphql "$corpus"
       printf '{ ...A ...A } fragment A on Query { a: __typename @include(if: true) ...B } fragment B on Query { llmRuns(first: 5, filter: { tags: ["x"] }) { nodes { id } } }' >"$corpus/fragments"
       ;;
     receipt)

@@ -129,12 +129,12 @@ db_test! {
         let mut json_fields = std::collections::BTreeSet::new();
         for input in types.iter().filter(|each| each["kind"] == "INPUT_OBJECT") {
             for field in input["inputFields"].as_array().expect("fields") {
-                let is_listed = runledger::graphql::inputs::JSON_FIELDS.contains(&field["name"].as_str().expect("a name"));
+                let is_listed = runledger::graphql::root::inputs::JSON_FIELDS.contains(&field["name"].as_str().expect("a name"));
                 assert_eq!(named(&field["type"]) == "JSON", is_listed, "{}.{}", input["name"], field["name"]);
                 json_fields.extend(is_listed.then(|| field["name"].as_str()));
             }
         }
-        assert_eq!(json_fields.len(), runledger::graphql::inputs::JSON_FIELDS.len());
+        assert_eq!(json_fields.len(), runledger::graphql::root::inputs::JSON_FIELDS.len());
     }
 
     async fn equal_requests_at_once_are_recorded_once(db: TestDb) {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use async_graphql::Variables;
-use runledger::graphql::guard::{Limits, check, operation, parse};
+use runledger::graphql::root::guard::{Limits, check, operation, parse};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

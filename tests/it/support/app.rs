@@ -16,7 +16,7 @@ use runledger::clock::Clock;
 use runledger::domain::ids::TenantId;
 use runledger::facade::access::{AccessAudit, AccessConfig};
 use runledger::facade::{Logs, LogsConfig};
-use runledger::graphql::schema::{self, SchemaOptions};
+use runledger::graphql::root::schema::{self, SchemaOptions};
 use runledger::http::auth::AuthSettings;
 use runledger::http::graphql::{GraphqlLimits, GraphqlState};
 use runledger::http::{self, HttpSettings, HttpState};
