@@ -2,19 +2,19 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::enums::{ComplianceTag, ExportFormat, ExportScope, ExportStatus, Origin};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::shared::record_fields::{RecordFields, record};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::shared::scalars::{DateTime, Json, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::export::{TagReason, available_formats, missing_reason, newest_checksum};
 use crate::domain::ids::IdKind;
 use crate::domain::run::StoredRun;
 use crate::facade::exports::StoredExport;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::enums::{ComplianceTag, ExportFormat, ExportScope, ExportStatus, Origin};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::record_fields::{RecordFields, record};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Json, SafeInt, Sha256};
 
 record! {
     /// See [`crate::domain::export::LogExport`].

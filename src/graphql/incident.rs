@@ -2,24 +2,24 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::entities::{Incident, Policy, Tenant};
-use crate::graphql::shared::enums::IncidentSeverity;
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::root::inputs::{idempotency, run_id};
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::ledger::proofs::Receipt;
-use crate::graphql::shared::record_fields::{RecordFields, record};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::run::replay::LlmRunReplay;
-use crate::graphql::run::{self, LlmRun};
-use crate::graphql::shared::scalars::{DateTime, Decimal, SafeInt};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, check_name};
 use crate::domain::incident::IncidentInput;
 use crate::error::Result;
 use crate::facade::incidents::StoredIncident;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::ledger::proofs::Receipt;
+use crate::graphql::root::inputs::{idempotency, run_id};
+use crate::graphql::run::replay::LlmRunReplay;
+use crate::graphql::run::{self, LlmRun};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::entities::{Incident, Policy, Tenant};
+use crate::graphql::shared::enums::IncidentSeverity;
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::record_fields::{RecordFields, record};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Decimal, SafeInt};
 
 record! {
     /// See [`crate::domain::incident::IncidentEvidence`].

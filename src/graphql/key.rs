@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::shared::scalars::DateTime;
 use crate::domain::scope::{Permission, Permissions};
 use crate::error::{Error, Result};
 use crate::facade::keys;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::scalars::DateTime;
 
 /// What createApiKey takes.
 #[derive(InputObject)]

@@ -2,18 +2,6 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value, indexmap::IndexMap};
 
-use crate::graphql::shared::connection::{Connection, List, PageArgs, connect};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::entities::{Policy, Tenant};
-use crate::graphql::shared::enums::ActorType;
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::root::inputs::idempotency;
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::ledger::proofs::Receipt;
-use crate::graphql::shared::record_fields::{RecordFields, record};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::shared::scalars::{DateTime, Decimal};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, check_name};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
@@ -21,6 +9,18 @@ use crate::domain::policy::{CONFIDENCE_PPM_MAX, PolicyActivationInput};
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 use crate::facade::policies::StoredActivation;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::ledger::proofs::Receipt;
+use crate::graphql::root::inputs::idempotency;
+use crate::graphql::shared::connection::{Connection, List, PageArgs, connect};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::entities::{Policy, Tenant};
+use crate::graphql::shared::enums::ActorType;
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::record_fields::{RecordFields, record};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Decimal};
 
 record! {
     /// See [`crate::domain::policy::PolicyActivation`].

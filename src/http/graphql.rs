@@ -27,9 +27,9 @@ use crate::error::{Code, Error};
 use crate::facade::access::{AuditedRequest, RequestAudit};
 use crate::facade::loaders::LoadQueue;
 use crate::facade::{Logs, reading_for};
-use crate::graphql::shared::error::{RequestId, refusal};
 use crate::graphql::root::guard;
 use crate::graphql::root::schema::{self, Schema};
+use crate::graphql::shared::error::{RequestId, refusal};
 
 /// Headers that a page of another site cannot send to us without asking us first.
 const NO_SIMPLE_HEADERS: [&str; 3] = ["authorization", "apollo-require-preflight", "x-apollo-operation-name"];

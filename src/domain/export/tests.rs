@@ -23,7 +23,6 @@ fn trace(steps: i64, sealed: Option<i64>) -> TraceView {
         service_instance_id: None,
         service_version: None,
         environment: None,
-        region: None,
         started_at: Timestamp::default(),
         plan_commitment: None,
     };

@@ -2,18 +2,18 @@
 
 use async_graphql::{Context, Object, Value};
 
-use crate::graphql::audit::filters::ExportFilter;
-use crate::graphql::shared::connection::{self, Connection, List, PageArgs, connect, given, total};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::export::LogExport;
-use crate::graphql::shared::row::{Columns, Row};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::scope::Permission;
 use crate::domain::{evidence, filter};
 use crate::error::Result;
 use crate::facade::LogsFacade;
+use crate::graphql::audit::filters::ExportFilter;
+use crate::graphql::export::LogExport;
+use crate::graphql::shared::connection::{self, Connection, List, PageArgs, connect, given, total};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::row::{Columns, Row};
 
 /// A list of exports, newest first.
 #[derive(Clone)]

@@ -2,16 +2,16 @@
 
 use async_graphql::{ID, InputObject};
 
-use crate::graphql::shared::enums::{
-    ActorType, AuditAction, AuditCategory, AuditEntityType, AuditOrderField, ExportFormat, ExportScope, ExportStatus,
-    OrderDirection, Verdict, Word,
-};
-use crate::graphql::shared::filters::{TimeRange, ids, range, texts, values};
 use crate::domain::filter;
 use crate::domain::ids::RunId;
 use crate::domain::page::Direction;
 use crate::domain::vocabulary;
 use crate::error::Result;
+use crate::graphql::shared::enums::{
+    ActorType, AuditAction, AuditCategory, AuditEntityType, AuditOrderField, ExportFormat, ExportScope, ExportStatus,
+    OrderDirection, Verdict, Word,
+};
+use crate::graphql::shared::filters::{TimeRange, ids, range, texts, values};
 
 /// Which entries of the audit ledger. Every field that is given must fit; a list fits when any of its values does, and
 /// an empty list fits nothing. Lists hold at most 200 values.

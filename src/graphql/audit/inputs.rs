@@ -2,18 +2,18 @@
 
 use async_graphql::{ID, InputObject, SimpleObject};
 
-use crate::graphql::audit::AuditEntry;
-use crate::graphql::shared::enums::{ActorType, AuditAction, AuditCategory, AuditEntityType, Verdict};
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::root::inputs::{idempotency, run_id};
-use crate::graphql::ledger::proofs::Receipt;
-use crate::graphql::root::mutation::{RecordError, RecordOutcome};
-use crate::graphql::shared::row::Row;
-use crate::graphql::shared::scalars::{DateTime, Json};
 use crate::domain::input;
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 use crate::facade::capture::AuditResult;
+use crate::graphql::audit::AuditEntry;
+use crate::graphql::ledger::proofs::Receipt;
+use crate::graphql::root::inputs::{idempotency, run_id};
+use crate::graphql::root::mutation::{RecordError, RecordOutcome};
+use crate::graphql::shared::enums::{ActorType, AuditAction, AuditCategory, AuditEntityType, Verdict};
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::row::Row;
+use crate::graphql::shared::scalars::{DateTime, Json};
 
 /// Most entries of one mutation.
 pub const ENTRIES_MAX: usize = 1_000;

@@ -8,18 +8,6 @@ pub mod views;
 
 use async_graphql::{Context, ID, Object, SimpleObject, Value};
 
-use crate::graphql::audit::filters::{AuditFilter, AuditOrder};
-use crate::graphql::shared::connection::{List, canonical, chosen, given, ordered};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::entities::Tenant;
-use crate::graphql::shared::enums::{ActorType, AuditAction, AuditCategory, AuditChangeKind, AuditEntityType, Decision, Verdict};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::shared::record_fields::{RecordFields, record};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::shared::scalars::{DateTime, Json};
-use crate::graphql::trace::payload;
 use crate::domain::diff;
 use crate::domain::ids::{IdKind, RecordId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
@@ -29,6 +17,20 @@ use crate::domain::{evidence, filter};
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
 use crate::facade::audit::StoredAuditEntry;
+use crate::graphql::audit::filters::{AuditFilter, AuditOrder};
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::shared::connection::{List, canonical, chosen, given, ordered};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::entities::Tenant;
+use crate::graphql::shared::enums::{
+    ActorType, AuditAction, AuditCategory, AuditChangeKind, AuditEntityType, Decision, Verdict,
+};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::record_fields::{RecordFields, record};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Json};
+use crate::graphql::trace::payload;
 
 record! {
     /// See [`crate::domain::audit::AuditEntry`].

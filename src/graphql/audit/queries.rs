@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::graphql::audit::{AuditEntry, AuditList, load_entry};
 use crate::graphql::audit::exports::AuditExports;
 use crate::graphql::audit::filters::{AuditFilter, AuditOrder, AuditViewFilter, ExportFilter};
 use crate::graphql::audit::views::{AccessEvent, AuthorizationDecision, IdentityEvent, View};
+use crate::graphql::audit::{AuditEntry, AuditList, load_entry};
 use crate::graphql::shared::connection::{Connection, PageArgs, connect};
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::error::{ApiResult, Maybe};

@@ -5,15 +5,6 @@ use std::marker::PhantomData;
 
 use async_graphql::{Context, ID, Object, OutputType, TypeName, Value};
 
-use crate::graphql::audit::AuditEntry;
-use crate::graphql::audit::filters::AuditViewFilter;
-use crate::graphql::shared::connection::{self, Connection, List, PageArgs, connect, given, total};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::enums::{ActorType, AuditAction, AuditEntityType, Decision, Verdict};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::shared::row::{Columns, Row, columns};
-use crate::graphql::shared::scalars::{DateTime, SafeInt};
 use crate::domain::audit::AccessDetail;
 use crate::domain::evidence;
 use crate::domain::filter::{AuditFilter, AuditOrder};
@@ -24,6 +15,15 @@ use crate::domain::vocabulary::AuditCategory;
 use crate::error::Result;
 use crate::facade::LogsFacade;
 use crate::facade::audit::StoredAuditEntry;
+use crate::graphql::audit::AuditEntry;
+use crate::graphql::audit::filters::AuditViewFilter;
+use crate::graphql::shared::connection::{self, Connection, List, PageArgs, connect, given, total};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::enums::{ActorType, AuditAction, AuditEntityType, Decision, Verdict};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::row::{Columns, Row, columns};
+use crate::graphql::shared::scalars::{DateTime, SafeInt};
 
 /// A row of a view.
 pub trait ViewRow: Columns + OutputType + From<StoredAuditEntry> + Sync + 'static {

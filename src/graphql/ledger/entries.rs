@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Union};
 
-use crate::graphql::audit::AuditEntry;
-use crate::graphql::shared::connection::PageInfo;
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::enums::{ActorType, LedgerEventKind, RecordKind};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::export::LogExport;
-use crate::graphql::incident::IncidentEvidence;
-use crate::graphql::ledger::proofs::{InclusionProof, Receipt};
-use crate::graphql::shared::node::Node;
-use crate::graphql::policy::PolicyActivation;
-use crate::graphql::shared::record_fields::RecordFields;
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::run::LlmRun;
-use crate::graphql::shared::scalars::{BigInt, Json, Sha256};
-use crate::graphql::system::SystemRecord;
-use crate::graphql::trace::seals::TraceSeal;
-use crate::graphql::trace::steps::TraceStep;
-use crate::graphql::trace::Trace;
 use crate::domain::ids::{IdKind, RecordId, TenantId};
 use crate::domain::ledger;
 use crate::domain::record::StoredRecord;
 use crate::domain::run::Stored;
 use crate::facade::ledger::EntryPage;
+use crate::graphql::audit::AuditEntry;
+use crate::graphql::export::LogExport;
+use crate::graphql::incident::IncidentEvidence;
+use crate::graphql::ledger::proofs::{InclusionProof, Receipt};
+use crate::graphql::policy::PolicyActivation;
+use crate::graphql::run::LlmRun;
+use crate::graphql::shared::connection::PageInfo;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::enums::{ActorType, LedgerEventKind, RecordKind};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::node::Node;
+use crate::graphql::shared::record_fields::RecordFields;
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{BigInt, Json, Sha256};
+use crate::graphql::system::SystemRecord;
+use crate::graphql::trace::Trace;
+use crate::graphql::trace::seals::TraceSeal;
+use crate::graphql::trace::steps::TraceStep;
 
 /// See [`ledger::LedgerEntry`].
 pub struct LedgerEntry {

@@ -2,14 +2,14 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
+use crate::domain::ids::RecordId;
+use crate::error::{Code, Error};
+use crate::graphql::ledger::entries::LedgerEvent;
+use crate::graphql::ledger::proofs::Receipt;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::PayloadPart;
 use crate::graphql::shared::error::ApiResult;
-use crate::graphql::ledger::entries::LedgerEvent;
-use crate::graphql::ledger::proofs::Receipt;
 use crate::graphql::shared::row::Row;
-use crate::domain::ids::RecordId;
-use crate::error::{Code, Error};
 
 /// What erasePayload takes.
 #[derive(InputObject)]

@@ -10,20 +10,20 @@ pub mod verification;
 use async_graphql::{Context, ID, MergedObject, Object};
 use uuid::Uuid;
 
+use crate::domain::ids::TenantId;
+use crate::domain::ledger::LedgerLog;
+use crate::domain::page::{AsOf, PAGE_SIZE_DEFAULT};
+use crate::domain::vocabulary;
+use crate::graphql::ledger::entries::{LedgerEntry, LedgerEntryConnection};
+use crate::graphql::ledger::proofs::LedgerProofs;
+use crate::graphql::ledger::verification::LedgerChecks;
 use crate::graphql::shared::connection::page_size;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::{LedgerStream, RecordKind};
 use crate::graphql::shared::error::{ApiResult, Maybe};
 use crate::graphql::shared::filters::checked;
-use crate::graphql::ledger::entries::{LedgerEntry, LedgerEntryConnection};
-use crate::graphql::ledger::proofs::LedgerProofs;
 use crate::graphql::shared::row::Row;
 use crate::graphql::shared::scalars::{BigInt, Sha256};
-use crate::graphql::ledger::verification::LedgerChecks;
-use crate::domain::ids::TenantId;
-use crate::domain::ledger::LedgerLog;
-use crate::domain::page::{AsOf, PAGE_SIZE_DEFAULT};
-use crate::domain::vocabulary;
 
 /// A log that holds records of the tenant in the order of writing: an RFC 6962 Merkle tree, whose signed checkpoints
 /// follow C2SP tlog-checkpoint. Nothing in it is ever changed or removed.

@@ -7,15 +7,15 @@ use async_graphql::{
 };
 use std::borrow::Cow;
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::scalars::{BigInt, DateTime, Sha256};
 use crate::domain::checkpoint;
 use crate::domain::ids::RecordId;
 use crate::domain::ledger::LedgerLog;
 use crate::domain::vocabulary;
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::scalars::{BigInt, DateTime, Sha256};
 
 /// The receipt of a record, made when it is selected. As a field it is a nullable String.
 pub struct Receipt(pub Option<RecordId>);

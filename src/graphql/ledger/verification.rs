@@ -3,18 +3,20 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Value};
 use uuid::Uuid;
 
-use crate::graphql::shared::connection::{self, Connection, List, PageArgs, connect_open, given};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::enums::{AnomalyKind, LedgerStream, RecordKind, TrustLevel, VerificationMode, VerificationStatus, Word};
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::shared::scalars::{BigInt, DateTime, SafeInt, Sha256};
 use crate::domain::ids::RecordId;
 use crate::domain::page::{Count, Page, PageRequest};
 use crate::domain::{evidence, verification};
 use crate::error::Result;
 use crate::facade::LogsFacade;
+use crate::graphql::shared::connection::{self, Connection, List, PageArgs, connect_open, given};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::enums::{
+    AnomalyKind, LedgerStream, RecordKind, TrustLevel, VerificationMode, VerificationStatus, Word,
+};
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{BigInt, DateTime, SafeInt, Sha256};
 
 /// See [`verification::Anomaly`].
 #[derive(Clone)]

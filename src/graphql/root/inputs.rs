@@ -2,10 +2,10 @@
 
 use async_graphql::{ID, InputObject, OneofObject};
 
-use crate::graphql::shared::enums::{ActorType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind, StepStatus};
-use crate::graphql::shared::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
 use crate::domain::record::pick_texts;
 use crate::domain::run::{RunTexts, llm_run};
+use crate::graphql::shared::enums::{ActorType, ExecutionStatus, OutcomeCategory, RecordSource, StepKind, StepStatus};
+use crate::graphql::shared::scalars::{BigInt, DateTime, Decimal, Json, SafeInt, Sha256};
 
 mod convert;
 mod sent;

@@ -6,26 +6,26 @@ pub use results::{RecordError, RecordOutcome, RecordStepResult};
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 
-use crate::graphql::audit::inputs::{AppendAuditEntriesInput, AppendAuditEntriesPayload};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::incident::IncidentMutations;
-use crate::graphql::root::inputs::{
-    LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, idempotency, steps, trace_id, whole_steps,
-};
-use crate::graphql::key::KeyMutations;
-use crate::graphql::ledger::erasure::LedgerMutations;
-use crate::graphql::ledger::proofs::Receipt;
-use crate::graphql::policy::PolicyMutations;
-use crate::graphql::shared::row::Row;
-use crate::graphql::run::LlmRun;
-use crate::graphql::system::inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
-use crate::graphql::trace::{Trace, TraceNow};
-use crate::graphql::ledger::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
 use crate::domain::input;
 use crate::domain::trace::TraceView;
 use crate::error::{Error, Result};
 use crate::facade::capture::Recorded;
+use crate::graphql::audit::inputs::{AppendAuditEntriesInput, AppendAuditEntriesPayload};
+use crate::graphql::incident::IncidentMutations;
+use crate::graphql::key::KeyMutations;
+use crate::graphql::ledger::erasure::LedgerMutations;
+use crate::graphql::ledger::proofs::Receipt;
+use crate::graphql::ledger::verification::{Verification, VerifyLedgerInput, VerifyLedgerPayload};
+use crate::graphql::policy::PolicyMutations;
+use crate::graphql::root::inputs::{
+    LlmRunInput, TraceInput, TraceSealInput, TraceStepInput, idempotency, steps, trace_id, whole_steps,
+};
+use crate::graphql::run::LlmRun;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::row::Row;
+use crate::graphql::system::inputs::{RecordSystemRecordsInput, RecordSystemRecordsPayload, system_records};
+use crate::graphql::trace::{Trace, TraceNow};
 
 /// What recordLlmRun takes.
 #[derive(InputObject)]

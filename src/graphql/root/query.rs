@@ -2,23 +2,23 @@
 
 use async_graphql::{Context, ID, MergedObject, Object, SimpleObject};
 
+use crate::domain::vocabulary;
 use crate::graphql::audit::queries::AuditQueries;
+use crate::graphql::incident::IncidentQueries;
+use crate::graphql::ledger::Ledger;
+use crate::graphql::ledger::verification::VerificationQueries;
+use crate::graphql::policy::PolicyQueries;
+use crate::graphql::run::RunQueries;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::entities::Tenant;
 use crate::graphql::shared::enums::{ActorType, LedgerStream, Word};
 use crate::graphql::shared::error::{ApiResult, Maybe};
 use crate::graphql::shared::gateway::Gateway;
-use crate::graphql::incident::IncidentQueries;
-use crate::graphql::ledger::Ledger;
 use crate::graphql::shared::node::{self, Node};
-use crate::graphql::policy::PolicyQueries;
 use crate::graphql::shared::row::Row;
-use crate::graphql::run::RunQueries;
 use crate::graphql::shared::scalars::Sha256;
 use crate::graphql::system::SystemQueries;
 use crate::graphql::trace::queries::TraceQueries;
-use crate::graphql::ledger::verification::VerificationQueries;
-use crate::domain::vocabulary;
 
 /// Reads. Everything is read within the caller's tenant: what belongs to another tenant does not exist here.
 #[derive(Default, MergedObject)]

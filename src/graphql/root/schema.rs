@@ -2,11 +2,11 @@
 
 use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions, SchemaBuilder, Value};
 
+use crate::graphql::root::mutation::Mutation;
+use crate::graphql::root::query::Query;
 use crate::graphql::shared::error::{self, RequestId};
 use crate::graphql::shared::gateway::Places;
-use crate::graphql::root::mutation::Mutation;
 use crate::graphql::shared::node::Evidenced;
-use crate::graphql::root::query::Query;
 
 /// The schema of the API. Cheap to clone.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

@@ -2,14 +2,6 @@
 
 use async_graphql::{Context, ID, Object, Value, indexmap::IndexMap};
 
-use crate::graphql::audit::AuditEntry;
-use crate::graphql::shared::connection::{Connection, List, PageArgs, canonical, chosen, connect};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::enums::{AuditAction, AuditEntityType, Decision, Verdict};
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::shared::scalars::{DateTime, SafeInt};
 use crate::domain::audit::GovernanceSummary;
 use crate::domain::evidence;
 use crate::domain::ids::IdKind;
@@ -18,6 +10,14 @@ use crate::domain::run::StoredRun;
 use crate::error::Result;
 use crate::facade::LogsFacade;
 use crate::facade::audit::{RunNames, StoredAuditEntry};
+use crate::graphql::audit::AuditEntry;
+use crate::graphql::shared::connection::{Connection, List, PageArgs, canonical, chosen, connect};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::enums::{AuditAction, AuditEntityType, Decision, Verdict};
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, SafeInt};
 
 /// A run, for what rules made of it.
 pub struct LlmRunGovernance(pub StoredRun);

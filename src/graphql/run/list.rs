@@ -2,16 +2,16 @@
 
 use async_graphql::{Context, Object, Value};
 
+use crate::domain::filter;
+use crate::domain::page::{AsOf, Count, Page, PageRequest};
+use crate::error::Result;
+use crate::facade::LogsFacade;
+use crate::graphql::run::LlmRun;
 use crate::graphql::shared::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use crate::graphql::shared::error::ApiResult;
 use crate::graphql::shared::filters::{LlmRunFilter, LlmRunOrder};
 use crate::graphql::shared::prefetch;
 use crate::graphql::shared::row::Row;
-use crate::graphql::run::LlmRun;
-use crate::domain::filter;
-use crate::domain::page::{AsOf, Count, Page, PageRequest};
-use crate::error::Result;
-use crate::facade::LogsFacade;
 
 /// A list of runs.
 pub struct RunList {

@@ -9,23 +9,23 @@ pub mod trace;
 
 use async_graphql::{Context, ID, Object, Value};
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::entities::{Agent, Tenant};
-use crate::graphql::shared::enums::{ActorType, ExecutionStatus, RecordSource};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::shared::record_fields::{RecordFields, record};
-use crate::graphql::shared::row::{Column as _, Columns, Row, columns};
-use crate::graphql::run::list::RunsField;
-use crate::graphql::run::topics::RunTopics;
-use crate::graphql::run::trace::LlmRunTrace;
-use crate::graphql::shared::scalars::{DateTime, Decimal, SafeInt, Sha256};
 use crate::domain::evidence;
 use crate::domain::ids::{IdKind, RunId};
 use crate::domain::record::pick_texts;
 use crate::domain::run::{self, StoredRun, llm_run};
 use crate::domain::trace::TraceRef;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::run::list::RunsField;
+use crate::graphql::run::topics::RunTopics;
+use crate::graphql::run::trace::LlmRunTrace;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::entities::{Agent, Tenant};
+use crate::graphql::shared::enums::{ActorType, ExecutionStatus, RecordSource};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::record_fields::{RecordFields, record};
+use crate::graphql::shared::row::{Column as _, Columns, Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Decimal, SafeInt, Sha256};
 
 /// Microseconds of a millisecond; durations are shown in whole milliseconds, rounded down.
 pub const MICROS_PER_MILLI: i64 = 1_000;

@@ -2,16 +2,16 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::evidence;
+use crate::domain::ids::IdKind;
+use crate::domain::replay::ReplayRecord;
+use crate::facade::replay::Replay;
 use crate::graphql::shared::enums::{InflectionRule, ReplaySource};
 use crate::graphql::shared::error::{ApiResult, Maybe};
 use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
 use crate::graphql::shared::node::{self, Node};
 use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::shared::scalars::{DateTime, SafeInt};
-use crate::domain::evidence;
-use crate::domain::ids::IdKind;
-use crate::domain::replay::ReplayRecord;
-use crate::facade::replay::Replay;
 
 /// See [`Replay`].
 pub struct LlmRunReplay(pub Replay);

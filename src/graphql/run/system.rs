@@ -2,18 +2,18 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::evidence;
+use crate::domain::run::StoredRun;
+use crate::domain::system::StoredSystemRecord;
+use crate::facade::system;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::{InflectionRule, SystemComponent, SystemEventType, SystemSeverity};
 use crate::graphql::shared::error::{ApiResult, Maybe};
 use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
 use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::shared::scalars::{DateTime, Json};
-use crate::graphql::system::{SystemRecord, details};
 use crate::graphql::system::telemetry_series::SystemTelemetry;
-use crate::domain::evidence;
-use crate::domain::run::StoredRun;
-use crate::domain::system::StoredSystemRecord;
-use crate::facade::system;
+use crate::graphql::system::{SystemRecord, details};
 
 /// The platform around a run.
 pub struct RunSystem(pub StoredRun);

@@ -2,15 +2,15 @@
 
 use async_graphql::{Context, Object};
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::ApiResult;
+use crate::domain::run::StoredRun;
 use crate::graphql::export::LlmRunExport;
 use crate::graphql::incident::IncidentEvidence;
-use crate::graphql::shared::row::Row;
 use crate::graphql::run::governance::LlmRunGovernance;
 use crate::graphql::run::replay::LlmRunReplay;
 use crate::graphql::run::system::RunSystem;
-use crate::domain::run::StoredRun;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::row::Row;
 
 /// Fields of LlmRun.
 pub struct RunTopics<'r>(pub &'r StoredRun);

@@ -2,17 +2,17 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::evidence;
+use crate::domain::ids::RunId;
+use crate::domain::trace::StoredTrace;
 use crate::graphql::shared::connection::{Connection, PageArgs};
 use crate::graphql::shared::enums::{StepKind, StepStatus};
 use crate::graphql::shared::error::ApiResult;
 use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
 use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::trace::Trace;
 use crate::graphql::trace::fields::TraceFields;
 use crate::graphql::trace::steps::StepList;
-use crate::graphql::trace::Trace;
-use crate::domain::evidence;
-use crate::domain::ids::RunId;
-use crate::domain::trace::StoredTrace;
 
 /// A trace, seen from its run.
 pub struct LlmRunTrace {

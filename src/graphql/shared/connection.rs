@@ -5,14 +5,14 @@ use std::future::Future;
 
 use async_graphql::{Context, InputType, Name, Object, SimpleObject, TypeName, Value};
 
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::shared::row::{Columns, Row, columns};
-use crate::graphql::shared::scalars::{Json, SafeInt};
 use crate::domain::page::{self, COUNT_CAP_MAX, ListKey, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PageRequest};
 use crate::domain::scope::Permission;
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::row::{Columns, Row, columns};
+use crate::graphql::shared::scalars::{Json, SafeInt};
 
 /// A list that can be paged through: what it selects, how to read a page of it, how to count it.
 pub trait List: Send + Sync + Sized + 'static {

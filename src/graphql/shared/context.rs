@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, QueryPathSegment};
 
-use crate::graphql::shared::error::ApiResult;
 use crate::error::Error;
 use crate::facade::LogsFacade;
+use crate::graphql::shared::error::ApiResult;
 
 /// What every resolver needs of its context.
 pub trait ContextExt<'a> {

@@ -2,23 +2,23 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::ids::{TenantId, TraceId, check_name};
+use crate::domain::trace::TraceRef;
 use crate::graphql::audit::{AuditEntry, load_entry};
-use crate::graphql::shared::connection::{Connection, PageArgs, connect};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::{ApiError, ApiResult, Maybe};
 use crate::graphql::export::LogExport;
 use crate::graphql::incident::{IncidentEvidence, load_incident};
-use crate::graphql::shared::node::{self, Node, load_run, load_trace};
 use crate::graphql::policy::{ActivationList, PolicyActivation};
-use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::run::governance::GovernanceList;
 use crate::graphql::run::list::RunsField;
 use crate::graphql::run::{self, LlmRun};
+use crate::graphql::shared::connection::{Connection, PageArgs, connect};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::{ApiError, ApiResult, Maybe};
+use crate::graphql::shared::node::{self, Node, load_run, load_trace};
+use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::system::SystemRecord;
-use crate::graphql::trace::queries::TracesField;
 use crate::graphql::trace::Trace;
-use crate::domain::ids::{TenantId, TraceId, check_name};
-use crate::domain::trace::TraceRef;
+use crate::graphql::trace::queries::TracesField;
 
 /// A tenant; nothing is read to resolve it.
 pub struct Tenant(pub TenantId);

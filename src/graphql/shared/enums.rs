@@ -10,9 +10,9 @@ use async_graphql::{
     ServerResult, Value,
 };
 
-use crate::graphql::shared::row::{Column, leaf};
 use crate::domain::vocabulary::Vocabulary;
 use crate::domain::{audit, diff, filter, page, payload, system, telemetry_series, trace, verification, vocabulary};
+use crate::graphql::shared::row::{Column, leaf};
 
 /// A word of a vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

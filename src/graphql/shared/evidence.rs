@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::evidence::{self, TIMEZONE};
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::{Origin, SourceDomain};
 use crate::graphql::shared::error::{ApiResult, Maybe};
 use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::shared::scalars::{BigInt, DateTime, Sha256};
-use crate::domain::evidence::{self, TIMEZONE};
 
 /// See [`evidence::EvidenceMetadata`].
 pub struct EvidenceMetadata(pub evidence::EvidenceMetadata);

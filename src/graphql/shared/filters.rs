@@ -7,14 +7,14 @@ pub use ranges::{DecimalRange, SafeIntRange, TimeRange};
 
 use async_graphql::{ID, InputObject};
 
-use crate::graphql::shared::enums::{
-    ExecutionStatus, LlmRunOrderField, OrderDirection, RecordSource, TraceOrderField, TraceStatus, Word,
-};
-use crate::graphql::shared::scalars::BigInt;
 use crate::domain::filter;
 use crate::domain::ids::{RunId, TraceId};
 use crate::domain::page::Direction;
 use crate::error::{Error, Result};
+use crate::graphql::shared::enums::{
+    ExecutionStatus, LlmRunOrderField, OrderDirection, RecordSource, TraceOrderField, TraceStatus, Word,
+};
+use crate::graphql::shared::scalars::BigInt;
 
 /// Most values of one list.
 pub const VALUES_MAX: usize = 200;
@@ -221,7 +221,11 @@ pub(in crate::graphql) fn texts(field: &str, texts: Option<&Vec<String>>) -> Res
 }
 
 /// The names of a list.
-pub(in crate::graphql) fn ids<T>(field: &str, ids: Option<&[ID]>, parse: impl Fn(String) -> Result<T>) -> Result<Option<Vec<T>>> {
+pub(in crate::graphql) fn ids<T>(
+    field: &str,
+    ids: Option<&[ID]>,
+    parse: impl Fn(String) -> Result<T>,
+) -> Result<Option<Vec<T>>> {
     let Some(ids) = ids else { return Ok(None) };
     checked(field, ids)?
         .iter()

@@ -9,9 +9,9 @@ use async_graphql::registry::Registry;
 use async_graphql::{Any, ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, Pos};
 use async_graphql::{Positioned, ServerError, ServerResult, Value};
 
+use crate::error::Error;
 use crate::graphql::shared::entities::Entities;
 use crate::graphql::shared::error::ApiError;
-use crate::error::Error;
 
 /// How many representations of each `_entities` in a document were begun, and how many it has: the library says of none
 /// which one it is, but begins them in order. Data of the request.

@@ -3,35 +3,35 @@
 use async_graphql::{Context, ID, Interface};
 use uuid::Uuid;
 
-use crate::graphql::audit::AuditEntry;
-use crate::graphql::audit::exports::AuditExports;
-use crate::graphql::audit::views::{AccessEvent, AuthorizationDecision, IdentityEvent, View};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::error::ApiResult;
-use crate::graphql::shared::evidence::EvidenceMetadata;
-use crate::graphql::export::{LlmRunExport, LogExport};
-use crate::graphql::incident::IncidentEvidence;
-use crate::graphql::ledger::entries::{LedgerEntry, LedgerEvent, load_entry, load_ledger_node};
-use crate::graphql::policy::PolicyActivation;
-use crate::graphql::shared::row::Row;
-use crate::graphql::run::governance::{GovernanceEvent, LlmRunGovernance};
-use crate::graphql::run::replay::LlmRunReplay;
-use crate::graphql::run::system::{SystemEvents, SystemReplay, SystemSnapshot};
-use crate::graphql::run::trace::LlmRunTrace;
-use crate::graphql::run::LlmRun;
-use crate::graphql::system::SystemRecord;
-use crate::graphql::system::audit::SystemAudit;
-use crate::graphql::system::telemetry_series::SystemTelemetry;
-use crate::graphql::trace::seals::TraceSeal;
-use crate::graphql::trace::steps::TraceStep;
-use crate::graphql::trace::Trace;
-use crate::graphql::ledger::verification::{Anomaly, Verification};
 use crate::domain::ids::{IdKind, RecordId};
 use crate::domain::run::StoredRun;
 use crate::domain::trace::StoredTrace;
 use crate::domain::verification::StoredAnomaly;
 use crate::domain::vocabulary::AuditCategory;
 use crate::facade::LogsFacade;
+use crate::graphql::audit::AuditEntry;
+use crate::graphql::audit::exports::AuditExports;
+use crate::graphql::audit::views::{AccessEvent, AuthorizationDecision, IdentityEvent, View};
+use crate::graphql::export::{LlmRunExport, LogExport};
+use crate::graphql::incident::IncidentEvidence;
+use crate::graphql::ledger::entries::{LedgerEntry, LedgerEvent, load_entry, load_ledger_node};
+use crate::graphql::ledger::verification::{Anomaly, Verification};
+use crate::graphql::policy::PolicyActivation;
+use crate::graphql::run::LlmRun;
+use crate::graphql::run::governance::{GovernanceEvent, LlmRunGovernance};
+use crate::graphql::run::replay::LlmRunReplay;
+use crate::graphql::run::system::{SystemEvents, SystemReplay, SystemSnapshot};
+use crate::graphql::run::trace::LlmRunTrace;
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::error::ApiResult;
+use crate::graphql::shared::evidence::EvidenceMetadata;
+use crate::graphql::shared::row::Row;
+use crate::graphql::system::SystemRecord;
+use crate::graphql::system::audit::SystemAudit;
+use crate::graphql::system::telemetry_series::SystemTelemetry;
+use crate::graphql::trace::Trace;
+use crate::graphql::trace::seals::TraceSeal;
+use crate::graphql::trace::steps::TraceStep;
 
 /// A record with an id of its own, which node reads it by.
 #[derive(Interface)]

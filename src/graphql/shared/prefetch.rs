@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use async_graphql::{Context, InputType, Lookahead, Name, SelectionField, Value};
 
+use crate::domain::ids::TraceId;
+use crate::domain::page::{ListKey, PageRequest};
+use crate::domain::trace::StepFilter;
 use crate::graphql::shared::connection::PageArgs;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::error::ApiResult;
 use crate::graphql::trace::steps::step_filter;
-use crate::domain::ids::TraceId;
-use crate::domain::page::{ListKey, PageRequest};
-use crate::domain::trace::StepFilter;
 
 /// Starts to read the traces of a page of runs, where the query goes on to them, and their steps, where it asks for one
 /// page of them only.

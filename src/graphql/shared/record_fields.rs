@@ -2,10 +2,10 @@
 
 use async_graphql::Object;
 
-use crate::graphql::shared::row::columns;
-use crate::graphql::shared::scalars::{BigInt, DateTime};
 use crate::domain::run::Stored;
 use crate::domain::time::Timestamp;
+use crate::graphql::shared::row::columns;
+use crate::graphql::shared::scalars::{BigInt, DateTime};
 
 /// Defines the object of a kind of record over what is stored, and how the one becomes the other.
 macro_rules! record {

@@ -2,6 +2,9 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::evidence;
+use crate::domain::ids::{IdKind, TenantId};
+use crate::domain::system::StoredSystemRecord;
 use crate::graphql::shared::connection::{Connection, Count, PageInfo};
 use crate::graphql::shared::enums::{ActorType, SystemCausedBy, SystemComponent, SystemEventType};
 use crate::graphql::shared::error::ApiResult;
@@ -9,9 +12,6 @@ use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
 use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::shared::scalars::{DateTime, Json};
 use crate::graphql::system::{SystemRecord, SystemRecordList};
-use crate::domain::evidence;
-use crate::domain::ids::{IdKind, TenantId};
-use crate::domain::system::StoredSystemRecord;
 
 /// A page of changes.
 pub struct SystemAudit {

@@ -2,15 +2,15 @@
 
 use async_graphql::{InputObject, SimpleObject};
 
-use crate::graphql::shared::enums::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
-use crate::graphql::ledger::proofs::Receipt;
-use crate::graphql::root::mutation::{RecordError, RecordOutcome};
-use crate::graphql::shared::row::Row;
-use crate::graphql::shared::scalars::{DateTime, Json};
-use crate::graphql::system::SystemRecord;
 use crate::domain::system;
 use crate::error::{Error, Result};
 use crate::facade::capture::{RecordedSystemRecords, SystemRecordResult};
+use crate::graphql::ledger::proofs::Receipt;
+use crate::graphql::root::mutation::{RecordError, RecordOutcome};
+use crate::graphql::shared::enums::{ActorType, SystemCausedBy, SystemComponent, SystemEventType, SystemSeverity};
+use crate::graphql::shared::row::Row;
+use crate::graphql::shared::scalars::{DateTime, Json};
+use crate::graphql::system::SystemRecord;
 
 /// Most records of one mutation.
 const RECORDS_MAX: usize = 1_000;

@@ -6,6 +6,14 @@ pub mod telemetry_series;
 
 use async_graphql::{Context, ID, InputObject, Object, Value};
 
+use crate::domain::ids::{IdKind, RecordId};
+use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest};
+use crate::domain::scope::Permission;
+use crate::domain::system;
+use crate::domain::{evidence, system::StoredSystemRecord};
+use crate::error::Result;
+use crate::facade::LogsFacade;
+use crate::graphql::ledger::entries::LedgerEntry;
 use crate::graphql::shared::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::entities::Tenant;
@@ -16,18 +24,10 @@ use crate::graphql::shared::enums::{
 use crate::graphql::shared::error::{ApiResult, Maybe};
 use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
 use crate::graphql::shared::filters::{TimeRange, range, texts, values};
-use crate::graphql::ledger::entries::LedgerEntry;
 use crate::graphql::shared::record_fields::{RecordFields, record};
 use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::shared::scalars::{DateTime, Json};
 use crate::graphql::system::audit::SystemAudit;
-use crate::domain::ids::{IdKind, RecordId};
-use crate::domain::page::{AsOf, Count, Direction, Page, PageRequest};
-use crate::domain::scope::Permission;
-use crate::domain::system;
-use crate::domain::{evidence, system::StoredSystemRecord};
-use crate::error::Result;
-use crate::facade::LogsFacade;
 
 record! {
     /// See [`crate::domain::system::SystemRecord`].

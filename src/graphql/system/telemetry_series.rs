@@ -2,17 +2,17 @@
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
+use crate::domain::evidence;
+use crate::domain::run::StoredRun;
+use crate::domain::telemetry_series::{self, POINTS_DEFAULT, PointValue, SeriesWindow};
+use crate::error::Error;
+use crate::facade::telemetry_series::Telemetry;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::{MetricKind, MetricTemporality};
 use crate::graphql::shared::error::ApiResult;
 use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
 use crate::graphql::shared::row::{Row, columns};
 use crate::graphql::shared::scalars::{DateTime, Json, SafeInt};
-use crate::domain::evidence;
-use crate::domain::run::StoredRun;
-use crate::domain::telemetry_series::{self, POINTS_DEFAULT, PointValue, SeriesWindow};
-use crate::error::Error;
-use crate::facade::telemetry_series::Telemetry;
 
 /// Whether there is telemetry of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, Object};
 
+use crate::domain::trace::TraceView;
 use crate::graphql::shared::enums::TraceStatus;
 use crate::graphql::shared::error::ApiResult;
 use crate::graphql::shared::row::columns;
 use crate::graphql::shared::scalars::{SafeInt, Sha256};
 use crate::graphql::trace::summary::TraceSummary;
-use crate::domain::trace::TraceView;
 
 /// Fields of a trace, and of a trace as its run sees it; leaves, as in [`crate::graphql::shared::record_fields`].
 pub struct TraceFields<'r>(pub &'r TraceView);

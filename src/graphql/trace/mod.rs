@@ -14,22 +14,6 @@ use async_graphql::{
     Context, ContextSelectionSet, ID, Object, OneofObject, OutputType, Positioned, ServerResult, Value,
 };
 
-use crate::graphql::shared::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::entities::{Agent, Tenant};
-use crate::graphql::shared::enums::{StepKind, StepStatus};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
-use crate::graphql::shared::filters::{TraceFilter, TraceOrder};
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::shared::record_fields::{RecordFields, record};
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::run::LlmRun;
-use crate::graphql::shared::scalars::{BigInt, DateTime, Json, Sha256};
-use crate::graphql::trace::fields::TraceFields;
-use crate::graphql::trace::seals::TraceSeal;
-use crate::graphql::trace::steps::StepList;
-use crate::graphql::trace::summary::TraceTotals;
 use crate::domain::ids::{IdKind, RunId, TraceId};
 use crate::domain::page::{AsOf, Count, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
@@ -37,6 +21,22 @@ use crate::domain::trace::{self, StoredTrace};
 use crate::domain::{evidence, filter};
 use crate::error::{Error, Result};
 use crate::facade::LogsFacade;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::run::LlmRun;
+use crate::graphql::shared::connection::{Connection, List, PageArgs, canonical, chosen, connect, given, ordered};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::entities::{Agent, Tenant};
+use crate::graphql::shared::enums::{StepKind, StepStatus};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::evidence::{EvidenceMetadata, metadata};
+use crate::graphql::shared::filters::{TraceFilter, TraceOrder};
+use crate::graphql::shared::record_fields::{RecordFields, record};
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{BigInt, DateTime, Json, Sha256};
+use crate::graphql::trace::fields::TraceFields;
+use crate::graphql::trace::seals::TraceSeal;
+use crate::graphql::trace::steps::StepList;
+use crate::graphql::trace::summary::TraceTotals;
 
 record! {
     /// See [`crate::domain::trace::Trace`].

@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
+use crate::domain::trace;
+use crate::domain::vocabulary;
 use crate::graphql::shared::connection::{Connection, PageArgs};
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::{DivergenceReason, OutcomeCategory, StepStatus};
@@ -11,8 +13,6 @@ use crate::graphql::shared::row::Row;
 use crate::graphql::shared::scalars::{SafeInt, Sha256};
 use crate::graphql::trace::steps::TraceStep;
 use crate::graphql::trace::{Trace, TraceList, TraceRef};
-use crate::domain::trace;
-use crate::domain::vocabulary;
 
 /// The field that gives traces: of the root and of a tenant.
 pub struct TracesField;

@@ -2,17 +2,17 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::graphql::shared::enums::ExecutionStatus;
-use crate::graphql::shared::error::Maybe;
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::shared::record_fields::RecordFields;
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::shared::scalars::{DateTime, Json, SafeInt, Sha256};
-use crate::graphql::trace::payload;
 use crate::domain::ids::IdKind;
 use crate::domain::payload::PayloadPart;
 use crate::domain::run::Stored;
 use crate::domain::trace;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::shared::enums::ExecutionStatus;
+use crate::graphql::shared::error::Maybe;
+use crate::graphql::shared::record_fields::RecordFields;
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Json, SafeInt, Sha256};
+use crate::graphql::trace::payload;
 
 /// See [`trace::TraceSeal`].
 pub struct TraceSeal(pub Stored<trace::TraceSeal>);

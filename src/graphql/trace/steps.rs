@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputType, Object, Value, indexmap::IndexMap};
 
-use crate::graphql::shared::connection::{Connection, List, PageArgs, connect};
-use crate::graphql::shared::context::ContextExt;
-use crate::graphql::shared::enums::{OutcomeCategory, StepKind, StepLevel, StepStatus};
-use crate::graphql::shared::error::{ApiResult, Maybe};
-use crate::graphql::shared::filters::checked;
-use crate::graphql::ledger::entries::LedgerEntry;
-use crate::graphql::shared::record_fields::RecordFields;
-use crate::graphql::shared::row::{Row, columns};
-use crate::graphql::run::MICROS_PER_MILLI;
-use crate::graphql::shared::scalars::{DateTime, Decimal, Json, SafeInt, Sha256};
-use crate::graphql::trace::payload;
 use crate::domain::ids::{IdKind, TraceId};
 use crate::domain::page::{Count, Page, PageRequest};
 use crate::domain::payload::PayloadPart;
 use crate::domain::trace::{StepFilter, StoredStep};
 use crate::error::Result;
 use crate::facade::LogsFacade;
+use crate::graphql::ledger::entries::LedgerEntry;
+use crate::graphql::run::MICROS_PER_MILLI;
+use crate::graphql::shared::connection::{Connection, List, PageArgs, connect};
+use crate::graphql::shared::context::ContextExt;
+use crate::graphql::shared::enums::{OutcomeCategory, StepKind, StepLevel, StepStatus};
+use crate::graphql::shared::error::{ApiResult, Maybe};
+use crate::graphql::shared::filters::checked;
+use crate::graphql::shared::record_fields::RecordFields;
+use crate::graphql::shared::row::{Row, columns};
+use crate::graphql::shared::scalars::{DateTime, Decimal, Json, SafeInt, Sha256};
+use crate::graphql::trace::payload;
 
 /// See [`crate::domain::trace::TraceStep`].
 #[derive(Clone)]

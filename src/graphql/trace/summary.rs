@@ -2,13 +2,13 @@
 
 use async_graphql::{Context, Object};
 
+use crate::domain::ids::TraceId;
+use crate::domain::trace;
+use crate::domain::vocabulary;
 use crate::graphql::shared::context::ContextExt;
 use crate::graphql::shared::enums::{StepKind, StepStatus};
 use crate::graphql::shared::error::ApiResult;
 use crate::graphql::shared::scalars::{Decimal, SafeInt};
-use crate::domain::ids::TraceId;
-use crate::domain::trace;
-use crate::domain::vocabulary;
 
 /// See [`trace::TraceTotals`].
 pub struct TraceTotals(pub trace::TraceTotals);

@@ -7,7 +7,6 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
 use async_graphql::{Name, Positioned};
 
-use crate::graphql::root::schema::sdl;
 use crate::domain::diff::CHANGES_MAX;
 use crate::domain::export::EXPORTS_OF_RUN_MAX;
 use crate::domain::incident::INCIDENTS_OF_RUN_MAX;
@@ -18,6 +17,7 @@ use crate::domain::telemetry_series::{POINTS_DEFAULT, POINTS_MAX, RUN_SERIES_MAX
 use crate::domain::trace::SEALS_OF_TRACE_MAX;
 use crate::error::{Error, Result};
 use crate::facade::ledger_keys::LEDGER_KEYS_MAX;
+use crate::graphql::root::schema::sdl;
 
 /// How many rows a field may give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, ScalarType, Value, Variables};
 
-use crate::graphql::shared::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
-use crate::graphql::root::schema::sdl;
 use super::shape::Shape;
 use crate::error::{Code, Error, Result};
+use crate::graphql::root::schema::sdl;
+use crate::graphql::shared::scalars::{BigInt, DateTime, Decimal, SafeInt, Sha256};
 
 /// Characters of a value that an error shows.
 const SHOWN_MAX: usize = 64;

@@ -7,8 +7,8 @@ use crate::domain::ids::{RunId, TraceId, check_name};
 use crate::domain::input;
 use crate::domain::input::{RUN_TOKENS_MAX, STEP_TOKENS_MAX, check_range};
 use crate::error::{Error, Result};
-use crate::graphql::shared::filters::checked;
 use crate::graphql::run::MICROS_PER_MILLI;
+use crate::graphql::shared::filters::checked;
 use crate::graphql::shared::scalars::{Decimal, SAFE_INT_MAX, SafeInt};
 
 /// The longest duration that is kept, in milliseconds: 2^53 - 1 microseconds.
