@@ -89,7 +89,7 @@ fn leaves(criterion: &mut Criterion, requests: &[ExportTraceServiceRequest], pri
     let steps: Vec<TraceStep> = traces.flat_map(|trace| trace.steps).map(|step| step.step).collect();
     let tenant_id = TenantId::trusted("acme");
     let head = RecordHead { id: RecordId(uuid::Uuid::nil()), tenant_id: &tenant_id, created_at: Timestamp::default() };
-    let leaf = |step: &TraceStep| canonical::leaf(head, RecordRef::Step(black_box(step))).unwrap_or_default();
+    let leaf = |step: &TraceStep| canonical::leaf(head, RecordRef::Step(black_box(step)));
     let values: Vec<serde_json::Value> =
         steps.iter().filter_map(|step| serde_json::from_slice(&leaf(step)).ok()).collect();
     let mut group = criterion.benchmark_group("leaf");

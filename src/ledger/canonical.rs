@@ -81,8 +81,7 @@ impl Envelope<'_> {
 /// Writes the members of the envelope and of a record, each behind a comma, in the order of their names.
 fn write_members<R: Record>(out: &mut Vec<u8>, envelope: &Envelope<'_>, record: &R) {
     let order = const { Order::of::<R>() };
-    for member in &order.members[..order.count] {
-        let member = usize::from(*member);
+    for &member in &order.members[..order.count] {
         let Some(field) = member.checked_sub(ENVELOPE.len()) else {
             envelope.write(member, out);
             continue;
@@ -101,7 +100,7 @@ const MEMBERS_MAX: usize = 96;
 
 /// The members of a kind's leaf in the order of their names: first those of the envelope by their number, then the fields.
 struct Order {
-    members: [u8; MEMBERS_MAX],
+    members: [usize; MEMBERS_MAX],
     count: usize,
 }
 
@@ -117,7 +116,7 @@ impl Order {
                     order.members[place] = order.members[place - 1];
                     place -= 1;
                 }
-                order.members[place] = next as u8;
+                order.members[place] = next;
                 order.count += 1;
             }
             next += 1;
@@ -133,8 +132,8 @@ const fn key<R: Record>(member: usize) -> Option<&'static str> {
 
 /// Whether a key of plain ASCII stands before that of a member, in the order of their UTF-16 units. A name that begins
 /// another is the smaller one, since its quotation mark is smaller than any letter or underscore.
-const fn is_before<R: Record>(key_of_one: &str, other: u8) -> bool {
-    let Some(other) = key::<R>(other as usize) else { return false };
+const fn is_before<R: Record>(key_of_one: &str, other: usize) -> bool {
+    let Some(other) = key::<R>(other) else { return false };
     let (one, other) = (key_of_one.as_bytes(), other.as_bytes());
     let mut at = 0;
     while at < one.len() && at < other.len() && one[at] == other[at] {

@@ -69,7 +69,7 @@ impl Store {
 pub(super) fn decode_claimed(columns: &mut Columns<'_>) -> Result<Claimed> {
     let (operation, request_hash) = (columns.take()?, columns.field()?);
     let (text, existing) = (columns.take()?, columns.take::<Option<&str>>()?);
-    let existing = existing.map(|json| serde_json::from_str(json)).transpose().map_err(Error::internal)?;
+    let existing = existing.map(serde_json::from_str).transpose().map_err(Error::internal)?;
     let answer = FirstAnswer { text, existing: existing.unwrap_or_default() };
     Ok(Claimed { operation, request_hash, answer })
 }
