@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use sea_orm::{QueryResult, Statement};
+use sea_orm::{DbBackend, QueryResult, Statement};
 
 use super::super::convert::{Columns, decode, record_columns};
 use super::super::idempotency::decode_claimed;
@@ -245,11 +245,16 @@ async fn lookup<const N: usize>(
         let keytable = names.fold(KeyTable::new(), |keytable, (name, at)| {
             keytable.texts(name, keys.iter().filter_map(|key| key.get(at).map(AsRef::as_ref)))
         });
-        // A cross join makes SQLite walk the keys and seek each, whatever it thinks of their number.
-        let sql = format!(
-            "SELECT {columns} FROM {} CROSS JOIN {table} t WHERE t.tenant_id = $1 AND {condition}",
-            keytable.table(backend, "k", 2)
-        );
+        // Each key is sought by itself: a cross join makes SQLite do so, whatever it thinks of their number. PostgreSQL would
+        // rather walk all that the tenant has, now that the tenant is known before the keys; an offset it does not see through.
+        let (keytable_sql, found) = (keytable.table(backend, "k", 2), format!("t.tenant_id = $1 AND {condition}"));
+        let sql = if backend == DbBackend::Postgres {
+            format!(
+                "SELECT t.* FROM {keytable_sql} CROSS JOIN LATERAL (SELECT {columns} FROM {table} t WHERE {found} OFFSET 0) t"
+            )
+        } else {
+            format!("SELECT {columns} FROM {keytable_sql} CROSS JOIN {table} t WHERE {found}")
+        };
         let values = std::iter::once(tenant.as_ref().into()).chain(keytable.values(backend)?);
         rows.extend(txn.rows(Statement::from_sql_and_values(backend, sql, values)).await?);
     }
