@@ -51,7 +51,7 @@ thread_local! {
     static READY: RefCell<Ready> = const { RefCell::new(Ready { bytes: [[0; 32]; READY_MAX], left: 0 }) };
 }
 
-/// Pieces that are asked for at a time: every record takes one, and asking costs as much as hashing it.
+/// Pieces that are asked for at a time: most records take one, and each time is a call into the kernel.
 const READY_MAX: usize = 64;
 
 /// Random bytes of the operating system that nobody has had yet.

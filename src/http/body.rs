@@ -148,14 +148,6 @@ impl Arrived {
         }
     }
 
-    /// Bytes so far, as they came or as far as they are unpacked.
-    pub fn bytes(&self) -> usize {
-        match &self.state {
-            State::Plain(bytes) => bytes.len(),
-            State::Packed(gunzip) => gunzip.packed_bytes().max(gunzip.len()),
-        }
-    }
-
     /// The bytes, unpacked; what they were made of is gone, and counts no longer.
     ///
     /// # Errors

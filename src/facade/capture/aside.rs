@@ -9,7 +9,7 @@ use crate::domain::ids::TenantId;
 use crate::error::{Error, Result};
 
 /// The largest request that is captured on the thread that serves it, in bytes of text: a batch of the size that exporters
-/// send, two milliseconds. Changes of thread cost a twelfth of the rate at which these are taken.
+/// send, about two milliseconds of work. Changes of thread would add a thirtieth to what such a batch takes of a core.
 const SERVED_BYTES_MAX: usize = 256 << 10;
 
 /// Large requests that are captured at the same time, for each core; half of them of one tenant. Others wait for their turn.
