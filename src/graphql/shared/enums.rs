@@ -29,8 +29,7 @@ impl<T: Vocabulary> Word<T> {
     fn shown(self) -> Value {
         let text = self.0.text();
         // Some are stored in small letters.
-        let is_shown_as_stored = !text.bytes().any(|byte| byte.is_ascii_lowercase());
-        Value::Enum(if is_shown_as_stored { Name::new(text) } else { Name::new(text.to_ascii_uppercase()) })
+        Value::Enum(if has_small_letters(text) { Name::new(text.to_ascii_uppercase()) } else { Name::new(text) })
     }
 
     fn register(registry: &mut Registry) -> String {
@@ -45,6 +44,10 @@ impl<T: Vocabulary> Word<T> {
                 .build()
         })
     }
+}
+
+fn has_small_letters(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 /// Documentation as the schema has it.
@@ -70,8 +73,9 @@ impl<T: Vocabulary> InputType for Word<T> {
             Value::String(text) => text,
             _ => return Err(InputValueError::expected_type(value)),
         };
-        let word =
-            T::WORDS.iter().map(|(word, _)| Self(*word)).find(|word| word.shown() == Value::Enum(Name::new(given)));
+        // As it is shown, not as it may be stored.
+        let is_shown = |word: &T| word.text().eq_ignore_ascii_case(given) && !has_small_letters(given);
+        let word = T::WORDS.iter().map(|(word, _)| *word).find(is_shown).map(Self);
         word.ok_or_else(|| {
             InputValueError::custom(format_args!("Enumeration type does not contain value \"{given}\"."))
         })
